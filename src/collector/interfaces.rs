@@ -1,0 +1,194 @@
+//! Which interface a local address belongs to.
+//!
+//! The answer must come from the network namespace that the sockets come from. Where that is our own, the system knows
+//! exactly (`getifaddrs(3)`). For any other, and for a saved copy, three files have to do:
+//!
+//! - `net/if_inet6` lists every IPv6 address with its interface (kernel: `if6_seq_show` in `net/ipv6/addrconf.c`);
+//! - `net/fib_trie` lists every local IPv4 address, without its interface (`net/ipv4/fib_trie.c`);
+//! - `net/route` lists the routes of the main table with their interface (same file).
+//!
+//! An IPv4 address is taken to be on the interface of the narrowest directly connected network around it. What stays
+//! ambiguous is left out, never guessed: an address on two interfaces (link-local ones, as the socket tables carry no
+//! scope), two equally narrow networks, an address that only a default route covers.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use nix::ifaddrs::getifaddrs;
+
+use super::sockets::{Address, Endian};
+use super::table::{Excerpt, Line, Malformed, RowError, TableError, for_each_line};
+
+/// Interface names by local address.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Addresses(BTreeMap<IpAddr, Owner>);
+
+/// Whether one interface has an address, or several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Owner {
+    One(String),
+    Several,
+}
+
+/// A directly connected network of the main routing table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    interface: String,
+    destination: u32,
+    mask: u32,
+}
+
+impl Addresses {
+    /// The interface that has `address`, if exactly one is known to. An IPv4-mapped address is looked up as IPv4, and
+    /// all of 127.0.0.0/8 belongs to `lo`, as the kernel has it.
+    #[must_use]
+    pub fn interface(&self, address: IpAddr) -> Option<&str> {
+        let address = address.to_canonical();
+        match self.0.get(&address) {
+            Some(Owner::One(name)) => Some(name),
+            Some(Owner::Several) => None,
+            None => matches!(address, IpAddr::V4(v4) if v4.is_loopback()).then_some("lo"),
+        }
+    }
+
+    /// Notes that `interface` has `address`.
+    pub fn add(&mut self, address: IpAddr, interface: String) {
+        let owner = self.0.entry(address).or_insert_with(|| Owner::One(interface.clone()));
+        if *owner != Owner::One(interface) {
+            *owner = Owner::Several;
+        }
+    }
+
+    /// The addresses of this process's own network namespace, as the system tells them.
+    ///
+    /// # Errors
+    /// What `getifaddrs` says.
+    pub fn of_this_namespace() -> io::Result<Self> {
+        let mut addresses = Self::default();
+        for entry in getifaddrs()? {
+            let Some(address) = entry.address else { continue };
+            let ip = match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
+                (Some(v4), _) => IpAddr::V4(v4.ip()),
+                (_, Some(v6)) => IpAddr::V6(v6.ip()),
+                _ => continue,
+            };
+            // An IPv4 address may carry a label, `eth0:1`, where an interface name cannot have a colon.
+            let name = entry.interface_name.split(':').next().unwrap_or_default();
+            addresses.add(ip, name.to_owned());
+        }
+        Ok(addresses)
+    }
+
+    /// Adds the local IPv4 addresses, each with the interface of the narrowest network around it.
+    pub fn add_by_network(&mut self, local: &[Ipv4Addr], networks: &[Network]) {
+        for &address in local {
+            let around =
+                |network: &&Network| network.mask != 0 && address.to_bits() & network.mask == network.destination;
+            let narrowest = networks.iter().filter(around).map(|network| network.mask).max();
+            for network in networks.iter().filter(around).filter(|network| Some(network.mask) == narrowest) {
+                self.add(IpAddr::V4(address), network.interface.clone());
+            }
+        }
+    }
+}
+
+/// Reads `net/if_inet6` into `addresses`: address, interface index, prefix length, scope, flags (all hexadecimal), name.
+/// The file has no header. Returns the rows that were skipped.
+///
+/// # Errors
+/// [`TableError::Read`].
+pub fn read_if_inet6(table: impl Read, addresses: &mut Addresses) -> Result<Malformed, TableError> {
+    for_each_row(table, 0, |row| {
+        let mut columns = row.split(|&b| b == b' ').filter(|column| !column.is_empty());
+        let address = columns.next().ok_or(RowError::Missing("address"))?;
+        let name = columns.nth(4).ok_or(RowError::Missing("name"))?;
+        // Big: these digits are in network order on every machine.
+        let ip = Ipv6Addr::from_hex(address, Endian::Big).ok_or_else(|| RowError::column("address", address))?;
+        addresses.add(IpAddr::V6(ip), String::from_utf8_lossy(name).into_owned());
+        Ok(())
+    })
+}
+
+/// Reads the directly connected networks out of `net/route`, and the rows that were skipped.
+///
+/// # Errors
+/// [`TableError`] when the header is not this table's, or reading fails.
+pub fn read_route(table: impl Read, endian: Endian) -> Result<(Vec<Network>, Malformed), TableError> {
+    const UP: u64 = 1; // RTF_UP of the kernel's include/uapi/linux/route.h
+    let mut networks = Vec::new();
+    let malformed = for_each_row(table, 1, |row| {
+        let mut columns = row.split(|&b| b == b'\t').map(<[u8]>::trim_ascii);
+        let mut column = |name| columns.next().ok_or(RowError::Missing(name)).map(|text| (name, text));
+        let word = |(name, text)| {
+            let parsed = Ipv4Addr::from_hex(text, endian).map(Ipv4Addr::to_bits);
+            parsed.ok_or_else(|| RowError::column(name, text))
+        };
+        let interface = String::from_utf8_lossy(column("Iface")?.1).into_owned();
+        let destination = word(column("Destination")?)?;
+        let gateway = word(column("Gateway")?)?;
+        let (_, flags) = column("Flags")?;
+        for name in ["RefCnt", "Use", "Metric"] {
+            column(name)?;
+        }
+        let mask = word(column("Mask")?)?;
+        let flags_number = std::str::from_utf8(flags).ok().and_then(|text| u64::from_str_radix(text, 16).ok());
+        let flags = flags_number.ok_or_else(|| RowError::column("Flags", flags))?;
+        if gateway == 0 && flags & UP != 0 {
+            networks.push(Network { interface, destination, mask });
+        }
+        Ok(())
+    })?;
+    Ok((networks, malformed))
+}
+
+/// Reads the local IPv4 addresses out of `net/fib_trie`: every `/32 host LOCAL` below its `|-- a.b.c.d`. The file is a
+/// drawing for people; lines of any other form are passed over.
+///
+/// # Errors
+/// [`TableError::Read`].
+pub fn read_fib_trie(table: impl Read) -> Result<Vec<Ipv4Addr>, TableError> {
+    let mut local = Vec::new();
+    let mut leaf: Option<Ipv4Addr> = None;
+    for_each_line(table, |_, line| {
+        let (Line::Whole(line) | Line::Unended(line)) = line else { return Ok(()) };
+        let line = line.trim_ascii();
+        if let Some(address) = line.strip_prefix(b"|-- ") {
+            leaf = std::str::from_utf8(address).ok().and_then(|address| address.parse().ok());
+        } else if line == b"/32 host LOCAL" {
+            local.extend(leaf);
+        }
+        Ok(())
+    })?;
+    local.sort_unstable();
+    local.dedup(); // without policy rules the main and the local table are one, printed twice
+    Ok(local)
+}
+
+/// Calls `each` for every row after `headers` header lines, and gathers its errors. The one header there is names
+/// `Iface` first (`net/route`).
+fn for_each_row(
+    table: impl Read,
+    headers: u64,
+    mut each: impl FnMut(&[u8]) -> Result<(), RowError>,
+) -> Result<Malformed, TableError> {
+    let mut malformed = Malformed::default();
+    for_each_line(table, |number, line| {
+        let row = match line {
+            Line::Whole(row) => Ok(row),
+            Line::Unended(_) => Err(RowError::CutOff),
+            Line::TooLong => Err(RowError::TooLong),
+        };
+        if number <= headers {
+            return match row {
+                Ok(row) if row.starts_with(b"Iface\tDestination\tGateway \tFlags") => Ok(()),
+                row => Err(TableError::Header { line: number, found: Excerpt::new(row.unwrap_or_default()) }),
+            };
+        }
+        if let Err(error) = row.and_then(&mut each) {
+            malformed.add(number, error);
+        }
+        Ok(())
+    })?;
+    Ok(malformed)
+}

@@ -1,0 +1,202 @@
+//! `collect`: print the metrics document of this device.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+use std::{env, fs, thread};
+
+use super::gather;
+use crate::cli::{CollectArgs, Format, Since};
+use crate::collector::Collector;
+use crate::collector::counters::Interfaces;
+use crate::collector::owners::Owners;
+use crate::exit::{Exit, Failure};
+use crate::report::budget::{self, Encoding};
+use crate::report::table::{self, View};
+use crate::report::traffic::{self, NetworkStats};
+use crate::report::{Report, cbor, json};
+use crate::state::{self, State};
+use crate::terminal::Terminal;
+use crate::thing::ThingName;
+
+/// Runs `collect`.
+///
+/// # Errors
+/// [`Failure`] with what keeps the report from being made or written.
+pub(super) fn run(args: &CollectArgs, terminal: Terminal) -> Result<Exit, Failure> {
+    check_usage(args, terminal)?;
+    let state = match args.since {
+        Since::Report => load_state(args, terminal)?,
+        Since::Boot | Since::Ago(_) => None,
+    };
+    let collector = gather::open_collector(&args.report, terminal)?;
+    let custom = gather::custom_metrics(&args.report)?;
+
+    let before = counters_before(args, &collector, state.as_ref(), terminal);
+    let sample = collector.sample();
+    gather::tell(&sample, &collector, terminal)?;
+    let network_stats = match (before, &sample.counters) {
+        (Some(before), Some(now)) => {
+            Some(NetworkStats::new(traffic::since(&before, now), &args.report.exclude_interface))
+        }
+        _ => None,
+    };
+    let last_report_id = state.map_or(0, |state| state.last_report_id);
+    let report_id = gather::unix_time().max(last_report_id.saturating_add(1));
+    let report = Report::build(&sample, gather::style(&args.report), report_id, network_stats, custom);
+    print(report, args, &collector, terminal)?;
+    Ok(gather::exit_of(&sample, args.report.strict))
+}
+
+/// Refuses combinations of flags that make no sense together.
+fn check_usage(args: &CollectArgs, terminal: Terminal) -> Result<(), Failure> {
+    match args.format {
+        Format::Cbor if terminal.stdout_is_terminal() => {
+            Err(usage("CBOR is not for terminals; redirect it, as in `--format cbor > report.cbor`"))
+        }
+        Format::Table if args.report.max_bytes.is_some() => Err(usage("--max-bytes is for JSON and CBOR, not tables")),
+        Format::Json | Format::Cbor if args.processes => Err(usage("--processes is for --format table")),
+        Format::Json | Format::Cbor | Format::Table => Ok(()),
+    }
+}
+
+/// A failure that says how the command is used.
+fn usage(text: &str) -> Failure {
+    Failure::new(Exit::Usage, text).hint("see device-defender collect --help")
+}
+
+/// Reads the state that `--since report` counts from. A file that cannot be used is told, and is none.
+///
+/// # Errors
+/// [`Exit::Settings`] when it is not clear whose state is meant.
+fn load_state(args: &CollectArgs, terminal: Terminal) -> Result<Option<State>, Failure> {
+    let env = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let dir = state::directory(args.state_dir.as_deref(), env)
+        .ok_or_else(|| Failure::new(Exit::Settings, "no state directory: HOME is not set").hint("give --state-dir"))?;
+    let thing = match (&args.thing_name, env("AWS_IOT_THING_NAME")) {
+        (Some(thing), _) => thing.clone(),
+        (None, Some(name)) => {
+            name.parse().map_err(|error| Failure::new(Exit::Settings, format!("AWS_IOT_THING_NAME={name}: {error}")))?
+        }
+        (None, None) => only_thing(&dir)?,
+    };
+    terminal.step(format_args!("thing {thing}, state in {}", dir.display()));
+    match State::load(&dir, &thing) {
+        Ok(Some(state)) => Ok(Some(state)),
+        Ok(None) => {
+            let dir = dir.display();
+            terminal
+                .warning(format_args!("no network_stats: no report of thing {thing} was sent yet (no state in {dir})"));
+            Ok(None)
+        }
+        Err(error) => {
+            terminal.warning(format_args!("no network_stats: {error}"));
+            Ok(None)
+        }
+    }
+}
+
+/// The thing that has a state file, when there is just one.
+fn only_thing(dir: &Path) -> Result<ThingName, Failure> {
+    let mut things = state::things(dir).into_iter();
+    match (things.next(), things.next()) {
+        (Some(thing), None) => Ok(thing),
+        (None, _) => {
+            Err(Failure::new(Exit::Settings, format!("no thing name given, and no state in {}", dir.display())))
+        }
+        (Some(a), Some(b)) => {
+            let message = format!("no thing name given, and {} has the state of {a}, of {b} …", dir.display());
+            Err(Failure::new(Exit::Settings, message))
+        }
+    }
+    .map_err(|failure| failure.hint("give --thing-name, the name that `publish` is given"))
+}
+
+/// The counters that traffic is counted from; `None` when they are unknown, which has been told then.
+fn counters_before(
+    args: &CollectArgs,
+    collector: &Collector,
+    state: Option<&State>,
+    terminal: Terminal,
+) -> Option<Interfaces> {
+    match args.since {
+        Since::Boot => {
+            terminal.step("network_stats: all that the counters show, since each interface appeared");
+            Some(Interfaces::new())
+        }
+        Since::Ago(duration) => {
+            let before = collector.sample_counters();
+            terminal.step(format_args!("waiting {}", humantime::format_duration(duration)));
+            thread::sleep(duration);
+            before.counters
+        }
+        Since::Report => match state?.baseline(&collector.root.identity()) {
+            Ok(baseline) => {
+                let taken_at = state?.baseline.as_ref().map_or("an unknown time", |baseline| &baseline.taken_at);
+                terminal.step(format_args!("network_stats: since the report accepted at {taken_at}"));
+                Some(baseline)
+            }
+            Err(error) => {
+                terminal.warning(format_args!("no network_stats: {error}"));
+                None
+            }
+        },
+    }
+}
+
+/// Writes the report in the format that is asked for, cut to size if that is.
+fn print(mut report: Report<'_>, args: &CollectArgs, collector: &Collector, terminal: Terminal) -> Result<(), Failure> {
+    let names = gather::names(&args.report);
+    if let Some(max) = args.report.max_bytes {
+        let (encoding, document) = match args.format {
+            Format::Cbor => (Encoding::Cbor, max),
+            Format::Json | Format::Table => (Encoding::Json, max.saturating_sub(1)), // its newline counts
+        };
+        let cut = budget::fit(&mut report, encoding, names, document)
+            .map_err(|error| usage(&format!("--max-bytes {max} is too small: {error}")))?;
+        gather::tell_cut(cut, max, terminal);
+    }
+    let owners = if args.processes { Some(find_owners(collector, terminal)?) } else { None };
+    terminal.result(|out| match args.format {
+        Format::Json => {
+            let indent = terminal.stdout_is_terminal() && args.report.max_bytes.is_none();
+            json::write(&report, names, indent, &mut *out)?;
+            out.write_all(b"\n")
+        }
+        Format::Cbor => cbor::write(&report, names, out),
+        Format::Table => {
+            let covers = covers(args, collector);
+            let view = View { width: terminal.width(), owners: owners.as_ref(), traffic_covers: &covers };
+            table::write(&report, view, out)
+        }
+    })
+}
+
+fn find_owners(collector: &Collector, terminal: Terminal) -> Result<Owners, Failure> {
+    let root = &collector.root.root;
+    let owners = Owners::find(root)
+        .map_err(|e| Failure::new(Exit::NoInput, format!("{}: processes cannot be listed: {e}", root.display())))?;
+    if owners.hidden > 0 {
+        terminal.warning(format_args!("{} processes could not be looked into; run as root to see all", owners.hidden));
+    }
+    Ok(owners)
+}
+
+/// What the traffic covers, in words.
+fn covers(args: &CollectArgs, collector: &Collector) -> String {
+    match args.since {
+        Since::Report => "since the last accepted report".to_owned(),
+        Since::Ago(duration) => format!("within {}", humantime::format_duration(duration)),
+        Since::Boot => match uptime(collector) {
+            Some(uptime) => format!("since boot ({} ago)", humantime::format_duration(uptime)),
+            None => "since boot".to_owned(),
+        },
+    }
+}
+
+/// The first number of `uptime`, in whole minutes (`proc_uptime(5)`).
+fn uptime(collector: &Collector) -> Option<Duration> {
+    let text = fs::read_to_string(collector.root.root.join("uptime")).ok()?;
+    let seconds: u64 = text.split('.').next()?.parse().ok()?;
+    Some(Duration::from_secs(seconds.checked_div(60)?.checked_mul(60)?))
+}

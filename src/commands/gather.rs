@@ -1,0 +1,144 @@
+//! From the flags that every reporting command has to a collector and the parts of a report: what is said on the way, and
+//! what `--strict` makes of it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::cli::{Compat, NamesArg, ReportArgs};
+use crate::collector::{Collector, Problem, Sample};
+use crate::exit::{Exit, Failure};
+use crate::report::Style;
+use crate::report::budget::Cut;
+use crate::report::custom::{CustomError, CustomMetrics};
+use crate::report::names::{self, Names};
+use crate::terminal::Terminal;
+
+/// The most bytes of a custom metrics file that are read; a whole report takes 128000.
+const MAX_CUSTOM: u64 = 1 << 20;
+
+/// Opens the collector that the flags ask for.
+///
+/// # Errors
+/// [`Exit::NoInput`] when there is nothing to read.
+pub(super) fn open_collector(args: &ReportArgs, terminal: Terminal) -> Result<Collector, Failure> {
+    let collector = Collector::new(&args.proc, args.netns)
+        .map_err(|error| Failure::new(Exit::NoInput, error.to_string()).hint(error.hint()))?;
+    let root = &collector.root;
+    let whose = if root.own_namespace { ", this process's own network namespace" } else { "" };
+    terminal.step(format_args!("reading {}{whose}", root.net.display()));
+    for (path, reason) in &root.passed_over {
+        let instead = format!("{}: {reason}; reading {} instead", path.display(), root.net.display());
+        if root.own_namespace && root.root != Path::new("/proc") {
+            let remedy =
+                "this shows this process's network namespace, not the host's: is the mount made with hidepid=?";
+            terminal.warning(format_args!("{instead}; {remedy}"));
+        } else {
+            terminal.step(instead);
+        }
+    }
+    Ok(collector)
+}
+
+/// Tells what was read and what could not be.
+///
+/// # Errors
+/// [`Exit::NoInput`] when every table of the report is unknown.
+pub(super) fn tell(sample: &Sample, collector: &Collector, terminal: Terminal) -> Result<(), Failure> {
+    for table in &sample.tables {
+        let rows = match (table.rows, table.repeated) {
+            (None, _) => "not there, so empty".to_owned(),
+            (Some(rows), 0) => format!("{rows} rows"),
+            (Some(rows), repeated) => format!("{rows} rows, {repeated} repeated ones dropped"),
+        };
+        terminal.step(format_args!("{}: {rows}", table.path.display()));
+    }
+    for problem in &sample.problems {
+        match problem {
+            Problem::Unknown { .. } => terminal.warning(format_args!("{problem}; what it holds is left out")),
+            Problem::NoNames { .. } | Problem::Row { .. } | Problem::MoreRows { .. } => terminal.warning(problem),
+        }
+    }
+    if sample.tcp.is_none() && sample.udp.is_none() && sample.counters.is_none() {
+        let net = collector.root.net.display();
+        return Err(Failure::new(Exit::NoInput, format!("{net}: no table of the report could be read")));
+    }
+    Ok(())
+}
+
+/// How a run ends that has done its work: with `--strict`, problems on the way count.
+pub(super) fn exit_of(sample: &Sample, strict: bool) -> Exit {
+    let has = |kind: fn(&Problem) -> bool| strict && sample.problems.iter().any(kind);
+    if has(|problem| matches!(problem, Problem::Unknown { .. })) {
+        Exit::NoInput
+    } else if has(|problem| matches!(problem, Problem::Row { .. })) {
+        Exit::Input
+    } else {
+        Exit::Done
+    }
+}
+
+/// Reads the custom metrics, if a file of them is given.
+///
+/// # Errors
+/// [`Exit::NoInput`] when it cannot be read, [`Exit::Input`] with every fault in it.
+pub(super) fn custom_metrics(args: &ReportArgs) -> Result<Option<CustomMetrics>, Failure> {
+    let Some(path) = args.custom_metrics.as_deref() else { return Ok(None) };
+    let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+    let text = read(path).map_err(|e| Failure::new(Exit::NoInput, format!("custom metrics: {name}: {e}")))?;
+    match CustomMetrics::parse(&text) {
+        Ok(metrics) => Ok(Some(metrics)),
+        Err(CustomError::Json(e)) => Err(Failure::new(Exit::Input, format!("custom metrics: {name}: {e}"))),
+        Err(CustomError::Faults(faults)) => {
+            let faults: Vec<String> = faults.iter().map(|fault| format!("custom metrics: {name}: {fault}")).collect();
+            Err(Failure::new(Exit::Input, faults.join("\n")))
+        }
+    }
+}
+
+/// Reads a file, or standard input for `-`.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    if path == Path::new("-") {
+        io::stdin().lock().take(MAX_CUSTOM + 1).read_to_end(&mut text)?;
+    } else {
+        File::open(path)?.take(MAX_CUSTOM + 1).read_to_end(&mut text)?;
+    }
+    if u64::try_from(text.len()).is_ok_and(|length| length > MAX_CUSTOM) {
+        return Err(io::Error::other(format!("larger than {MAX_CUSTOM} bytes")));
+    }
+    Ok(text)
+}
+
+/// Tells which lists were cut to fit `max` bytes.
+pub(super) fn tell_cut(cut: Cut, max: usize, terminal: Terminal) {
+    let Cut { tcp_ports, udp_ports, connections } = cut;
+    if cut != Cut::default() {
+        terminal.warning(format_args!(
+            "cut to {max} bytes: left out {tcp_ports} listening TCP ports, {udp_ports} listening UDP ports, \
+             {connections} connections; the totals are true"
+        ));
+    }
+}
+
+/// The field names the flags ask for.
+pub(super) fn names(args: &ReportArgs) -> &'static Names {
+    match args.names {
+        NamesArg::Long => &names::LONG,
+        NamesArg::Short => &names::SHORT,
+    }
+}
+
+/// The style the flags ask for.
+pub(super) fn style(args: &ReportArgs) -> Style {
+    match args.compat {
+        None => Style::Plain,
+        Some(Compat::Connector) => Style::Connector,
+    }
+}
+
+/// Seconds since 1970; 1 where the clock says it is earlier, as on a device whose clock was never set.
+pub(super) fn unix_time() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_secs().max(1))
+}

@@ -1,0 +1,86 @@
+//! What the program does: parse the command line, run the command, show a failure once.
+
+mod collect;
+mod gather;
+pub mod generate;
+
+use std::env;
+use std::ffi::OsString;
+use std::process;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::cli::{Cli, Command};
+use crate::exit::{Exit, Failure};
+use crate::terminal::{Color, Terminal, Verbosity};
+
+/// Runs the program with these arguments, the first of which is its name.
+#[must_use]
+pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match parse(&args) {
+        Ok(cli) => cli,
+        Err(error) => return show_usage(&error, &args),
+    };
+    let verbosity = match (cli.global.quiet, cli.global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (false, true) => Verbosity::Verbose,
+        (false, false) => Verbosity::Normal,
+    };
+    let terminal = Terminal::new(cli.global.color, verbosity);
+    let outcome = match &cli.command {
+        Command::Collect(args) => collect::run(args, terminal),
+        Command::Generate(args) => generate::run(args),
+    };
+    outcome.unwrap_or_else(|failure| {
+        terminal.failure(&failure);
+        failure.exit
+    })
+}
+
+/// Makes a panic, which is a bug of ours, end the process with its own exit code and a plain message.
+pub fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let failure =
+            Failure::new(Exit::Bug, format!("bug: {panic}")).hint("please report this, with the command line");
+        Terminal::new(Color::Never, Verbosity::Normal).failure(&failure);
+        #[expect(clippy::exit, reason = "a panic cannot return to main")]
+        process::exit(i32::from(Exit::Bug.code()));
+    }));
+}
+
+fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
+    let mut command = without_empty_variables(Cli::command());
+    let mut matches = command.try_get_matches_from_mut(args)?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+/// Takes the environment variables that are set but empty out of a command's arguments: empty means unset.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    let is_empty = |arg: &clap::Arg| arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
+    let command = command.mut_args(|arg| if is_empty(&arg) { arg.env(None::<&str>) } else { arg });
+    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, without_empty_variables))
+}
+
+/// Shows what clap has to say: help, version, or an error.
+fn show_usage(error: &clap::Error, args: &[OsString]) -> Exit {
+    let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    match error.print() {
+        Err(e) if asked_for && e.kind() != std::io::ErrorKind::BrokenPipe => Exit::Output,
+        _ if asked_for => Exit::Done,
+        _ if is_from_environment(error, args) => Exit::Settings,
+        _ => Exit::Usage,
+    }
+}
+
+/// Whether the value that clap refuses was not on the command line, and so came from the flag's environment variable.
+fn is_from_environment(error: &clap::Error, args: &[OsString]) -> bool {
+    let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg) else { return false };
+    let flag = arg.split([' ', '=']).next().unwrap_or_default();
+    let given = |arg: &OsString| arg.to_str().is_some_and(|arg| arg.split('=').next() == Some(flag));
+    matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue)
+        && flag.starts_with("--")
+        && !args.iter().any(given)
+}

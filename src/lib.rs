@@ -1,0 +1,42 @@
+//! `device-defender` reports the network state of a Linux device to AWS IoT Device Defender, or to anyone: it does the
+//! job of AWS's Greengrass Device Defender connector as one native program.
+//!
+//! # Architecture
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! /proc ──> collector ──> Sample ──> report::Report::build ──> Report ──> json | cbor | table ──> terminal ──> stdout
+//!                                          ^
+//!                       state (last accepted counters, last report id)
+//! ```
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`collector`] | reading `/proc`: what is there, typed, with *unknown* apart from *empty* |
+//! | [`report`] | the metrics document: what is in it, its names, its encodings, its size; pure |
+//! | [`state`] | what survives between runs |
+//! | [`commands`] | one file a subcommand; the only place where the parts meet |
+//! | [`cli`] | the flags and their help texts |
+//! | [`terminal`] | standard output and standard error |
+//! | [`exit`] | the exit codes, and what a failure consists of |
+//! | [`thing`] | the thing name |
+//!
+//! Dependencies point one way: `commands` uses all others; `report` uses the collector's types; nothing but `commands`
+//! knows `cli`. Pure parts take clock, byte order and bytes as arguments.
+//!
+//! # Rules
+//!
+//! - Parsers are total: no input makes them panic, and what they skip they count.
+//! - Unknown is never shown as zero or empty.
+//! - Everything read from outside is escaped before it reaches a terminal.
+//! - Nothing is printed but through [`terminal::Terminal`], and the process ends nowhere but in `main`.
+
+pub mod cli;
+pub mod collector;
+pub mod commands;
+pub mod exit;
+pub mod report;
+pub mod state;
+pub mod terminal;
+pub mod thing;

@@ -1,0 +1,230 @@
+//! Custom metrics: what the user measured, checked before it is sent.
+//!
+//! Data outside the limits is taken by the service and then silently neither kept nor shown, so every limit is checked
+//! here and every fault told at once. The limits are those of the AWS IoT API (`CreateCustomMetric`), of the developer
+//! guide's page on custom metrics, and of the AWS IoT Device SDK for C++ (15 digits, allowed characters).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
+use serde_json::{Map, Number, Value};
+
+/// The most characters a metric's name has.
+const NAME_LENGTH: usize = 128;
+
+/// The most significant digits a number has.
+const DIGITS: usize = 15;
+
+/// Custom metrics by name.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CustomMetrics(BTreeMap<String, CustomValue>);
+
+/// One value, of one of the four types AWS has.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CustomValue {
+    /// `number`.
+    Number(Number),
+    /// `number_list`.
+    NumberList(Vec<Number>),
+    /// `string_list`.
+    StringList(Vec<String>),
+    /// `ip_list`.
+    IpList(Vec<IpAddr>),
+}
+
+/// Why a text is no set of custom metrics.
+#[derive(Debug, thiserror::Error)]
+pub enum CustomError {
+    /// It is not JSON, or not an object.
+    #[error("not a JSON object: {0}")]
+    Json(#[from] serde_json::Error),
+    /// It is, and this is wrong with it.
+    #[error("{}", .0.iter().map(Fault::to_string).collect::<Vec<_>>().join("\n"))]
+    Faults(Vec<Fault>),
+}
+
+/// One thing that is wrong with one metric.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("metric `{metric}`: {text}")]
+pub struct Fault {
+    /// The metric's name, as it was given.
+    pub metric: String,
+    /// What is wrong, and what is right.
+    pub text: String,
+}
+
+impl CustomMetrics {
+    /// Parses a JSON object in the report's own shape, `{"name": [{"number": 1}]}`, or a plain one, `{"name": 1}` or
+    /// `{"name": {"ip_list": ["192.0.2.1"]}}`.
+    ///
+    /// # Errors
+    /// [`CustomError::Json`] with line and column, or every fault there is, in the order of the text.
+    pub fn parse(text: &[u8]) -> Result<Self, CustomError> {
+        let Entries(entries) = serde_json::from_slice(text)?;
+        let mut metrics = BTreeMap::new();
+        let mut faults = Vec::new();
+        for (name, value) in entries {
+            let mut fault = |text| faults.push(Fault { metric: name.clone(), text });
+            if let Err(text) = check_name(&name) {
+                fault(text);
+            }
+            if metrics.contains_key(&name) {
+                fault("given more than once".to_owned());
+            }
+            match parse_value(value) {
+                Ok(value) => drop(metrics.insert(name, value)),
+                Err(text) => fault(text),
+            }
+        }
+        if faults.is_empty() { Ok(Self(metrics)) } else { Err(CustomError::Faults(faults)) }
+    }
+
+    /// The metrics, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &CustomValue)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+impl fmt::Display for CustomValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn join(list: &[impl ToString]) -> String {
+            list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        }
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::NumberList(list) => f.write_str(&join(list)),
+            Self::StringList(list) => f.write_str(&join(list)),
+            Self::IpList(list) => f.write_str(&join(list)),
+        }
+    }
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-');
+    if name.is_empty() || name.len() > NAME_LENGTH || !name.chars().all(allowed) {
+        return Err(format!("a name is 1 to {NAME_LENGTH} letters, digits, `:`, `_` or `-`"));
+    }
+    if name.starts_with("aws:") {
+        return Err("a name must not begin with `aws:`, which is kept for the service's own metrics".to_owned());
+    }
+    Ok(())
+}
+
+const SHAPE: &str = "a value is a number, or an object with one of `number`, `number_list`, `string_list`, `ip_list`, \
+                     as in {\"number_list\": [1, 2]}, alone or as the only element of a list";
+
+fn parse_value(value: Value) -> Result<CustomValue, String> {
+    match value {
+        Value::Number(number) => parse_number(Value::Number(number)).map(CustomValue::Number),
+        Value::Object(object) => parse_typed(object),
+        Value::Array(list) => match <[Value; 1]>::try_from(list) {
+            Ok([Value::Object(object)]) => parse_typed(object),
+            _ => Err(SHAPE.to_owned()),
+        },
+        Value::Null | Value::Bool(_) | Value::String(_) => Err(SHAPE.to_owned()),
+    }
+}
+
+/// Parses `{TYPE: value}`.
+fn parse_typed(object: Map<String, Value>) -> Result<CustomValue, String> {
+    let mut entries = object.into_iter();
+    let (Some((kind, value)), None) = (entries.next(), entries.next()) else { return Err(SHAPE.to_owned()) };
+    match kind.as_str() {
+        "number" => parse_number(value).map(CustomValue::Number),
+        "number_list" => parse_list(&kind, value, parse_number).map(CustomValue::NumberList),
+        "string_list" => parse_list(&kind, value, parse_string).map(CustomValue::StringList),
+        "ip_list" => parse_list(&kind, value, parse_ip).map(CustomValue::IpList),
+        _ => Err(format!("`{kind}` is no type; {SHAPE}")),
+    }
+}
+
+/// Parses every element of a list; the error names every element that is wrong.
+fn parse_list<T>(kind: &str, value: Value, parse: fn(Value) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let Value::Array(list) = value else { return Err(format!("`{kind}` holds a list")) };
+    let mut parsed = Vec::with_capacity(list.len());
+    let mut faults = Vec::new();
+    for (place, element) in (1..).zip(list) {
+        match parse(element) {
+            Ok(element) => parsed.push(element),
+            Err(text) => faults.push(format!("`{kind}`, element {place}: {text}")),
+        }
+    }
+    if faults.is_empty() { Ok(parsed) } else { Err(faults.join("; ")) }
+}
+
+fn parse_number(value: Value) -> Result<Number, String> {
+    let Value::Number(number) = value else { return Err(format!("{value} is no number")) };
+    if significant_digits(&number.to_string()) > DIGITS {
+        return Err(format!("{number} has more than {DIGITS} significant digits, more than the service keeps"));
+    }
+    Ok(number)
+}
+
+/// Counts the digits of a JSON number from the first to the last that is not 0, without the exponent.
+fn significant_digits(number: &str) -> usize {
+    let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
+    let digits = mantissa.replace(|c: char| !c.is_ascii_digit(), "");
+    digits.trim_matches('0').len()
+}
+
+fn parse_string(value: Value) -> Result<String, String> {
+    let Value::String(text) = value else { return Err(format!("{value} is no string")) };
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-' | '/' | '.');
+    match text.chars().find(|&c| !allowed(c)) {
+        Some(c) => Err(format!("{text:?} has {c:?}; only letters, digits, `:`, `_`, `-`, `/` and `.` are kept")),
+        None => Ok(text),
+    }
+}
+
+fn parse_ip(value: Value) -> Result<IpAddr, String> {
+    let Value::String(text) = value else { return Err(format!("{value} is no string")) };
+    text.parse().map_err(|_| format!("{text:?} is no IPv4 or IPv6 address (no port, no `/length`, no `%zone`)"))
+}
+
+impl Serialize for CustomMetrics {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, [value])))
+    }
+}
+
+impl Serialize for CustomValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Number(number) => serializer.collect_map([("number", number)]),
+            Self::NumberList(list) => serializer.collect_map([("number_list", list)]),
+            Self::StringList(list) => serializer.collect_map([("string_list", list)]),
+            Self::IpList(list) => {
+                let list: Vec<String> = list.iter().map(IpAddr::to_string).collect();
+                serializer.collect_map([("ip_list", list)])
+            }
+        }
+    }
+}
+
+/// The members of an object in their order, repeated names included.
+struct Entries(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of metric names and values")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Entries, M::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}

@@ -1,0 +1,17 @@
+//! A report as JSON (RFC 8259): UTF-8, integers without fraction or exponent, fields in a fixed order.
+
+use std::io::{self, Write};
+
+use super::Report;
+use super::document::Named;
+use super::names::Names;
+
+/// Writes `report` on one line, or over several with an indent of two blanks; no newline follows.
+///
+/// # Errors
+/// What `out` returns.
+pub fn write(report: &Report<'_>, names: &Names, indent: bool, out: impl Write) -> io::Result<()> {
+    let document = Named(report, names);
+    if indent { serde_json::to_writer_pretty(out, &document) } else { serde_json::to_writer(out, &document) }
+        .map_err(io::Error::from)
+}

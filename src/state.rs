@@ -1,0 +1,210 @@
+//! What survives a run: the last report id, and the baseline that the next report's traffic is counted from.
+//!
+//! One JSON file a thing, `THING.json` in the state directory. A thing name cannot contain a `/`, and with its ending it
+//! is neither `.` nor `..`, so it is used as it is. Only delivered reports change the file; this module reads it.
+//!
+//! ```json
+//! {"version": 1, "thing_name": "gateway-7", "last_report_id": 1700000300,
+//!  "baseline": {"boot_id": "0b6d…", "proc": "/proc", "net": "/proc/net", "namespace": "net:[4026531833]",
+//!               "taken_at": "2023-11-14T22:18:20Z",
+//!               "interfaces": {"eth0": {"bytes_in": 1, "packets_in": 1, "bytes_out": 1, "packets_out": 1}}}}
+//! ```
+//!
+//! `baseline` may be `null`. `taken_at` is for people; nothing is computed from it. Fields that this version does not
+//! know are passed over; a file of another `version` is not used.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::geteuid;
+use serde::Deserialize;
+
+use crate::collector::counters::{Counters, Interfaces};
+use crate::collector::proc_root::Identity;
+use crate::thing::ThingName;
+
+/// The version of the file's layout.
+pub const VERSION: u64 = 1;
+
+/// The most bytes of a state file that are read: room for 50,000 interfaces.
+const MAX_SIZE: u64 = 8 << 20;
+
+/// What the state file of a thing holds.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct State {
+    version: u64,
+    /// The thing the file belongs to.
+    thing_name: String,
+    /// The id of the last report that was sent, accepted or not.
+    pub last_report_id: u64,
+    /// The counters at the last report that was accepted.
+    pub baseline: Option<Baseline>,
+}
+
+/// The counters at a moment, and which host, boot and namespace they were those of.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Baseline {
+    boot_id: String,
+    proc: PathBuf,
+    net: PathBuf,
+    namespace: String,
+    /// When, as RFC 3339; for people.
+    pub taken_at: String,
+    #[serde(with = "CountersByName")]
+    interfaces: Interfaces,
+}
+
+/// How [`Interfaces`] are written.
+struct CountersByName;
+
+/// How [`Counters`] are written.
+#[derive(Deserialize)]
+#[serde(remote = "Counters")]
+struct CountersFields {
+    bytes_in: u64,
+    packets_in: u64,
+    bytes_out: u64,
+    packets_out: u64,
+}
+
+impl CountersByName {
+    fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Interfaces, D::Error> {
+        #[derive(Deserialize)]
+        struct One(#[serde(with = "CountersFields")] Counters);
+        let named = std::collections::BTreeMap::<String, One>::deserialize(deserializer)?;
+        Ok(named.into_iter().map(|(name, One(counters))| (name, counters)).collect())
+    }
+}
+
+/// Why a state file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// It cannot be read.
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is no state file, or a truncated one.
+    #[error("{}: not a state file: {source}", path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        source: serde_json::Error,
+    },
+    /// Another version of this program wrote it.
+    #[error("{}: the file has version {version}, this program reads version {VERSION}", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version it has.
+        version: u64,
+    },
+    /// It belongs to another thing.
+    #[error("{}: the file belongs to the thing `{thing_name}`", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The thing it belongs to.
+        thing_name: String,
+    },
+}
+
+/// Why there is no baseline to count from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoBaseline {
+    /// No report was accepted yet.
+    #[error("no report of this thing was accepted yet")]
+    None,
+    /// Without a boot id it cannot be told whether the counters still run.
+    #[error("the boot id cannot be read")]
+    UnknownBoot,
+    /// The baseline was taken through another proc mount or of another process.
+    #[error("the last accepted report was read from another /proc path")]
+    OtherProc,
+    /// The baseline is of another network namespace, or that cannot be told.
+    #[error("the last accepted report was of another network namespace")]
+    OtherNamespace,
+}
+
+impl State {
+    /// Reads the state of `thing` in the directory `dir`; `None` when there is none yet.
+    ///
+    /// # Errors
+    /// [`StateError`] for a file that cannot be used.
+    pub fn load(dir: &Path, thing: &ThingName) -> Result<Option<Self>, StateError> {
+        let path = dir.join(format!("{thing}.json"));
+        let text = match read(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(StateError::Unreadable { path, source }),
+        };
+        match serde_json::from_slice::<Self>(&text) {
+            Ok(state) if state.version != VERSION => Err(StateError::Version { path, version: state.version }),
+            Ok(state) if state.thing_name != thing.as_str() => {
+                Err(StateError::Foreign { path, thing_name: state.thing_name })
+            }
+            Ok(state) => Ok(Some(state)),
+            Err(source) => Err(StateError::Broken { path, source }),
+        }
+    }
+
+    /// The counters to count from in a sample of `now`. After a reboot every counter has begun anew, so there are none
+    /// to subtract, and the result is empty.
+    ///
+    /// # Errors
+    /// [`NoBaseline`] when what was sampled then cannot be shown to be what is sampled now.
+    pub fn baseline(&self, now: &Identity) -> Result<Interfaces, NoBaseline> {
+        let baseline = self.baseline.as_ref().ok_or(NoBaseline::None)?;
+        if baseline.proc != now.proc || baseline.net != now.net {
+            return Err(NoBaseline::OtherProc);
+        }
+        let boot_id = now.boot_id.as_ref().ok_or(NoBaseline::UnknownBoot)?;
+        if *boot_id != baseline.boot_id {
+            return Ok(Interfaces::new());
+        }
+        if now.namespace.as_ref() != Some(&baseline.namespace) {
+            return Err(NoBaseline::OtherNamespace);
+        }
+        Ok(baseline.interfaces.clone())
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(path)?.take(MAX_SIZE).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// Where the state files are: the directory given, else `$STATE_DIRECTORY` as systemd sets it, else
+/// `/var/lib/device-defender` for root and the XDG state home for others. `env` looks a variable up; an empty one counts
+/// as unset. `None` when a user has no home.
+pub fn directory(given: Option<&Path>, env: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let env = |name| env(name).filter(|value| !value.is_empty());
+    if let Some(given) = given {
+        return Some(given.to_owned());
+    }
+    if let Some(list) = env("STATE_DIRECTORY") {
+        return list.split(':').next().map(PathBuf::from); // one path for every directory the unit asks for
+    }
+    if geteuid().is_root() {
+        return Some(PathBuf::from("/var/lib/device-defender"));
+    }
+    let xdg = env("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let state_home = xdg.or_else(|| env("HOME").map(|home| Path::new(&home).join(".local/state")))?;
+    Some(state_home.join("device-defender"))
+}
+
+/// The names of the things that have a state file in `dir`, sorted.
+#[must_use]
+pub fn things(dir: &Path) -> Vec<ThingName> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter_map(|name| name.strip_suffix(".json").map(str::to_owned)).collect();
+    names.sort_unstable();
+    names.into_iter().filter_map(|name| name.parse().ok()).collect()
+}

@@ -1,0 +1,140 @@
+//! Standard output and standard error: what goes where, colour, a reader that goes away, foreign text made harmless.
+
+use std::fmt::{Display, Write as _};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
+
+use terminal_size::{Width, terminal_size_of};
+
+use crate::exit::{Exit, Failure};
+
+/// When output is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Color {
+    /// On a terminal that can, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How much is told on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Verbosity {
+    /// Errors only.
+    Quiet,
+    /// Errors and warnings.
+    #[default]
+    Normal,
+    /// Every step.
+    Verbose,
+}
+
+/// Standard output, as a result is written to it. A named type, so that writing half a million connections piece by
+/// piece costs no indirect call each.
+pub type Out = BufWriter<StdoutLock<'static>>;
+
+/// The two output streams of this process.
+#[derive(Debug, Clone, Copy)]
+pub struct Terminal {
+    verbosity: Verbosity,
+}
+
+impl Terminal {
+    /// Decides about colour once, for standard output; nothing is coloured on standard error.
+    #[must_use]
+    pub fn new(color: Color, verbosity: Verbosity) -> Self {
+        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        colored::control::set_override(match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => io::stdout().is_terminal() && !set("NO_COLOR") && !dumb,
+        });
+        Self { verbosity }
+    }
+
+    /// Whether standard output is a terminal.
+    #[must_use]
+    pub fn stdout_is_terminal(self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// The columns of the terminal that standard output is; `None` when it is none.
+    #[must_use]
+    pub fn width(self) -> Option<usize> {
+        terminal_size_of(io::stdout()).map(|(Width(columns), _)| usize::from(columns)).filter(|&columns| columns > 0)
+    }
+
+    /// Writes the result. A reader that has gone away is no failure: it has seen enough.
+    ///
+    /// # Errors
+    /// [`Exit::Output`] for anything else that keeps the result from being written, a full disk for one.
+    pub fn result(self, write: impl FnOnce(&mut Out) -> io::Result<()>) -> Result<(), Failure> {
+        let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+        match write(&mut out).and_then(|()| out.flush()) {
+            Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+                let _unwritten = out.into_parts(); // dropping it would try once more
+                Err(Failure::new(Exit::Output, format!("standard output: {e}")))
+            }
+            Err(_) => {
+                let _unwritten = out.into_parts();
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Tells something that happened on the way, for those who asked with `-v`.
+    pub fn step(self, text: impl Display) {
+        if self.verbosity >= Verbosity::Verbose {
+            tell(&text);
+        }
+    }
+
+    /// Tells something that makes the result less than it could be.
+    pub fn warning(self, text: impl Display) {
+        if self.verbosity >= Verbosity::Normal {
+            tell(&format_args!("warning: {text}"));
+        }
+    }
+
+    /// Shows why the run failed.
+    pub fn failure(self, failure: &Failure) {
+        for line in failure.message.lines() {
+            tell(&line);
+        }
+        if let Some(hint) = &failure.hint {
+            tell(&format_args!("hint: {hint}"));
+        }
+    }
+}
+
+/// Writes a line to standard error, harmless for a terminal. Nobody is left to tell when that fails.
+fn tell(text: &dyn Display) {
+    let line = format!("device-defender: {}\n", escape(&text.to_string()));
+    let _unreadable = io::stderr().write_all(line.as_bytes());
+}
+
+/// Replaces what could drive a terminal or mislead a reader by its code point, `\u{1b}`: control characters, and those
+/// that are invisible or change the direction of text (Unicode's format characters of these kinds).
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_harmful(c) {
+            let _infallible = write!(escaped, "{}", c.escape_unicode());
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
