@@ -142,6 +142,18 @@ pub fn read_route(table: impl Read, endian: Endian) -> Result<(Vec<Network>, Mal
     Ok((networks, malformed))
 }
 
+/// Tells from the network masks in a `net/route` which byte order wrote it: a mask has its ones in front. `None` when no
+/// mask decides, as 0.0.0.0 and 255.255.255.255 do not.
+pub fn endian_of_route(table: impl Read) -> Option<Endian> {
+    let is_mask = |mask: u32| mask.leading_ones().saturating_add(mask.trailing_zeros()) == u32::BITS;
+    let (networks, _) = read_route(table, Endian::Big).ok()?;
+    networks.iter().find_map(|network| match (is_mask(network.mask), is_mask(network.mask.swap_bytes())) {
+        (true, false) => Some(Endian::Big),
+        (false, true) => Some(Endian::Little),
+        _ => None,
+    })
+}
+
 /// Reads the local IPv4 addresses out of `net/fib_trie`: every `/32 host LOCAL` below its `|-- a.b.c.d`. The file is a
 /// drawing for people; lines of any other form are passed over.
 ///

@@ -30,7 +30,8 @@ use table::{Malformed, RowError, TableError};
 pub struct Collector {
     /// What is read.
     pub root: ProcRoot,
-    endian: Endian,
+    /// The byte order the tables are read in.
+    pub endian: Endian,
 }
 
 /// What was seen at one moment. `None` is unknown: the table could not be read. Empty is empty.
@@ -101,18 +102,16 @@ pub enum Problem {
 }
 
 impl Collector {
-    /// Prepares to read the tables below `root`, a proc mount or a saved copy of one, in the byte order of this machine.
+    /// Prepares to read the tables below `root`, a proc mount or a saved copy of one. A copy is read in the byte order its
+    /// routes show, as it may come from another machine; all else in that of this machine.
     ///
     /// # Errors
     /// [`RootError`] when there is nothing to read.
     pub fn new(root: &Path, netns: Netns) -> Result<Self, RootError> {
-        Ok(Self { root: ProcRoot::find(root, netns)?, endian: Endian::NATIVE })
-    }
-
-    /// The same collector for tables that a machine of this byte order wrote.
-    #[must_use]
-    pub fn with_endian(self, endian: Endian) -> Self {
-        Self { endian, ..self }
+        let root = ProcRoot::find(root, netns)?;
+        let routes = table::open(&root.net.join("route")).ok().filter(|_| !root.is_procfs);
+        let endian = routes.and_then(interfaces::endian_of_route).unwrap_or(Endian::NATIVE);
+        Ok(Self { root, endian })
     }
 
     /// Reads everything once. Never fails: what is unknown is left `None`, and told in [`Sample::problems`].

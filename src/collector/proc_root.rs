@@ -194,5 +194,6 @@ fn explain(root: &Path, netns: Netns, tried: Vec<(PathBuf, String)>) -> RootErro
             "--proc takes the mount point of a proc file system, or a saved copy that holds net/tcp, net/udp and net/dev",
         ),
     };
+    let tried = if root.join(".").is_dir() { tried } else { Vec::new() }; // else the fault says it all
     RootError { root: root.to_owned(), tried, fault, hint }
 }

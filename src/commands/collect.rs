@@ -194,9 +194,10 @@ fn covers(args: &CollectArgs, collector: &Collector) -> String {
     }
 }
 
-/// The first number of `uptime`, in whole minutes (`proc_uptime(5)`).
+/// The first number of `uptime`, in seconds (`proc_uptime(5)`); in whole minutes once it has run for one.
 fn uptime(collector: &Collector) -> Option<Duration> {
     let text = fs::read_to_string(collector.root.root.join("uptime")).ok()?;
     let seconds: u64 = text.split('.').next()?.parse().ok()?;
-    Some(Duration::from_secs(seconds.checked_div(60)?.checked_mul(60)?))
+    let part_of_minute = if seconds < 60 { 0 } else { seconds.checked_rem(60)? };
+    Some(Duration::from_secs(seconds.checked_sub(part_of_minute)?))
 }

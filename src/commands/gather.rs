@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cli::{Compat, NamesArg, ReportArgs};
+use crate::collector::sockets::Endian;
 use crate::collector::{Collector, Problem, Sample};
 use crate::exit::{Exit, Failure};
 use crate::report::Style;
@@ -28,6 +29,9 @@ pub(super) fn open_collector(args: &ReportArgs, terminal: Terminal) -> Result<Co
     let root = &collector.root;
     let whose = if root.own_namespace { ", this process's own network namespace" } else { "" };
     terminal.step(format_args!("reading {}{whose}", root.net.display()));
+    if collector.endian != Endian::NATIVE {
+        terminal.step(format_args!("its routes show that a {} machine wrote it", collector.endian));
+    }
     for (path, reason) in &root.passed_over {
         let instead = format!("{}: {reason}; reading {} instead", path.display(), root.net.display());
         if root.own_namespace && root.root != Path::new("/proc") {

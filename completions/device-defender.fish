@@ -1,0 +1,63 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_device_defender_global_optspecs
+    string join \n v/verbose q/quiet color= h/help V/version
+end
+
+function __fish_device_defender_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_device_defender_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_device_defender_using_subcommand
+    set -l cmd (__fish_device_defender_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c device-defender -n "__fish_device_defender_needs_command" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_needs_command" -s v -l verbose -d 'Tell every step on standard error'
+complete -c device-defender -n "__fish_device_defender_needs_command" -s q -l quiet -d 'Tell errors only'
+complete -c device-defender -n "__fish_device_defender_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c device-defender -n "__fish_device_defender_needs_command" -s V -l version -d 'Print version'
+complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "collect" -d 'Print the metrics document of this device'
+complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "generate" -d 'Print man pages and shell completions'
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l netns -d 'Whose network namespace to show: auto, self, or a process number' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l names -d 'Write long or short field names' -r -f -a "long\t'listening_tcp_ports, and so on'
+short\t'tp, and so on: about half the bytes'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l max-bytes -d 'Cut the lists so that the document takes at most this many bytes' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l compat -d 'Write what another agent wrote, for profiles tuned to it' -r -f -a "connector\t'AWS\'s Greengrass Device Defender connector'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l since -d 'Count traffic since: boot, report, or for a duration such as 10s' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l thing-name -d 'The thing whose state file --since report reads [default: $AWS_IOT_THING_NAME, or the only one there is]' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l format -d 'Print JSON, CBOR, or tables for people' -r -f -a "json\t'One line; indented on a terminal'
+cbor\t'For a program; refused on a terminal'
+table\t'For people'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l strict -d 'End with 65 when a row was malformed, with 66 when a table could not be read'
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l processes -d 'Show in the tables which processes own the sockets'
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s v -l verbose -d 'Tell every step on standard error'
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s q -l quiet -d 'Tell errors only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate" -s v -l verbose -d 'Tell every step on standard error'
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate" -s q -l quiet -d 'Tell errors only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate" -s h -l help -d 'Print help (see more with \'--help\')'
