@@ -93,7 +93,7 @@ impl Layout {
 }
 
 fn parse_row(row: &[u8], layout: &Layout) -> Result<(String, Counters), RowError> {
-    let colon = memchr::memrchr(b':', row).ok_or(RowError::Missing("face"))?;
+    let colon = row.iter().rposition(|&b| b == b':').ok_or(RowError::Missing("face"))?;
     let (name, numbers) = row.split_at_checked(colon).unwrap_or_default();
     let name = name.trim_ascii_start();
     if name.is_empty() {

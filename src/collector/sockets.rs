@@ -15,8 +15,6 @@ use std::fmt;
 use std::io::Read;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use memchr::memchr;
-
 use super::table::{Excerpt, Line, Malformed, RowError, TableError, for_each_line};
 
 /// The byte order of the machine that wrote a table.
@@ -255,7 +253,7 @@ impl<'a> Columns<'a> {
     fn next(&mut self, name: &'static str) -> Result<&'a [u8], RowError> {
         let start = self.0.iter().position(|&b| b != b' ').ok_or(RowError::Missing(name))?;
         let text = self.0.get(start..).unwrap_or_default();
-        let length = memchr(b' ', text).unwrap_or(text.len());
+        let length = text.iter().position(|&b| b == b' ').unwrap_or(text.len());
         let (column, rest) = text.split_at_checked(length).unwrap_or_default();
         self.0 = rest;
         Ok(column)

@@ -142,9 +142,7 @@ struct ConnectionList<'n, 'c>(&'c Connections<'c>, &'n Names);
 impl Serialize for ConnectionList<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut seq = serializer.serialize_seq(Some(self.0.written()))?;
-        for connection in self.0.iter() {
-            seq.serialize_element(&Named(connection, self.1))?;
-        }
+        self.0.iter().try_for_each(|connection| seq.serialize_element(&Named(connection, self.1)))?;
         seq.end()
     }
 }

@@ -13,6 +13,7 @@ pub mod names;
 pub mod table;
 pub mod traffic;
 
+use std::cmp::Ordering;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::collector::Sample;
@@ -275,24 +276,26 @@ impl<'a> Connections<'a> {
         let (below, rest) = v6.split_at_checked(first_mapped).unwrap_or_default();
         let after_mapped = rest.partition_point(|socket| socket.remote.to_ipv4_mapped().is_some());
         let (mapped, above) = rest.split_at_checked(after_mapped).unwrap_or_default();
-        let style = self.style;
-        let mut v4 = v4.iter().map(move |socket| Pair::of(socket, style)).peekable();
-        let mut mapped = mapped.iter().map(move |socket| Pair::of(socket, style)).peekable();
-        let merged = std::iter::from_fn(move || match (v4.peek(), mapped.peek()) {
-            (Some(a), Some(b)) if b < a => mapped.next(),
-            (Some(_), _) => v4.next(),
-            (None, _) => mapped.next(),
+        let mut v4 = distinct_pairs(v4, self.style).peekable();
+        let mut mapped = distinct_pairs(mapped, self.style).peekable();
+        let merged = std::iter::from_fn(move || {
+            let order = match (v4.peek(), mapped.peek()) {
+                (Some(a), Some(b)) => a.ends().cmp(&b.ends()),
+                (Some(_), None) => Ordering::Less,
+                (None, _) => Ordering::Greater,
+            };
+            match order {
+                Ordering::Less => v4.next(),
+                Ordering::Equal => mapped.next().and(v4.next()),
+                Ordering::Greater => mapped.next(),
+            }
         });
-        let others = below.iter().chain(above).map(move |socket| Pair::of(socket, style));
-        let mut last = None;
-        merged
-            .chain(others)
-            .filter(move |pair| last.replace((pair.remote, pair.local)) != Some((pair.remote, pair.local)))
+        merged.chain(distinct_pairs(below, self.style)).chain(distinct_pairs(above, self.style))
     }
 }
 
 /// The two ends of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Pair {
     remote: SocketAddr,
     local: SocketAddr,
@@ -300,15 +303,23 @@ struct Pair {
 }
 
 impl Pair {
-    fn of<A: Address + Into<IpAddr>>(socket: &Socket<A>, style: Style) -> Self {
-        let ip = |address: A| match style {
-            Style::Plain => address.into().to_canonical(),
-            Style::Connector => address.into(),
-        };
-        Self {
-            remote: SocketAddr::new(ip(socket.remote), socket.remote_port),
-            local: SocketAddr::new(ip(socket.local), socket.local_port),
-            inode: socket.inode,
-        }
+    fn ends(&self) -> (SocketAddr, SocketAddr) {
+        (self.remote, self.local)
     }
+}
+
+/// The connections among sorted sockets, each pair of ends once.
+fn distinct_pairs<A: Address + Into<IpAddr>>(sockets: &[Socket<A>], style: Style) -> impl Iterator<Item = Pair> {
+    let ip = move |address: A| match style {
+        Style::Plain => address.into().to_canonical(),
+        Style::Connector => address.into(),
+    };
+    let same_ends = |a: &Socket<A>, b: &Socket<A>| {
+        (a.remote, a.remote_port, a.local, a.local_port) == (b.remote, b.remote_port, b.local, b.local_port)
+    };
+    sockets.chunk_by(same_ends).filter_map(<[_]>::first).map(move |socket| Pair {
+        remote: SocketAddr::new(ip(socket.remote), socket.remote_port),
+        local: SocketAddr::new(ip(socket.local), socket.local_port),
+        inode: socket.inode,
+    })
 }
