@@ -22,6 +22,9 @@ _device__defender() {
             device__defender,generate)
                 cmd="device__defender__subcmd__generate"
                 ;;
+            device__defender,validate-params)
+                cmd="device__defender__subcmd__validate__subcmd__params"
+                ;;
             *)
                 ;;
         esac
@@ -29,7 +32,7 @@ _device__defender() {
 
     case "${cmd}" in
         device__defender)
-            opts="-v -q -h -V --verbose --quiet --color --help --version collect generate"
+            opts="-v -q -h -V --verbose --quiet --color --help --version collect validate-params generate"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -132,6 +135,40 @@ _device__defender() {
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        device__subcmd__defender__subcmd__validate__subcmd__params)
+            opts="-v -q -h --sample-interval-seconds --proc-destination-path-resource-id --proc-destination-path --probe --format --verbose --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --sample-interval-seconds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proc-destination-path-resource-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proc-destination-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0

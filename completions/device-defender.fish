@@ -32,6 +32,7 @@ complete -c device-defender -n "__fish_device_defender_needs_command" -s q -l qu
 complete -c device-defender -n "__fish_device_defender_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c device-defender -n "__fish_device_defender_needs_command" -s V -l version -d 'Print version'
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "collect" -d 'Print the metrics document of this device'
+complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "validate-params" -d 'Check the parameters of a Greengrass Device Defender connector'
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "generate" -d 'Print man pages and shell completions'
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l netns -d 'Whose network namespace to show: auto, self, or a process number' -r
@@ -55,6 +56,18 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand collect"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s v -l verbose -d 'Tell every step on standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s q -l quiet -d 'Tell errors only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l sample-interval-seconds -d 'Check this SampleIntervalSeconds' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l proc-destination-path-resource-id -d 'Check this ProcDestinationPath-ResourceId' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l proc-destination-path -d 'Check this ProcDestinationPath' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l format -d 'Print text, or one JSON document' -r -f -a "text\t'For people'
+json\t'For programs; one line, indented on a terminal'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l probe -d 'Look at the path on this machine, too'
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -s v -l verbose -d 'Tell every step on standard error'
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -s q -l quiet -d 'Tell errors only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"

@@ -52,6 +52,12 @@ pub enum Command {
     /// Reads the network tables below /proc once and prints the report on standard output: JSON on one line, indented on
     /// a terminal; CBOR; or tables for people. Nothing is sent. Needs no privilege.
     Collect(CollectArgs),
+    /// Check the parameters of a Greengrass Device Defender connector
+    ///
+    /// Tells in one go whether a connector definition is right, and if not, what exactly to change. Reads a connector
+    /// definition as given to create-connector-definition, the answer of get-connector-definition-version, or a bare
+    /// Parameters object, and wants all three parameters; or checks just what the flags give.
+    ValidateParams(ValidateParamsArgs),
     /// Print man pages and shell completions
     #[command(hide = true)]
     Generate(GenerateArgs),
@@ -134,6 +140,44 @@ pub struct CollectArgs {
     /// Looks at every open descriptor of every process; other users' processes take root.
     #[arg(long, help_heading = "How it is written")]
     pub processes: bool,
+}
+
+/// Arguments of `validate-params`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("input").required(true).multiple(true))]
+pub struct ValidateParamsArgs {
+    /// The definition, - for standard input
+    #[arg(value_hint = ValueHint::FilePath, group = "input")]
+    #[arg(conflicts_with_all = ["sample_interval_seconds", "proc_destination_path_resource_id", "proc_destination_path"])]
+    pub file: Option<PathBuf>,
+    /// Check this SampleIntervalSeconds
+    #[arg(long, value_name = "S", allow_hyphen_values = true, group = "input")]
+    pub sample_interval_seconds: Option<String>,
+    /// Check this ProcDestinationPath-ResourceId
+    #[arg(long, value_name = "R", allow_hyphen_values = true, group = "input")]
+    pub proc_destination_path_resource_id: Option<String>,
+    /// Check this ProcDestinationPath
+    #[arg(long, value_name = "P", allow_hyphen_values = true, group = "input")]
+    pub proc_destination_path: Option<String>,
+    /// Look at the path on this machine, too
+    ///
+    /// Tells whether it is there, is a proc file system, can be read, and whose network namespace collect --proc would
+    /// show. Without this flag nothing but the input is looked at.
+    #[arg(long)]
+    pub probe: bool,
+    /// Print text, or one JSON document
+    #[arg(long, value_enum, default_value_t)]
+    pub format: VerdictFormat,
+}
+
+/// How a verdict is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum VerdictFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs; one line, indented on a terminal
+    Json,
 }
 
 /// Arguments of `generate`.

@@ -7,6 +7,8 @@
 pub enum Exit {
     /// All went well.
     Done,
+    /// The check said no.
+    No,
     /// The command line is wrong.
     Usage,
     /// Input was not understood (`EX_DATAERR`).
@@ -23,14 +25,15 @@ pub enum Exit {
 
 impl Exit {
     /// Every exit, by number.
-    pub const ALL: [Self; 7] =
-        [Self::Done, Self::Usage, Self::Input, Self::NoInput, Self::Bug, Self::Output, Self::Settings];
+    pub const ALL: [Self; 8] =
+        [Self::Done, Self::No, Self::Usage, Self::Input, Self::NoInput, Self::Bug, Self::Output, Self::Settings];
 
     /// The number the shell sees.
     #[must_use]
     pub fn code(self) -> u8 {
         match self {
             Self::Done => 0,
+            Self::No => 1,
             Self::Usage => 2,
             Self::Input => 65,
             Self::NoInput => 66,
@@ -45,6 +48,7 @@ impl Exit {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Done => "Done. Also when the reader of standard output went away.",
+            Self::No => "The check said no: parameters are not valid, or --probe found the path unusable.",
             Self::Usage => "The command line is wrong.",
             Self::Input => {
                 "Input was not understood: not JSON, or against the rules; with --strict, also a malformed row."

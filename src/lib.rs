@@ -16,6 +16,7 @@
 //! | [`collector`] | reading `/proc`: what is there, typed, with *unknown* apart from *empty* |
 //! | [`report`] | the metrics document: what is in it, its names, its encodings, its size; pure |
 //! | [`state`] | what survives between runs |
+//! | [`params`] | the connector's parameters and their patterns |
 //! | [`commands`] | one file a subcommand; the only place where the parts meet |
 //! | [`cli`] | the flags and their help texts |
 //! | [`terminal`] | standard output and standard error |
@@ -36,6 +37,7 @@ pub mod cli;
 pub mod collector;
 pub mod commands;
 pub mod exit;
+pub mod params;
 pub mod report;
 pub mod state;
 pub mod terminal;

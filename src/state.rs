@@ -13,8 +13,10 @@
 //! `baseline` may be `null`. `taken_at` is for people; nothing is computed from it. Fields that this version does not
 //! know are passed over; a file of another `version` is not used.
 
-use std::fs::{self, File};
+use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io::{self, ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
@@ -22,10 +24,14 @@ use serde::Deserialize;
 
 use crate::collector::counters::{Counters, Interfaces};
 use crate::collector::proc_root::Identity;
+use crate::collector::table::{self, TableError};
 use crate::thing::ThingName;
 
 /// The version of the file's layout.
 pub const VERSION: u64 = 1;
+
+/// The largest report id that can still be followed by one that fits a signed number of 64 bits.
+const LAST_ID: u64 = (1 << 63) - 2;
 
 /// The most bytes of a state file that are read: room for 50,000 interfaces.
 const MAX_SIZE: u64 = 8 << 20;
@@ -33,7 +39,6 @@ const MAX_SIZE: u64 = 8 << 20;
 /// What the state file of a thing holds.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct State {
-    version: u64,
     /// The thing the file belongs to.
     thing_name: String,
     /// The id of the last report that was sent, accepted or not.
@@ -143,12 +148,10 @@ impl State {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(StateError::Unreadable { path, source }),
         };
-        match serde_json::from_slice::<Self>(&text) {
-            Ok(state) if state.version != VERSION => Err(StateError::Version { path, version: state.version }),
-            Ok(state) if state.thing_name != thing.as_str() => {
-                Err(StateError::Foreign { path, thing_name: state.thing_name })
-            }
-            Ok(state) => Ok(Some(state)),
+        match parse(&text) {
+            Ok(Parsed::State(state)) if state.thing_name == thing.as_str() => Ok(Some(state)),
+            Ok(Parsed::State(state)) => Err(StateError::Foreign { path, thing_name: state.thing_name }),
+            Ok(Parsed::Other(version)) => Err(StateError::Version { path, version }),
             Err(source) => Err(StateError::Broken { path, source }),
         }
     }
@@ -174,22 +177,50 @@ impl State {
     }
 }
 
+/// Reads a file that a kill may have left in any form, and that anyone may have put there: a pipe is not waited for.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    File::open(path)?.take(MAX_SIZE).read_to_end(&mut text)?;
+    let file = table::open(path).map_err(|error| match error {
+        TableError::Open(error) => error,
+        other => io::Error::other(other),
+    })?;
+    file.take(MAX_SIZE).read_to_end(&mut text)?;
     Ok(text)
+}
+
+/// The content of a state file: of this version, or of another.
+enum Parsed {
+    State(State),
+    Other(u64),
+}
+
+fn parse(text: &[u8]) -> serde_json::Result<Parsed> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u64,
+    }
+    let Version { version } = serde_json::from_slice(text)?;
+    if version != VERSION {
+        return Ok(Parsed::Other(version));
+    }
+    let state: State = serde_json::from_slice(text)?;
+    if state.last_report_id > LAST_ID {
+        return Err(serde::de::Error::custom("last_report_id is too large to be followed by another"));
+    }
+    Ok(Parsed::State(state))
 }
 
 /// Where the state files are: the directory given, else `$STATE_DIRECTORY` as systemd sets it, else
 /// `/var/lib/device-defender` for root and the XDG state home for others. `env` looks a variable up; an empty one counts
 /// as unset. `None` when a user has no home.
-pub fn directory(given: Option<&Path>, env: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+pub fn directory(given: Option<&Path>, env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let env = |name| env(name).filter(|value| !value.is_empty());
     if let Some(given) = given {
         return Some(given.to_owned());
     }
     if let Some(list) = env("STATE_DIRECTORY") {
-        return list.split(':').next().map(PathBuf::from); // one path for every directory the unit asks for
+        let first = list.as_bytes().split(|&b| b == b':').next(); // one path for every directory the unit asks for
+        return first.map(|path| PathBuf::from(OsStr::from_bytes(path)));
     }
     if geteuid().is_root() {
         return Some(PathBuf::from("/var/lib/device-defender"));

@@ -1,7 +1,9 @@
 //! Standard output and standard error: what goes where, colour, a reader that goes away, foreign text made harmless.
 
 use std::fmt::{Display, Write as _};
-use std::io::{self, BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use terminal_size::{Width, terminal_size_of};
 
@@ -31,9 +33,9 @@ pub enum Verbosity {
     Verbose,
 }
 
-/// Standard output, as a result is written to it. A named type, so that writing half a million connections piece by
-/// piece costs no indirect call each.
-pub type Out = BufWriter<StdoutLock<'static>>;
+/// Standard output, as a result is written to it: a plain file, as the standard library's own standard output passes over
+/// a descriptor that cannot be written to. A named type, so that half a million connections cost no indirect calls.
+pub type Out = BufWriter<File>;
 
 /// The two output streams of this process.
 #[derive(Debug, Clone, Copy)]
@@ -72,17 +74,14 @@ impl Terminal {
     /// # Errors
     /// [`Exit::Output`] for anything else that keeps the result from being written, a full disk for one.
     pub fn result(self, write: impl FnOnce(&mut Out) -> io::Result<()>) -> Result<(), Failure> {
-        let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
-        match write(&mut out).and_then(|()| out.flush()) {
-            Err(e) if e.kind() != ErrorKind::BrokenPipe => {
-                let _unwritten = out.into_parts(); // dropping it would try once more
-                Err(Failure::new(Exit::Output, format!("standard output: {e}")))
-            }
-            Err(_) => {
-                let _unwritten = out.into_parts();
-                Ok(())
-            }
-            Ok(()) => Ok(()),
+        let failed = |e: io::Error| Failure::new(Exit::Output, format!("standard output: {e}"));
+        let file = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(failed)?);
+        let mut out = BufWriter::with_capacity(64 * 1024, file);
+        let outcome = write(&mut out).and_then(|()| out.flush());
+        let _unwritten = out.into_parts(); // dropping it would try once more
+        match outcome {
+            Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(failed(e)),
+            _ => Ok(()),
         }
     }
 
@@ -115,6 +114,22 @@ impl Terminal {
 fn tell(text: &dyn Display) {
     let line = format!("device-defender: {}\n", escape(&text.to_string()));
     let _unreadable = io::stderr().write_all(line.as_bytes());
+}
+
+/// The same for JSON that is meant for a terminal: JSON by itself escapes no more than the control characters below 32.
+#[must_use]
+pub fn escape_json(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_harmful(c) && c != '\n' {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _infallible = write!(escaped, "\\u{unit:04x}");
+            }
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }
 
 /// Replaces what could drive a terminal or mislead a reader by its code point, `\u{1b}`: control characters, and those

@@ -29,7 +29,18 @@ pub struct Counters {
     pub packets_out: u64,
 }
 
-/// The counters of every interface by name. Bytes of a name that are no UTF-8 read as U+FFFD.
+impl Counters {
+    /// Adds what another interface has carried. A sum stops at 2^64 - 1.
+    pub fn add(&mut self, other: Self) {
+        self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
+        self.packets_in = self.packets_in.saturating_add(other.packets_in);
+        self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
+        self.packets_out = self.packets_out.saturating_add(other.packets_out);
+    }
+}
+
+/// The counters of every interface by name. Bytes of a name that are no UTF-8 read as U+FFFD; interfaces whose names read
+/// alike count together.
 pub type Interfaces = BTreeMap<String, Counters>;
 
 /// Which number of a row is which, counted from 0 after the name.
@@ -46,27 +57,34 @@ struct Layout {
 /// [`TableError`] when the header does not name the four columns, or reading fails. A row that is not understood is
 /// skipped and counted.
 pub fn read(table: impl Read) -> Result<(Interfaces, Malformed), TableError> {
-    let mut interfaces = Interfaces::new();
+    let mut rows = BTreeMap::new();
     let mut malformed = Malformed::default();
     let mut layout = None;
+    let mut has_lines = false;
     for_each_line(table, |number, line| {
         let text = match line {
             Line::Whole(text) => Ok(text),
             Line::Unended(_) => Err(RowError::CutOff),
             Line::TooLong => Err(RowError::TooLong),
         };
+        has_lines = true;
         match (number, &layout) {
             (1, _) => {} // the names of the two halves; the second line repeats where they begin
             (_, None) => layout = Some(Layout::from_header(text.unwrap_or_default())?),
             (_, Some(layout)) => match text.and_then(|text| parse_row(text, layout)) {
-                Ok((name, counters)) => drop(interfaces.insert(name, counters)),
+                Ok((name, counters)) => drop(rows.insert(name, counters)),
                 Err(error) => malformed.add(number, error),
             },
         }
         Ok(())
     })?;
     if layout.is_none() {
-        return Err(TableError::Header { line: 2, found: Excerpt::new(b"") });
+        let no_header = TableError::Header { line: 2, found: Excerpt::new(b"") };
+        return Err(if has_lines { no_header } else { TableError::Empty });
+    }
+    let mut interfaces = Interfaces::new();
+    for (name, counters) in rows {
+        interfaces.entry(String::from_utf8_lossy(&name).into_owned()).or_default().add(counters);
     }
     Ok((interfaces, malformed))
 }
@@ -92,7 +110,7 @@ impl Layout {
     }
 }
 
-fn parse_row(row: &[u8], layout: &Layout) -> Result<(String, Counters), RowError> {
+fn parse_row(row: &[u8], layout: &Layout) -> Result<(Vec<u8>, Counters), RowError> {
     let colon = row.iter().rposition(|&b| b == b':').ok_or(RowError::Missing("face"))?;
     let (name, numbers) = row.split_at_checked(colon).unwrap_or_default();
     let name = name.trim_ascii_start();
@@ -110,7 +128,7 @@ fn parse_row(row: &[u8], layout: &Layout) -> Result<(String, Counters), RowError
         bytes_out: number(layout.bytes_out, "transmit bytes")?,
         packets_out: number(layout.packets_out, "transmit packets")?,
     };
-    Ok((String::from_utf8_lossy(name).into_owned(), counters))
+    Ok((name.to_vec(), counters))
 }
 
 fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {

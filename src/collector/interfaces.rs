@@ -7,9 +7,10 @@
 //! - `net/fib_trie` lists every local IPv4 address, without its interface (`net/ipv4/fib_trie.c`);
 //! - `net/route` lists the routes of the main table with their interface (same file).
 //!
-//! An IPv4 address is taken to be on the interface of the narrowest directly connected network around it. What stays
-//! ambiguous is left out, never guessed: an address on two interfaces (link-local ones, as the socket tables carry no
-//! scope), two equally narrow networks, an address that only a default route covers.
+//! An IPv4 address is taken to be on the interface of the narrowest network around it that the kernel itself connected
+//! when an address was assigned: it then also has the broadcast address of that network in `fib_trie`, which a route
+//! made by hand has not. What stays ambiguous is left out, never guessed: an address on two interfaces (link-local ones,
+//! as the socket tables carry no scope), two equally narrow networks, an address that only a default route covers.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -45,10 +46,19 @@ impl Addresses {
     #[must_use]
     pub fn interface(&self, address: IpAddr) -> Option<&str> {
         let address = address.to_canonical();
+        let is_loopback = matches!(address, IpAddr::V4(v4) if v4.is_loopback());
+        match self.0.get(&address) {
+            None if is_loopback => Some("lo"),
+            _ => self.assigned(address),
+        }
+    }
+
+    /// The interface that exactly this address was assigned to, if there is just one.
+    #[must_use]
+    pub fn assigned(&self, address: IpAddr) -> Option<&str> {
         match self.0.get(&address) {
             Some(Owner::One(name)) => Some(name),
-            Some(Owner::Several) => None,
-            None => matches!(address, IpAddr::V4(v4) if v4.is_loopback()).then_some("lo"),
+            Some(Owner::Several) | None => None,
         }
     }
 
@@ -80,11 +90,15 @@ impl Addresses {
         Ok(addresses)
     }
 
-    /// Adds the local IPv4 addresses, each with the interface of the narrowest network around it.
-    pub fn add_by_network(&mut self, local: &[Ipv4Addr], networks: &[Network]) {
-        for &address in local {
-            let around =
-                |network: &&Network| network.mask != 0 && address.to_bits() & network.mask == network.destination;
+    /// Adds the local IPv4 addresses: those of 127.0.0.0/8, which no route shows, with `lo`; every other one with the
+    /// interface of the narrowest network around it.
+    pub fn add_by_network(&mut self, trie: &Trie, networks: &[Network]) {
+        for &address in &trie.local {
+            if address.is_loopback() {
+                self.add(IpAddr::V4(address), "lo".to_owned());
+                continue;
+            }
+            let around = |network: &&Network| network.holds(address) && network.is_connected(trie);
             let narrowest = networks.iter().filter(around).map(|network| network.mask).max();
             for network in networks.iter().filter(around).filter(|network| Some(network.mask) == narrowest) {
                 self.add(IpAddr::V4(address), network.interface.clone());
@@ -124,7 +138,11 @@ pub fn read_route(table: impl Read, endian: Endian) -> Result<(Vec<Network>, Mal
             let parsed = Ipv4Addr::from_hex(text, endian).map(Ipv4Addr::to_bits);
             parsed.ok_or_else(|| RowError::column(name, text))
         };
-        let interface = String::from_utf8_lossy(column("Iface")?.1).into_owned();
+        let interface = column("Iface")?.1;
+        if interface.is_empty() {
+            return Err(RowError::Missing("Iface"));
+        }
+        let interface = String::from_utf8_lossy(interface).into_owned();
         let destination = word(column("Destination")?)?;
         let gateway = word(column("Gateway")?)?;
         let (_, flags) = column("Flags")?;
@@ -134,12 +152,34 @@ pub fn read_route(table: impl Read, endian: Endian) -> Result<(Vec<Network>, Mal
         let mask = word(column("Mask")?)?;
         let flags_number = std::str::from_utf8(flags).ok().and_then(|text| u64::from_str_radix(text, 16).ok());
         let flags = flags_number.ok_or_else(|| RowError::column("Flags", flags))?;
-        if gateway == 0 && flags & UP != 0 {
+        let has_device = interface != "*"; // an unreachable or blackhole route has none
+        if gateway == 0 && flags & UP != 0 && has_device {
             networks.push(Network { interface, destination, mask });
         }
         Ok(())
     })?;
     Ok((networks, malformed))
+}
+
+/// The addresses of `net/fib_trie` that matter here, each list sorted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trie {
+    /// The addresses that are this host's own.
+    pub local: Vec<Ipv4Addr>,
+    /// The broadcast addresses of the networks it is connected to.
+    pub broadcast: Vec<Ipv4Addr>,
+}
+
+impl Network {
+    fn holds(&self, address: Ipv4Addr) -> bool {
+        self.mask != 0 && address.to_bits() & self.mask == self.destination
+    }
+
+    /// Whether the kernel connected it for an assigned address. The smallest networks have no broadcast address.
+    fn is_connected(&self, trie: &Trie) -> bool {
+        let broadcast = Ipv4Addr::from_bits(self.destination | !self.mask);
+        self.mask.count_ones() >= 31 || trie.broadcast.binary_search(&broadcast).is_ok()
+    }
 }
 
 /// Tells from the network masks in a `net/route` which byte order wrote it: a mask has its ones in front. `None` when no
@@ -154,27 +194,32 @@ pub fn endian_of_route(table: impl Read) -> Option<Endian> {
     })
 }
 
-/// Reads the local IPv4 addresses out of `net/fib_trie`: every `/32 host LOCAL` below its `|-- a.b.c.d`. The file is a
-/// drawing for people; lines of any other form are passed over.
+/// Reads the local and the broadcast addresses out of `net/fib_trie`: a `/32 host LOCAL` or `/32 link BROADCAST` below
+/// its `|-- a.b.c.d`. The file is a drawing for people; lines of any other form are passed over.
 ///
 /// # Errors
 /// [`TableError::Read`].
-pub fn read_fib_trie(table: impl Read) -> Result<Vec<Ipv4Addr>, TableError> {
-    let mut local = Vec::new();
+pub fn read_fib_trie(table: impl Read) -> Result<Trie, TableError> {
+    let mut trie = Trie::default();
     let mut leaf: Option<Ipv4Addr> = None;
     for_each_line(table, |_, line| {
         let (Line::Whole(line) | Line::Unended(line)) = line else { return Ok(()) };
-        let line = line.trim_ascii();
-        if let Some(address) = line.strip_prefix(b"|-- ") {
-            leaf = std::str::from_utf8(address).ok().and_then(|address| address.parse().ok());
-        } else if line == b"/32 host LOCAL" {
-            local.extend(leaf);
+        match line.trim_ascii() {
+            b"/32 host LOCAL" => trie.local.extend(leaf),
+            b"/32 link BROADCAST" => trie.broadcast.extend(leaf),
+            line => {
+                if let Some(address) = line.strip_prefix(b"|-- ") {
+                    leaf = std::str::from_utf8(address).ok().and_then(|address| address.parse().ok());
+                }
+            }
         }
         Ok(())
     })?;
-    local.sort_unstable();
-    local.dedup(); // without policy rules the main and the local table are one, printed twice
-    Ok(local)
+    for list in [&mut trie.local, &mut trie.broadcast] {
+        list.sort_unstable();
+        list.dedup(); // without policy rules the main and the local table are one, printed twice
+    }
+    Ok(trie)
 }
 
 /// Calls `each` for every row after `headers` header lines, and gathers its errors. The one header there is names

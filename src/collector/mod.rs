@@ -183,9 +183,9 @@ impl Collector {
         }
         let mut addresses = Addresses::default();
         self.names(sample, "if_inet6", |file| Ok(((), interfaces::read_if_inet6(file, &mut addresses)?)));
-        let local = self.names(sample, "fib_trie", |file| Ok((interfaces::read_fib_trie(file)?, Malformed::default())));
+        let trie = self.names(sample, "fib_trie", |file| Ok((interfaces::read_fib_trie(file)?, Malformed::default())));
         let networks = self.names(sample, "route", |file| interfaces::read_route(file, self.endian));
-        addresses.add_by_network(&local.unwrap_or_default(), &networks.unwrap_or_default());
+        addresses.add_by_network(&trie.unwrap_or_default(), &networks.unwrap_or_default());
         sample.addresses = addresses;
     }
 
@@ -212,6 +212,13 @@ impl Collector {
 }
 
 impl Sample {
+    /// Adds the problems of an earlier look, those that this one did not meet again.
+    pub fn add_problems(&mut self, earlier: Vec<Problem>) {
+        let known: Vec<String> = self.problems.iter().map(Problem::to_string).collect();
+        let new = earlier.into_iter().filter(|problem| !known.contains(&problem.to_string()));
+        self.problems.splice(0..0, new);
+    }
+
     /// Notes the rows of `path` that were skipped.
     fn skipped(&mut self, path: &Path, malformed: Malformed) {
         let more = malformed.count.saturating_sub(u64::try_from(malformed.first.len()).unwrap_or(u64::MAX));

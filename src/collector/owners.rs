@@ -62,13 +62,16 @@ impl Owners {
     }
 }
 
-/// The inode numbers of a process's sockets.
+/// The inode numbers of a process's sockets. A process that lists its descriptors to this user but lets none of them be
+/// read, as one of the same user with more capabilities does, is as hidden as one that does not list them.
 fn sockets_of(process: &Process) -> Result<HashSet<u64>, ProcError> {
-    let descriptors = process.fd()?.filter_map(Result::ok);
-    Ok(descriptors
-        .filter_map(|descriptor| match descriptor.target {
-            FDTarget::Socket(inode) => Some(inode),
-            _ => None,
-        })
-        .collect())
+    let targets: Vec<FDTarget> = process.fd()?.filter_map(Result::ok).map(|descriptor| descriptor.target).collect();
+    if targets.is_empty() && process.fd_count()? > 0 {
+        return Err(ProcError::PermissionDenied(None));
+    }
+    let inodes = targets.into_iter().filter_map(|target| match target {
+        FDTarget::Socket(inode) => Some(inode),
+        _ => None,
+    });
+    Ok(inodes.collect())
 }

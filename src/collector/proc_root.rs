@@ -151,7 +151,9 @@ fn usable(net: &Path) -> Result<(), TableError> {
     first.map_or(Ok(()), Err)
 }
 
-fn is_procfs(root: &Path) -> bool {
+/// Whether the system says that a path is a proc file system.
+#[must_use]
+pub fn is_procfs(root: &Path) -> bool {
     statfs(root).is_ok_and(|fs| fs.filesystem_type() == PROC_SUPER_MAGIC)
 }
 

@@ -187,7 +187,7 @@ pub fn read<A: Address>(table: impl Read, endian: Endian) -> Result<SocketTable<
         Ok(())
     })?;
     if !header_seen {
-        return Err(not_the_header(b""));
+        return Err(TableError::Empty);
     }
     let rows = sockets.len();
     sockets.sort_unstable_by_key(Socket::sort_key);

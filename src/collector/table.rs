@@ -41,6 +41,9 @@ pub enum TableError {
         /// What the system said.
         source: io::Error,
     },
+    /// There is nothing in it. The kernel's tables have at least a header; a copy made by size has not even that.
+    #[error("the file is empty")]
+    Empty,
     /// The first line (in `net/dev` the second) does not name the columns this program knows.
     #[error("line {line} is not the header of this table: `{found}`")]
     Header {

@@ -7,17 +7,17 @@ use std::{env, fs, thread};
 
 use super::gather;
 use crate::cli::{CollectArgs, Format, Since};
-use crate::collector::Collector;
 use crate::collector::counters::Interfaces;
 use crate::collector::owners::Owners;
+use crate::collector::{Collector, Sample};
 use crate::exit::{Exit, Failure};
-use crate::report::budget::{self, Encoding};
+use crate::report::budget::{self, Encoding, TooSmall};
 use crate::report::table::{self, View};
 use crate::report::traffic::{self, NetworkStats};
 use crate::report::{Report, cbor, json};
 use crate::state::{self, State};
 use crate::terminal::Terminal;
-use crate::thing::ThingName;
+use crate::thing::{NotAThingName, ThingName};
 
 /// Runs `collect`.
 ///
@@ -32,10 +32,23 @@ pub(super) fn run(args: &CollectArgs, terminal: Terminal) -> Result<Exit, Failur
     let collector = gather::open_collector(&args.report, terminal)?;
     let custom = gather::custom_metrics(&args.report)?;
 
-    let before = counters_before(args, &collector, state.as_ref(), terminal);
-    let sample = collector.sample();
+    let before = match args.since {
+        Since::Boot => {
+            terminal.step("network_stats: all that the counters show, since each interface appeared");
+            Sample { counters: Some(Interfaces::new()), ..Sample::default() }
+        }
+        Since::Report => Sample { counters: baseline(&collector, state.as_ref(), terminal), ..Sample::default() },
+        Since::Ago(duration) => {
+            let before = collector.sample_counters();
+            terminal.step(format_args!("waiting {}", humantime::format_duration(duration)));
+            thread::sleep(duration);
+            before
+        }
+    };
+    let mut sample = collector.sample();
+    sample.add_problems(before.problems);
     gather::tell(&sample, &collector, terminal)?;
-    let network_stats = match (before, &sample.counters) {
+    let network_stats = match (before.counters, &sample.counters) {
         (Some(before), Some(now)) => {
             Some(NetworkStats::new(traffic::since(&before, now), &args.report.exclude_interface))
         }
@@ -70,14 +83,14 @@ fn usage(text: &str) -> Failure {
 /// # Errors
 /// [`Exit::Settings`] when it is not clear whose state is meant.
 fn load_state(args: &CollectArgs, terminal: Terminal) -> Result<Option<State>, Failure> {
-    let env = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-    let dir = state::directory(args.state_dir.as_deref(), env)
+    let dir = state::directory(args.state_dir.as_deref(), |name| env::var_os(name))
         .ok_or_else(|| Failure::new(Exit::Settings, "no state directory: HOME is not set").hint("give --state-dir"))?;
-    let thing = match (&args.thing_name, env("AWS_IOT_THING_NAME")) {
+    let thing = match (&args.thing_name, env::var_os("AWS_IOT_THING_NAME").filter(|name| !name.is_empty())) {
         (Some(thing), _) => thing.clone(),
-        (None, Some(name)) => {
-            name.parse().map_err(|error| Failure::new(Exit::Settings, format!("AWS_IOT_THING_NAME={name}: {error}")))?
-        }
+        (None, Some(name)) => name.to_str().ok_or(NotAThingName).and_then(str::parse).map_err(|error| {
+            let name = name.display();
+            Failure::new(Exit::Settings, format!("environment variable AWS_IOT_THING_NAME: `{name}`: {error}"))
+        })?,
         (None, None) => only_thing(&dir)?,
     };
     terminal.step(format_args!("thing {thing}, state in {}", dir.display()));
@@ -112,35 +125,19 @@ fn only_thing(dir: &Path) -> Result<ThingName, Failure> {
     .map_err(|failure| failure.hint("give --thing-name, the name that `publish` is given"))
 }
 
-/// The counters that traffic is counted from; `None` when they are unknown, which has been told then.
-fn counters_before(
-    args: &CollectArgs,
-    collector: &Collector,
-    state: Option<&State>,
-    terminal: Terminal,
-) -> Option<Interfaces> {
-    match args.since {
-        Since::Boot => {
-            terminal.step("network_stats: all that the counters show, since each interface appeared");
-            Some(Interfaces::new())
+/// The counters at the last accepted report; `None` when there are none to count from, which has been told then.
+fn baseline(collector: &Collector, state: Option<&State>, terminal: Terminal) -> Option<Interfaces> {
+    let state = state?;
+    match state.baseline(&collector.root.identity()) {
+        Ok(baseline) => {
+            let taken_at = state.baseline.as_ref().map_or("an unknown time", |baseline| &baseline.taken_at);
+            terminal.step(format_args!("network_stats: since the report accepted at {taken_at}"));
+            Some(baseline)
         }
-        Since::Ago(duration) => {
-            let before = collector.sample_counters();
-            terminal.step(format_args!("waiting {}", humantime::format_duration(duration)));
-            thread::sleep(duration);
-            before.counters
+        Err(error) => {
+            terminal.warning(format_args!("no network_stats: {error}"));
+            None
         }
-        Since::Report => match state?.baseline(&collector.root.identity()) {
-            Ok(baseline) => {
-                let taken_at = state?.baseline.as_ref().map_or("an unknown time", |baseline| &baseline.taken_at);
-                terminal.step(format_args!("network_stats: since the report accepted at {taken_at}"));
-                Some(baseline)
-            }
-            Err(error) => {
-                terminal.warning(format_args!("no network_stats: {error}"));
-                None
-            }
-        },
     }
 }
 
@@ -148,12 +145,15 @@ fn counters_before(
 fn print(mut report: Report<'_>, args: &CollectArgs, collector: &Collector, terminal: Terminal) -> Result<(), Failure> {
     let names = gather::names(&args.report);
     if let Some(max) = args.report.max_bytes {
-        let (encoding, document) = match args.format {
-            Format::Cbor => (Encoding::Cbor, max),
-            Format::Json | Format::Table => (Encoding::Json, max.saturating_sub(1)), // its newline counts
+        let (encoding, newline) = match args.format {
+            Format::Cbor => (Encoding::Cbor, 0),
+            Format::Json | Format::Table => (Encoding::Json, 1),
         };
-        let cut = budget::fit(&mut report, encoding, names, document)
-            .map_err(|error| usage(&format!("--max-bytes {max} is too small: {error}")))?;
+        let cut =
+            budget::fit(&mut report, encoding, names, max.saturating_sub(newline)).map_err(|TooSmall { needed }| {
+                let needed = needed.saturating_add(newline);
+                usage(&format!("--max-bytes {max} is too small: the report takes {needed} bytes with its lists empty"))
+            })?;
         gather::tell_cut(cut, max, terminal);
     }
     let owners = if args.processes { Some(find_owners(collector, terminal)?) } else { None };

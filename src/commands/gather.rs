@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cli::{Compat, NamesArg, ReportArgs};
+use crate::collector::proc_root::Netns;
 use crate::collector::sockets::Endian;
 use crate::collector::{Collector, Problem, Sample};
 use crate::exit::{Exit, Failure};
@@ -16,8 +17,8 @@ use crate::report::custom::{CustomError, CustomMetrics};
 use crate::report::names::{self, Names};
 use crate::terminal::Terminal;
 
-/// The most bytes of a custom metrics file that are read; a whole report takes 128000.
-const MAX_CUSTOM: u64 = 1 << 20;
+/// The most bytes of a JSON file that are read; a whole report takes 128000.
+const MAX_INPUT: u64 = 1 << 20;
 
 /// Opens the collector that the flags ask for.
 ///
@@ -34,7 +35,7 @@ pub(super) fn open_collector(args: &ReportArgs, terminal: Terminal) -> Result<Co
     }
     for (path, reason) in &root.passed_over {
         let instead = format!("{}: {reason}; reading {} instead", path.display(), root.net.display());
-        if root.own_namespace && root.root != Path::new("/proc") {
+        if root.own_namespace && args.netns == Netns::Auto && root.root != Path::new("/proc") {
             let remedy =
                 "this shows this process's network namespace, not the host's: is the mount made with hidepid=?";
             terminal.warning(format_args!("{instead}; {remedy}"));
@@ -89,7 +90,7 @@ pub(super) fn exit_of(sample: &Sample, strict: bool) -> Exit {
 /// [`Exit::NoInput`] when it cannot be read, [`Exit::Input`] with every fault in it.
 pub(super) fn custom_metrics(args: &ReportArgs) -> Result<Option<CustomMetrics>, Failure> {
     let Some(path) = args.custom_metrics.as_deref() else { return Ok(None) };
-    let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+    let name = input_name(path);
     let text = read(path).map_err(|e| Failure::new(Exit::NoInput, format!("custom metrics: {name}: {e}")))?;
     match CustomMetrics::parse(&text) {
         Ok(metrics) => Ok(Some(metrics)),
@@ -101,16 +102,24 @@ pub(super) fn custom_metrics(args: &ReportArgs) -> Result<Option<CustomMetrics>,
     }
 }
 
+/// What a file, or `-`, is called in messages.
+pub(super) fn input_name(path: &Path) -> String {
+    if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
+}
+
 /// Reads a file, or standard input for `-`.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+///
+/// # Errors
+/// What the system says, or that there are more than 1048576 bytes.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     if path == Path::new("-") {
-        io::stdin().lock().take(MAX_CUSTOM + 1).read_to_end(&mut text)?;
+        io::stdin().lock().take(MAX_INPUT + 1).read_to_end(&mut text)?;
     } else {
-        File::open(path)?.take(MAX_CUSTOM + 1).read_to_end(&mut text)?;
+        File::open(path)?.take(MAX_INPUT + 1).read_to_end(&mut text)?;
     }
-    if u64::try_from(text.len()).is_ok_and(|length| length > MAX_CUSTOM) {
-        return Err(io::Error::other(format!("larger than {MAX_CUSTOM} bytes")));
+    if u64::try_from(text.len()).is_ok_and(|length| length > MAX_INPUT) {
+        return Err(io::Error::other(format!("larger than {MAX_INPUT} bytes")));
     }
     Ok(text)
 }

@@ -3,6 +3,7 @@
 mod collect;
 mod gather;
 pub mod generate;
+mod validate_params;
 
 use std::env;
 use std::ffi::OsString;
@@ -31,6 +32,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     let terminal = Terminal::new(cli.global.color, verbosity);
     let outcome = match &cli.command {
         Command::Collect(args) => collect::run(args, terminal),
+        Command::ValidateParams(args) => validate_params::run(args, terminal),
         Command::Generate(args) => generate::run(args),
     };
     outcome.unwrap_or_else(|failure| {
@@ -66,21 +68,36 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 
 /// Shows what clap has to say: help, version, or an error.
 fn show_usage(error: &clap::Error, args: &[OsString]) -> Exit {
+    let terminal = Terminal::new(Color::Never, Verbosity::Normal);
     let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    match error.print() {
-        Err(e) if asked_for && e.kind() != std::io::ErrorKind::BrokenPipe => Exit::Output,
+    match (error.print(), variable_refused(error, args)) {
+        (Err(e), _) if asked_for && e.kind() != std::io::ErrorKind::BrokenPipe => {
+            let failure = Failure::new(Exit::Output, format!("standard output: {e}"));
+            terminal.failure(&failure);
+            failure.exit
+        }
         _ if asked_for => Exit::Done,
-        _ if is_from_environment(error, args) => Exit::Settings,
+        (_, Some(variable)) => {
+            terminal.warning(format_args!("this value is that of the environment variable {variable}"));
+            Exit::Settings
+        }
         _ => Exit::Usage,
     }
 }
 
-/// Whether the value that clap refuses was not on the command line, and so came from the flag's environment variable.
-fn is_from_environment(error: &clap::Error, args: &[OsString]) -> bool {
-    let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg) else { return false };
-    let flag = arg.split([' ', '=']).next().unwrap_or_default();
+/// The environment variable whose value clap refuses, if the value was not on the command line.
+fn variable_refused(error: &clap::Error, args: &[OsString]) -> Option<String> {
+    if error.kind() == ErrorKind::InvalidUtf8 && args.iter().all(|arg| arg.to_str().is_some()) {
+        let mut ours = env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        return ours.find(|(name, value)| name.starts_with(VARIABLE) && value.to_str().is_none()).map(|(name, _)| name);
+    }
+    let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg) else { return None };
+    let flag = arg.split([' ', '=']).next()?;
     let given = |arg: &OsString| arg.to_str().is_some_and(|arg| arg.split('=').next() == Some(flag));
-    matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue)
-        && flag.starts_with("--")
-        && !args.iter().any(given)
+    let refused = matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue);
+    let name = flag.strip_prefix("--").filter(|_| refused && !args.iter().any(given))?;
+    Some(format!("{VARIABLE}{}", name.replace('-', "_").to_ascii_uppercase()))
 }
+
+/// What the names of our environment variables begin with; the rest is the name of the flag.
+const VARIABLE: &str = "DEVICE_DEFENDER_";

@@ -53,11 +53,11 @@ pub fn fit(report: &mut Report<'_>, encoding: Encoding, names: &Names, max: usiz
         list_of_ports(report.listening_udp_ports.as_ref(), encoding, names),
         list_of_connections(report, encoding, names),
     ];
-    for distinct_only in [true, false] {
+    for one_of_each in [true, false] {
         let longest = lists.iter().map(|list| list.entries.len()).max().unwrap_or_default();
         for place in 0..longest {
             for list in &mut lists {
-                list.take(place, distinct_only, encoding, &mut left);
+                list.take(place, one_of_each, encoding, &mut left);
             }
         }
     }
@@ -66,7 +66,7 @@ pub fn fit(report: &mut Report<'_>, encoding: Encoding, names: &Names, max: usiz
     keep_ports(report.listening_tcp_ports.as_mut(), &tcp);
     keep_ports(report.listening_udp_ports.as_mut(), &udp);
     if let Some(list) = report.established_connections.as_mut().filter(|_| cut.connections > 0) {
-        list.keep(connections.entries.iter().map(|entry| entry.kept).collect());
+        list.keep(connections.entries.iter().map(|entry| entry.kept));
     }
     Ok(cut)
 }
@@ -75,21 +75,27 @@ pub fn fit(report: &mut Report<'_>, encoding: Encoding, names: &Names, max: usiz
 struct Entry {
     size: u32,
     /// Whether it is the first with its port or remote address.
-    distinct: bool,
+    first: bool,
     kept: bool,
 }
 
 /// A list that is being cut.
+#[derive(Default)]
 struct List {
     entries: Vec<Entry>,
     kept: usize,
+    /// In the first round: whether an entry with the present port or remote address is kept.
+    covered: bool,
 }
 
 impl List {
     /// Keeps the entry at `place` if it is its round and it fits into what is left.
-    fn take(&mut self, place: usize, distinct_only: bool, encoding: Encoding, left: &mut usize) {
+    fn take(&mut self, place: usize, one_of_each: bool, encoding: Encoding, left: &mut usize) {
         let Some(entry) = self.entries.get_mut(place) else { return };
-        if entry.kept || (distinct_only && !entry.distinct) {
+        if one_of_each {
+            self.covered &= !entry.first;
+        }
+        if entry.kept || (one_of_each && self.covered) {
             return;
         }
         let size = usize::try_from(entry.size).unwrap_or(usize::MAX);
@@ -97,6 +103,7 @@ impl List {
         if let Some(rest) = left.checked_sub(cost) {
             *left = rest;
             entry.kept = true;
+            self.covered = true;
             self.kept = self.kept.saturating_add(1);
         }
     }
@@ -111,10 +118,10 @@ fn list_of_ports(ports: Option<&Ports<'_>>, encoding: Encoding, names: &Names) -
     let mut last = None;
     let entries = ports.iter().map(|port| Entry {
         size: encoding.size_of(&Named(port, names)),
-        distinct: last.replace(port.port) != Some(port.port),
+        first: last.replace(port.port) != Some(port.port),
         kept: false,
     });
-    List { entries: entries.collect(), kept: 0 }
+    List { entries: entries.collect(), ..List::default() }
 }
 
 fn list_of_connections(report: &Report<'_>, encoding: Encoding, names: &Names) -> List {
@@ -122,10 +129,10 @@ fn list_of_connections(report: &Report<'_>, encoding: Encoding, names: &Names) -
     let mut last = None;
     let entries = connections.map(|connection| Entry {
         size: encoding.size_of(&Named(connection, names)),
-        distinct: last.replace(connection.remote.ip()) != Some(connection.remote.ip()),
+        first: last.replace(connection.remote.ip()) != Some(connection.remote.ip()),
         kept: false,
     });
-    List { entries: entries.collect(), kept: 0 }
+    List { entries: entries.collect(), ..List::default() }
 }
 
 fn keep_ports(ports: Option<&mut Ports<'_>>, list: &List) {
@@ -144,7 +151,7 @@ fn without_lists<'a>(report: &Report<'a>) -> Report<'a> {
         listening_udp_ports: report.listening_udp_ports.as_ref().map(empty),
         network_stats: report.network_stats.clone(),
         established_connections: report.established_connections.clone().map(|mut list| {
-            list.keep(Vec::new());
+            list.keep(std::iter::empty());
             list
         }),
         custom_metrics: report.custom_metrics.clone(),

@@ -4,13 +4,13 @@
 //! here and every fault told at once. The limits are those of the AWS IoT API (`CreateCustomMetric`), of the developer
 //! guide's page on custom metrics, and of the AWS IoT Device SDK for C++ (15 digits, allowed characters).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde::ser::{Serialize, Serializer};
-use serde_json::{Map, Number, Value};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
 /// The most characters a metric's name has.
 const NAME_LENGTH: usize = 128;
@@ -26,13 +26,23 @@ pub struct CustomMetrics(BTreeMap<String, CustomValue>);
 #[derive(Debug, Clone, PartialEq)]
 pub enum CustomValue {
     /// `number`.
-    Number(Number),
+    Number(CustomNumber),
     /// `number_list`.
-    NumberList(Vec<Number>),
+    NumberList(Vec<CustomNumber>),
     /// `string_list`.
     StringList(Vec<String>),
     /// `ip_list`.
     IpList(Vec<IpAddr>),
+}
+
+/// A number as it is sent: one without fraction and exponent stays an integer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum CustomNumber {
+    /// Of at most 15 digits.
+    Integer(i64),
+    /// Of at most 15 significant digits.
+    Float(f64),
 }
 
 /// Why a text is no set of custom metrics.
@@ -65,13 +75,14 @@ impl CustomMetrics {
     pub fn parse(text: &[u8]) -> Result<Self, CustomError> {
         let Entries(entries) = serde_json::from_slice(text)?;
         let mut metrics = BTreeMap::new();
+        let mut names = HashSet::new();
         let mut faults = Vec::new();
         for (name, value) in entries {
             let mut fault = |text| faults.push(Fault { metric: name.clone(), text });
             if let Err(text) = check_name(&name) {
                 fault(text);
             }
-            if metrics.contains_key(&name) {
+            if !names.insert(name.clone()) {
                 fault("given more than once".to_owned());
             }
             match parse_value(value) {
@@ -94,7 +105,7 @@ impl fmt::Display for CustomValue {
             list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
         }
         match self {
-            Self::Number(number) => number.fmt(f),
+            Self::Number(number) => f.write_str(&number.to_string()),
             Self::NumberList(list) => f.write_str(&join(list)),
             Self::StringList(list) => f.write_str(&join(list)),
             Self::IpList(list) => f.write_str(&join(list)),
@@ -155,12 +166,15 @@ fn parse_list<T>(kind: &str, value: Value, parse: fn(Value) -> Result<T, String>
     if faults.is_empty() { Ok(parsed) } else { Err(faults.join("; ")) }
 }
 
-fn parse_number(value: Value) -> Result<Number, String> {
+fn parse_number(value: Value) -> Result<CustomNumber, String> {
     let Value::Number(number) = value else { return Err(format!("{value} is no number")) };
-    if significant_digits(&number.to_string()) > DIGITS {
-        return Err(format!("{number} has more than {DIGITS} significant digits, more than the service keeps"));
+    let text = number.as_str(); // as it was written, so that no digit is lost before it is counted
+    if significant_digits(text) > DIGITS {
+        return Err(format!("{text} has more than {DIGITS} significant digits, more than the service keeps"));
     }
-    Ok(number)
+    let integer = text.parse().map(CustomNumber::Integer).ok();
+    let float = || number.as_f64().filter(|float| float.is_finite()).map(CustomNumber::Float);
+    integer.or_else(float).ok_or_else(|| format!("{text} is too large"))
 }
 
 /// Counts the digits of a JSON number from the first to the last that is not 0, without the exponent.
@@ -182,6 +196,15 @@ fn parse_string(value: Value) -> Result<String, String> {
 fn parse_ip(value: Value) -> Result<IpAddr, String> {
     let Value::String(text) = value else { return Err(format!("{value} is no string")) };
     text.parse().map_err(|_| format!("{text:?} is no IPv4 or IPv6 address (no port, no `/length`, no `%zone`)"))
+}
+
+impl fmt::Display for CustomNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Integer(number) => number.fmt(f),
+            Self::Float(number) => number.fmt(f),
+        }
+    }
 }
 
 impl Serialize for CustomMetrics {

@@ -228,7 +228,7 @@ fn interface(addresses: &Addresses, style: Style, local: IpAddr) -> Interface<'_
         (Style::Connector, IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_some() || v6.is_unicast_link_local() => {
             Interface::Null
         }
-        (Style::Connector, _) => addresses.interface(local).map_or(Interface::Null, Interface::Name),
+        (Style::Connector, _) => addresses.assigned(local).map_or(Interface::Null, Interface::Name),
     }
 }
 
@@ -261,9 +261,12 @@ impl<'a> Connections<'a> {
         }
     }
 
-    /// Writes only those connections, counted in the order of [`Self::iter`], whose place in `kept` is `true`.
-    fn keep(&mut self, kept: Vec<bool>) {
-        self.kept = Some(kept);
+    /// Of those that [`Self::iter`] gives, writes only the connections whose mark is `true`; what has no mark is left out.
+    fn keep(&mut self, mut marks: impl Iterator<Item = bool>) {
+        match &mut self.kept {
+            None => self.kept = Some(marks.collect()),
+            Some(kept) => kept.iter_mut().filter(|kept| **kept).for_each(|kept| *kept = marks.next() == Some(true)),
+        }
     }
 
     /// All connections, each pair of addresses and ports once: a table that is read while it changes can show the same
@@ -271,8 +274,11 @@ impl<'a> Connections<'a> {
     fn pairs(&self) -> impl Iterator<Item = Pair> + use<'a> {
         let v4 = in_state(&self.sockets.v4, State::ESTABLISHED);
         let v6 = in_state(&self.sockets.v6, State::ESTABLISHED);
-        // The IPv4-mapped ones stand together. Written as IPv4, they belong among the others.
-        let first_mapped = v6.partition_point(|socket| socket.remote < Ipv6Addr::from_bits(0xffff_0000_0000));
+        // The IPv4-mapped ones stand together. Where they are written as IPv4, they belong among the others.
+        let first_mapped = match self.style {
+            Style::Plain => v6.partition_point(|socket| socket.remote < Ipv6Addr::from_bits(0xffff_0000_0000)),
+            Style::Connector => v6.len(),
+        };
         let (below, rest) = v6.split_at_checked(first_mapped).unwrap_or_default();
         let after_mapped = rest.partition_point(|socket| socket.remote.to_ipv4_mapped().is_some());
         let (mapped, above) = rest.split_at_checked(after_mapped).unwrap_or_default();

@@ -22,12 +22,10 @@ impl NetworkStats {
     pub fn new(by_interface: Interfaces, exclude: &[Pattern]) -> Self {
         let mut by_interface = by_interface;
         by_interface.retain(|name, _| !exclude.iter().any(|pattern| pattern.matches(name)));
-        let sum = by_interface.values().fold(Counters::default(), |sum, one| Counters {
-            bytes_in: sum.bytes_in.saturating_add(one.bytes_in),
-            packets_in: sum.packets_in.saturating_add(one.packets_in),
-            bytes_out: sum.bytes_out.saturating_add(one.bytes_out),
-            packets_out: sum.packets_out.saturating_add(one.packets_out),
-        });
+        let mut sum = Counters::default();
+        for counters in by_interface.values() {
+            sum.add(*counters);
+        }
         Self { sum, by_interface }
     }
 }

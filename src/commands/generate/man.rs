@@ -12,6 +12,8 @@ use crate::exit::Exit;
 struct Page {
     /// The command; empty for the program itself.
     command: &'static str,
+    /// The fields of its JSON output.
+    fields: &'static [(&'static str, &'static str)],
     exits: &'static [Exit],
     /// Environment variables that are no twins of flags.
     environment: &'static [(&'static str, &'static str)],
@@ -23,18 +25,43 @@ struct Page {
 const COLOR_ENVIRONMENT: (&str, &str) =
     ("NO_COLOR, TERM", "When NO_COLOR is set and not empty, or TERM is dumb, --color auto means never.");
 
-const PAGES: [Page; 2] = [
+const PAGES: [Page; 3] = [
     Page {
         command: "",
+        fields: &[],
         exits: &Exit::ALL,
         environment: &[COLOR_ENVIRONMENT],
         files: &[],
         examples: &[("Print a report of this machine:", "device-defender collect")],
-        see_also: "device-defender-collect(1), ss(8), proc(5)",
+        see_also: "device-defender-collect(1), device-defender-validate-params(1), ss(8), proc(5)",
     },
     Page {
         command: "collect",
-        exits: &Exit::ALL,
+        fields: &[
+            (
+                "header.report_id, header.version (hed.rid, hed.v)",
+                "Seconds since 1970, more than in the last report sent; \"1.0\".",
+            ),
+            (
+                "metrics.listening_tcp_ports, metrics.listening_udp_ports (met.tp, met.up)",
+                "A list ports (pts) of port (pt) and interface (if), and their total (t). The interface is left out for a \
+                 socket bound to all, and where it cannot be told. UDP ports are those of unconnected sockets.",
+            ),
+            (
+                "metrics.network_stats (met.ns)",
+                "bytes_in, bytes_out, packets_in, packets_out (bi, bo, pi, po), summed over the interfaces.",
+            ),
+            (
+                "metrics.tcp_connections.established_connections (met.tc.ec)",
+                "A list connections (cs) of remote_addr (rad), local_port (lp) and local_interface (li), and their total (t).",
+            ),
+            ("custom_metrics (cmet)", "What --custom-metrics adds, in the same shape."),
+            (
+                "",
+                "A block whose table could not be read is left out. Long names are the default, short ones are in brackets.",
+            ),
+        ],
+        exits: &[Exit::Done, Exit::Usage, Exit::Input, Exit::NoInput, Exit::Bug, Exit::Output, Exit::Settings],
         environment: &[
             (
                 "AWS_IOT_THING_NAME",
@@ -85,6 +112,52 @@ const PAGES: [Page; 2] = [
         ],
         see_also: "device-defender(1), ss(8), proc_pid_net(5), jq(1)",
     },
+    Page {
+        command: "validate-params",
+        fields: &[
+            ("valid", "Whether there are no problems, and with --probe whether every path is usable."),
+            (
+                "connectors",
+                "A list of id, arn and checked: whether it is a Device Defender connector. id and arn may be null.",
+            ),
+            (
+                "problems, warnings",
+                "Lists of connector (its place in connectors, from 0; null for the file as a whole), name (of the \
+                 parameter or field), value (as it stands; null when there is none), message, rule and pattern (null when \
+                 it is about no parameter), and remedy. Ordered by connector and parameter.",
+            ),
+            (
+                "probe",
+                "null without --probe; else a list of path, usable, exists, procfs (a proc file system), net (the directory \
+                 that collect --proc would read), own_namespace (whether that is this process's), hidepid (whether process \
+                 1 is hidden from this user), problem and remedy. What does not apply is null.",
+            ),
+        ],
+        exits: &[Exit::Done, Exit::No, Exit::Usage, Exit::Input, Exit::NoInput, Exit::Bug, Exit::Output],
+        environment: &[COLOR_ENVIRONMENT],
+        files: &[],
+        examples: &[
+            (
+                "Is the definition in force right?",
+                "aws greengrass get-connector-definition-version --connector-definition-id ID \\\n  \
+                 --connector-definition-version-id VERSION | device-defender validate-params -",
+            ),
+            (
+                "Is this interval one that the connector takes?",
+                "device-defender validate-params --sample-interval-seconds 299",
+            ),
+            (
+                "Is the path usable on this machine?",
+                "device-defender validate-params --proc-destination-path /host_proc --probe",
+            ),
+            (
+                "Every problem of a definition, in a CI pipeline:",
+                "device-defender validate-params connector.json --format json |\n  \
+                 jq -r '.problems[] | \"\\(.name): \\(.message): \\(.remedy)\"'",
+            ),
+        ],
+        see_also: "device-defender(1), device-defender-collect(1), jq(1)",
+    },
 ];
 
 /// Every page under its file name.
@@ -124,6 +197,12 @@ impl Page {
 
     fn our_sections(&self, command: &Command) -> Roff {
         let mut roff = Roff::new();
+        if !self.fields.is_empty() {
+            roff.control("SH", ["JSON OUTPUT"]);
+        }
+        for (name, text) in self.fields {
+            define(&mut roff, name, text);
+        }
         roff.control("SH", ["EXIT STATUS"]);
         for exit in self.exits {
             define(&mut roff, &exit.code().to_string(), exit.meaning());

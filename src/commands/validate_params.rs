@@ -1,0 +1,188 @@
+//! `validate-params`: judge the connector's parameters, all problems at once.
+
+mod probe;
+
+use std::io::{self, Write};
+
+use colored::{ColoredString, Colorize};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::gather;
+use crate::cli::{ValidateParamsArgs, VerdictFormat};
+use crate::exit::{Exit, Failure};
+use crate::params::definition::{Connector, Definition, Finding};
+use crate::params::{Parameter, ProcDestinationPath};
+use crate::terminal::{Out, Terminal, escape, escape_json};
+use probe::Probe;
+
+/// How much of a value is shown, in characters.
+const SHOWN: usize = 60;
+
+/// The verdict, as `--format json` prints it.
+#[derive(Serialize)]
+struct Verdict<'a> {
+    valid: bool,
+    connectors: Vec<ConnectorLine<'a>>,
+    problems: Vec<FindingLine<'a>>,
+    warnings: Vec<FindingLine<'a>>,
+    probe: Option<&'a [Probe]>,
+}
+
+/// A connector, as `--format json` prints it.
+#[derive(Serialize)]
+struct ConnectorLine<'a> {
+    id: Option<&'a str>,
+    arn: Option<&'a str>,
+    checked: bool,
+}
+
+/// A problem or warning, as `--format json` prints it.
+#[derive(Serialize)]
+struct FindingLine<'a> {
+    connector: Option<usize>,
+    name: &'a str,
+    value: Option<&'a Value>,
+    message: &'a str,
+    rule: Option<&'static str>,
+    pattern: Option<&'static str>,
+    remedy: &'a str,
+}
+
+/// Runs `validate-params`.
+///
+/// # Errors
+/// [`Failure`] with what keeps the input from being judged.
+pub(super) fn run(args: &ValidateParamsArgs, terminal: Terminal) -> Result<Exit, Failure> {
+    let definition = match &args.file {
+        Some(path) => {
+            let name = gather::input_name(path);
+            let text = gather::read(path).map_err(|e| Failure::new(Exit::NoInput, format!("{name}: {e}")))?;
+            let document = serde_json::from_slice::<Value>(&text)
+                .map_err(|e| Failure::new(Exit::Input, format!("{name}: not JSON: {e}")))?;
+            Definition::check(&document).map_err(|e| Failure::new(Exit::Input, format!("{name}: {e}")))?
+        }
+        None => Definition::check_values(values(args)),
+    };
+    let probes = if args.probe { Some(probe(&definition)?) } else { None };
+    let unusable = probes.iter().flatten().any(|probe| !probe.usable);
+    let valid = definition.problems.is_empty() && !unusable;
+    terminal.result(|out| match args.format {
+        VerdictFormat::Text => write_text(&definition, probes.as_deref(), valid, out),
+        VerdictFormat::Json => {
+            let verdict = Verdict {
+                valid,
+                connectors: definition.connectors.iter().map(ConnectorLine::from).collect(),
+                problems: definition.problems.iter().map(FindingLine::from).collect(),
+                warnings: definition.warnings.iter().map(FindingLine::from).collect(),
+                probe: probes.as_deref(),
+            };
+            if terminal.stdout_is_terminal() {
+                out.write_all(escape_json(&serde_json::to_string_pretty(&verdict)?).as_bytes())?;
+            } else {
+                serde_json::to_writer(&mut *out, &verdict)?;
+            }
+            out.write_all(b"\n")
+        }
+    })?;
+    Ok(if valid { Exit::Done } else { Exit::No })
+}
+
+/// The values that the flags give.
+fn values(args: &ValidateParamsArgs) -> impl Iterator<Item = (Parameter, String)> {
+    let given = [
+        (Parameter::SampleIntervalSeconds, &args.sample_interval_seconds),
+        (Parameter::ProcDestinationPathResourceId, &args.proc_destination_path_resource_id),
+        (Parameter::ProcDestinationPath, &args.proc_destination_path),
+    ];
+    given.into_iter().filter_map(|(parameter, value)| Some((parameter, value.clone()?)))
+}
+
+/// Looks at every path that is a right one.
+fn probe(definition: &Definition) -> Result<Vec<Probe>, Failure> {
+    let mut paths: Vec<&str> = definition.values(Parameter::ProcDestinationPath).collect();
+    if paths.is_empty() && definition.problems.is_empty() {
+        let failure = Failure::new(Exit::Usage, "--probe needs a path to look at");
+        return Err(failure.hint("give --proc-destination-path, or a definition that has one"));
+    }
+    paths.sort_unstable();
+    paths.dedup();
+    let paths = paths.into_iter().filter_map(|path| ProcDestinationPath::parse(path).ok());
+    Ok(paths.map(|path| Probe::look(path.as_path())).collect())
+}
+
+fn write_text(definition: &Definition, probes: Option<&[Probe]>, valid: bool, out: &mut Out) -> io::Result<()> {
+    let Definition { connectors, problems, warnings } = definition;
+    for (place, connector) in (1..).zip(connectors).filter(|(_, connector)| !connector.checked) {
+        let arn = connector.arn.as_deref().unwrap_or("without ConnectorArn");
+        writeln!(out, "skipped: connector {place}: {}", escape(arn))?;
+    }
+    for finding in problems {
+        write_finding(&"problem".red(), finding, connectors, out)?;
+    }
+    for finding in warnings {
+        write_finding(&"warning".yellow(), finding, connectors, out)?;
+    }
+    for probe in probes.into_iter().flatten() {
+        probe.write(out)?;
+    }
+    let verdict = match valid {
+        true => "valid".green(),
+        false if problems.is_empty() => "valid, but not usable on this machine".red(),
+        false => "not valid".red(),
+    };
+    writeln!(out, "{verdict}: {}, {}", count(problems.len(), "problem"), count(warnings.len(), "warning"))
+}
+
+fn write_finding(label: &ColoredString, finding: &Finding, connectors: &[Connector], out: &mut Out) -> io::Result<()> {
+    let Finding { connector, name, parameter, value, fault } = finding;
+    write!(out, "{label}: ")?;
+    if let Some(index) = connector.filter(|_| connectors.len() > 1) {
+        write!(out, "connector {}: ", index.saturating_add(1))?;
+    }
+    match value {
+        Some(value) => writeln!(out, "{}: {} {}", escape(name), shown(value), escape(&fault.message))?,
+        None => writeln!(out, "{} {}", escape(name), escape(&fault.message))?,
+    }
+    if let Some(parameter) = parameter {
+        writeln!(out, "  rule:    {}\n  pattern: {}", parameter.rule(), parameter.pattern())?;
+    }
+    writeln!(out, "  remedy:  {}", escape(&fault.remedy))
+}
+
+/// A value as JSON, harmless and not too long.
+fn shown(value: &Value) -> String {
+    let text = escape(&value.to_string());
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
+
+fn count(number: usize, what: &str) -> String {
+    match number {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    }
+}
+
+impl<'a> From<&'a Connector> for ConnectorLine<'a> {
+    fn from(connector: &'a Connector) -> Self {
+        Self { id: connector.id.as_deref(), arn: connector.arn.as_deref(), checked: connector.checked }
+    }
+}
+
+impl<'a> From<&'a Finding> for FindingLine<'a> {
+    fn from(finding: &'a Finding) -> Self {
+        Self {
+            connector: finding.connector,
+            name: &finding.name,
+            value: finding.value.as_ref(),
+            message: &finding.fault.message,
+            rule: finding.parameter.map(Parameter::rule),
+            pattern: finding.parameter.map(Parameter::pattern),
+            remedy: &finding.fault.remedy,
+        }
+    }
+}

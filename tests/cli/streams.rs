@@ -1,0 +1,175 @@
+//! Standard output and standard error as pipes, files, full disks, and not there at all.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::process::{Command, Output, Stdio};
+
+use crate::common::{PROGRAM, Run};
+use crate::fixtures;
+
+/// Every form a report is printed in.
+const FORMS: [&[&str]; 4] = [&[], &["--format", "cbor"], &["--format", "table"], &["--max-bytes", "128000"]];
+
+/// `collect` over the saved tree `busy`.
+fn busy(args: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.env_clear().current_dir(fixtures()).args(["collect", "--proc", "busy/proc"]).args(args);
+    command
+}
+
+/// Runs a line of shell in which `"$0"` is the program, and `$1` what is given.
+fn shell(line: &str, given: &str) -> Output {
+    let mut command = Command::new("sh");
+    command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(fixtures()).args(["-c", line, PROGRAM, given]);
+    command.output().unwrap()
+}
+
+#[test]
+fn a_reader_that_is_gone_is_a_quiet_success() {
+    for args in FORMS {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let output = busy(args).stdout(writer).output().unwrap();
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{args:?}");
+    }
+    for args in [&["--help"][..], &["--version"], &["collect", "--help"], &["collect", "-h"]] {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(PROGRAM).env_clear().args(args).stdout(writer).output().unwrap();
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{args:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_in_the_middle_is_a_quiet_success() {
+    let dir = tempfile::tempdir().unwrap();
+    let net = dir.path().join("net");
+    fs::create_dir(&net).unwrap();
+    for table in ["udp", "dev"] {
+        fs::copy(fixtures().join("idle/proc/net").join(table), net.join(table)).unwrap();
+    }
+    let idle = fs::read_to_string(fixtures().join("idle/proc/net/tcp")).unwrap();
+    let mut tcp = idle.lines().next().unwrap().to_owned() + "\n";
+    for n in 0..50_000 {
+        let end = format!("{n:08X}:0016 {n:08X}:0016");
+        writeln!(tcp, "   0: {end} 01 00000000:00000000 00:00000000 00000000     0        0 {n} 1").unwrap();
+    }
+    fs::write(net.join("tcp"), tcp).unwrap(); // some megabytes of report, more than any pipe holds
+    for args in FORMS.into_iter().filter(|args| !args.contains(&"128000")) {
+        let mut command = Command::new(PROGRAM);
+        command.env_clear().args(["collect", "-q", "--proc"]).arg(dir.path()).args(args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut first = [0];
+        child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{args:?}");
+    }
+    let output = shell(r#""$0" collect -q --proc "$1" | head -c1; echo "$?""#, dir.path().to_str().unwrap());
+    assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"{0\n"[..], &b""[..]));
+}
+
+#[test]
+fn a_full_disk_is_told() {
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    for args in FORMS {
+        let output = busy(args).stdout(full()).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(74), "{args:?}");
+        assert_eq!(told, "device-defender: standard output: No space left on device (os error 28)\n", "{args:?}");
+    }
+    // A full disk is worse than what --strict finds, and is told even with -q.
+    let output = busy(&["--strict", "-q"]).stdout(full()).output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.is_empty()), (Some(74), false));
+}
+
+#[test]
+fn a_full_disk_is_told_for_help_and_version_too() {
+    for args in [&["--help"][..], &["--version"], &["collect", "--help"]] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let output = Command::new(PROGRAM).env_clear().args(args).stdout(full).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(74), "{args:?}");
+        assert_eq!(told, "device-defender: standard output: No space left on device (os error 28)\n", "{args:?}");
+    }
+}
+
+#[test]
+fn streams_that_are_closed_do_no_harm() {
+    for line in [
+        r#"exec "$0" collect --proc "$1" >&-"#,
+        r#"exec "$0" collect --proc "$1" <&-"#,
+        r#"exec "$0" collect --proc "$1" -v 2>&-"#,
+        r#"exec "$0" collect --proc "$1" -v 2>/dev/full"#,
+        r#"exec "$0" collect --proc "$1" -v <&- >&- 2>&-"#,
+    ] {
+        let output = shell(line, "busy/proc");
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{line}");
+        let report = !line.contains(">&- 2>&-") && !line.ends_with(" >&-");
+        assert_eq!(output.stdout.ends_with(b"}\n"), report, "{line}");
+    }
+    // The exit code does not need anybody to listen.
+    assert_eq!(shell(r#"exec "$0" collect --proc "$1" 2>&-"#, "nowhere").status.code(), Some(66));
+    assert_eq!(shell(r#"exec "$0" collect --frob "$1" 2>/dev/full"#, "").status.code(), Some(2));
+}
+
+#[test]
+fn json_is_one_line_when_it_is_piped() {
+    for args in [&[][..], &["--names", "short"], &["--compat", "connector"], &["--color", "always"]] {
+        let text = String::from_utf8(busy(args).output().unwrap().stdout).unwrap();
+        assert_eq!(text.matches('\n').count(), 1, "{args:?}");
+        assert!(text.starts_with('{') && text.ends_with("}\n") && !text.contains(": ") && !text.contains('\u{1b}'));
+    }
+}
+
+#[test]
+fn output_goes_to_a_file_as_it_is() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for args in FORMS {
+        let output = busy(args).stdout(file.reopen().unwrap()).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty());
+        let (piped, written) = (busy(args).output().unwrap().stdout, fs::read(file.path()).unwrap());
+        assert_eq!(piped.len(), written.len(), "{args:?}");
+        file.as_file().set_len(0).unwrap();
+    }
+}
+
+#[test]
+fn verbose_tells_every_step_and_quiet_tells_errors_only() {
+    let none = "No such file or directory (os error 2)";
+    let net = "idle/proc/net";
+    crate::idle(&["-v"])
+        .tells(&format!(
+            "reading {net}\n\
+             idle/proc/1/net: {none}; reading {net} instead\n\
+             network_stats: all that the counters show, since each interface appeared\n\
+             {net}/tcp: 2 rows\n{net}/tcp6: 1 rows\n{net}/udp: 1 rows\n{net}/udp6: 0 rows\n{net}/dev: 2 rows"
+        ))
+        .output();
+    let net = "ipv6-off/proc/net";
+    Run::new(&fixtures(), &["collect", "-v", "--proc", "ipv6-off/proc", "--netns", "self", "--since", "1ms"])
+        .tells(&format!(
+            "reading {net}\n\
+             waiting 1ms\n\
+             {net}/tcp: 8 rows\n{net}/tcp6: not there, so empty\n{net}/udp: 3 rows\n\
+             {net}/udp6: not there, so empty\n{net}/dev: 3 rows"
+        ))
+        .output();
+    let net = "big-endian/proc/net";
+    Run::new(&fixtures(), &["collect", "--verbose", "--proc", "big-endian/proc", "--netns", "self"])
+        .tells(&format!(
+            "reading {net}\n\
+             its routes show that a big-endian machine wrote it\n\
+             network_stats: all that the counters show, since each interface appeared\n\
+             {net}/tcp: 7 rows\n{net}/tcp6: 8 rows\n{net}/udp: 3 rows\n{net}/udp6: 3 rows\n{net}/dev: 3 rows"
+        ))
+        .output();
+    let args = ["collect", "--proc", "busy/proc", "--max-bytes", "1000"];
+    let warned = Run::new(&fixtures(), &args).finish();
+    assert!(String::from_utf8(warned.stderr).unwrap().starts_with("device-defender: warning: cut to 1000 bytes: "));
+    Run::new(&fixtures(), &[&args[..], &["-q"]].concat()).output();
+    Run::new(&fixtures(), &["collect", "--quiet", "--proc", "none"])
+        .exits(66)
+        .tells("none: no such directory\nhint: check the path given with --proc")
+        .output();
+}

@@ -1,0 +1,228 @@
+//! Flags and variables: what is refused, with which code, and what wins over what.
+
+use std::os::unix::ffi::OsStrExt;
+
+use serde_json::Value;
+
+use crate::common::Run;
+use crate::{fixtures, idle};
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    let version = concat!("device-defender ", env!("CARGO_PKG_VERSION"), "\n");
+    for args in [&["--version"][..], &["-V"]] {
+        assert_eq!(String::from_utf8(Run::new(&fixtures(), args).output()).unwrap(), version);
+    }
+    for args in [&["--help"][..], &["-h"], &["collect", "--help"], &["collect", "-h"], &["generate", "--help"]] {
+        let help = String::from_utf8(Run::new(&fixtures(), args).output()).unwrap();
+        assert!(help.contains("Usage: device-defender ") && !help.contains('\u{1b}'), "{args:?}");
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{args:?}");
+    }
+    let help = String::from_utf8(Run::new(&fixtures(), &["-h"]).output()).unwrap();
+    assert!(help.contains("collect") && !help.contains("generate"));
+    let missing = Run::new(&fixtures(), &[]).exits(2).finish();
+    assert_eq!((missing.status.code(), missing.stdout.len()), (Some(2), 0));
+    assert!(String::from_utf8(missing.stderr).unwrap().contains("Usage: device-defender "));
+}
+
+/// Runs `collect` over the tree `idle` and returns the exit code and the first line on standard error. Nothing may be on
+/// standard output.
+fn refused(run: Run) -> (Option<i32>, String) {
+    let output = run.finish();
+    assert!(output.stdout.is_empty());
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!told.contains('\u{1b}') && told.ends_with('\n') && !told.contains("panicked"), "{told}");
+    (output.status.code(), told.lines().next().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn a_wrong_command_line_is_refused_with_2() {
+    const PROCESS: &str = "neither auto nor self nor a process number";
+    const DAY: &str = "a duration is at most 1day, as it is waited for (5m is minutes, 5M months)";
+    const NO_DURATION: &str = "neither boot nor report nor a duration such as 10s or 5m";
+    const NAME: &str = "a thing name is 1 to 128 bytes without control characters, `/`, `+` and `#`";
+    let invalid =
+        |flag: &str, value: &str, reason: &str| format!("error: invalid value '{value}' for '{flag}'{reason}");
+    let since = |value, reason: &str| invalid("--since <WHEN>", value, &format!(": {reason}"));
+    let netns = |value| invalid("--netns <WHOSE>", value, &format!(": {PROCESS}"));
+    let twice = |flag| format!("error: the argument '{flag}' cannot be used multiple times");
+    let long = "x".repeat(129);
+    let cases: Vec<(Vec<&str>, String)> = vec![
+        (vec!["--frob"], "error: unexpected argument '--frob' found".to_owned()),
+        (vec!["extra"], "error: unexpected argument 'extra' found".to_owned()),
+        (vec!["-x"], "error: unexpected argument '-x' found".to_owned()),
+        (vec!["--since", "0s"], since("0s", "a duration must be longer than 0")),
+        (vec!["--since", "0ms"], since("0ms", "a duration must be longer than 0")),
+        (vec!["--since", "5M"], since("5M", DAY)),
+        (vec!["--since", "25h"], since("25h", DAY)),
+        (vec!["--since", "1day 1ns"], since("1day 1ns", DAY)),
+        (vec!["--since", "now"], since("now", &format!("{NO_DURATION}: expected number at 0"))),
+        (vec!["--since", "-5s"], "error: unexpected argument '-5' found".to_owned()),
+        (vec!["--since=-5s"], since("-5s", &format!("{NO_DURATION}: expected number at 0"))),
+        (vec!["--since", "BOOT"], since("BOOT", &format!("{NO_DURATION}: expected number at 0"))),
+        (vec!["--netns", "host"], netns("host")),
+        (vec!["--netns", "0"], netns("0")),
+        (vec!["--netns=-1"], netns("-1")),
+        (vec!["--netns", "+1"], netns("+1")),
+        (vec!["--netns", "4294967296"], netns("4294967296")),
+        (vec!["--netns", "1/net"], netns("1/net")),
+        (vec!["--max-bytes", "x"], invalid("--max-bytes <N>", "x", ": invalid digit found in string")),
+        (vec!["--max-bytes", "1e5"], invalid("--max-bytes <N>", "1e5", ": invalid digit found in string")),
+        (vec!["--max-bytes=-1"], invalid("--max-bytes <N>", "-1", ": invalid digit found in string")),
+        (
+            vec!["--max-bytes", "99999999999999999999"],
+            invalid("--max-bytes <N>", "99999999999999999999", ": number too large to fit in target type"),
+        ),
+        (
+            vec!["--exclude-interface", "a["],
+            invalid(
+                "--exclude-interface <GLOB>",
+                "a[",
+                ": Pattern syntax error near position 1: invalid range pattern",
+            ),
+        ),
+        (
+            vec!["--exclude-interface", "***"],
+            invalid(
+                "--exclude-interface <GLOB>",
+                "***",
+                ": Pattern syntax error near position 2: wildcards are either regular `*` or recursive `**`",
+            ),
+        ),
+        (vec!["--format", "xml"], invalid("--format <FORMAT>", "xml", "")),
+        (vec!["--names", "tiny"], invalid("--names <NAMES>", "tiny", "")),
+        (vec!["--compat", "v2"], invalid("--compat <AGENT>", "v2", "")),
+        (vec!["--color", "sometimes"], invalid("--color <WHEN>", "sometimes", "")),
+        (vec!["--thing-name", "a/b"], invalid("--thing-name <NAME>", "a/b", &format!(": {NAME}"))),
+        (vec!["--thing-name", &long], invalid("--thing-name <NAME>", &long, &format!(": {NAME}"))),
+        (vec!["--thing-name", ""], invalid("--thing-name <NAME>", "", &format!(": {NAME}"))),
+        (vec!["--state-dir"], "error: a value is required for '--state-dir <DIR>' but none was supplied".to_owned()),
+        (vec!["--strict=1"], "error: unexpected value '1' for '--strict' found; no more were expected".to_owned()),
+        (vec!["-q", "-v"], "error: the argument '--quiet' cannot be used with '--verbose'".to_owned()),
+        (vec!["-v", "-q"], "error: the argument '--verbose' cannot be used with '--quiet'".to_owned()),
+        (vec!["--netns", "1", "--netns", "1"], twice("--netns <WHOSE>")),
+        (vec!["--since", "boot", "--since", "boot"], twice("--since <WHEN>")),
+        (vec!["--processes"], "device-defender: --processes is for --format table".to_owned()),
+        (vec!["--processes", "--format", "cbor"], "device-defender: --processes is for --format table".to_owned()),
+        (
+            vec!["--max-bytes", "9999", "--format", "table"],
+            "device-defender: --max-bytes is for JSON and CBOR, not tables".to_owned(),
+        ),
+    ];
+    for (args, first) in cases {
+        assert_eq!(refused(idle(&args)), (Some(2), first), "{args:?}");
+    }
+    let unknown = |name| (Some(2), format!("error: unrecognized subcommand '{name}'"));
+    assert_eq!(refused(Run::new(&fixtures(), &["colect"])), unknown("colect"));
+    assert_eq!(refused(Run::new(&fixtures(), &["help"])), unknown("help"));
+    let empty = Run::new(&fixtures(), &["collect", "--proc", ""]);
+    let required = "error: a value is required for '--proc <PATH>' but none was supplied";
+    assert_eq!(refused(empty), (Some(2), required.to_owned()));
+}
+
+#[test]
+fn global_flags_may_stand_before_the_command() {
+    for args in [&["-v", "collect"][..], &["--verbose", "collect"]] {
+        let output = Run::new(&fixtures(), &[args, &["--proc", "idle/proc"]].concat()).finish();
+        assert!(output.status.success() && output.stderr.starts_with(b"device-defender: reading idle/proc/net\n"));
+    }
+    Run::new(&fixtures(), &["--color", "never", "-q", "collect", "--proc", "idle/proc"]).output();
+}
+
+/// The ports of a report of the saved tree `ipv6-off`, which no other tree has.
+fn is_of_ipv6_off(report: &Value) -> bool {
+    report["metrics"]["listening_tcp_ports"]["ports"][3]["port"] == 1883
+}
+
+#[test]
+fn the_environment_gives_the_proc_path_and_the_flag_beats_it() {
+    let collect = |args: &[&str]| Run::new(&fixtures(), &[&["collect"], args].concat());
+    assert!(is_of_ipv6_off(&collect(&[]).env("DEVICE_DEFENDER_PROC", "ipv6-off/proc").report()));
+    assert!(!is_of_ipv6_off(&idle(&[]).env("DEVICE_DEFENDER_PROC", "ipv6-off/proc").report()));
+    assert!(!is_of_ipv6_off(&idle(&[]).env("DEVICE_DEFENDER_PROC", "nowhere").report()));
+    collect(&[])
+        .env("DEVICE_DEFENDER_PROC", "nowhere")
+        .exits(66)
+        .tells("nowhere: no such directory\nhint: check the path given with --proc")
+        .output();
+    // Empty is unset: the real /proc.
+    let output = collect(&["-v"]).env("DEVICE_DEFENDER_PROC", "").finish();
+    assert!(output.stderr.starts_with(b"device-defender: reading /proc/"));
+}
+
+#[test]
+fn a_wrong_value_is_78_in_the_environment_and_2_on_the_command_line() {
+    const NAME: &str = "DEVICE_DEFENDER_THING_NAME";
+    assert_eq!(refused(idle(&[]).env(NAME, "a/b")).0, Some(78));
+    assert_eq!(refused(idle(&["--thing-name", "a/b"])).0, Some(2));
+    assert_eq!(refused(idle(&["--thing-name=a/b"])).0, Some(2));
+    assert_eq!(refused(idle(&["--thing-name", "a/b"]).env(NAME, "c/d")).0, Some(2));
+    assert_eq!(refused(idle(&["--since", "0s"]).env(NAME, "a/b")).0, Some(2), "2 beats 78");
+    idle(&["--thing-name", "good"]).env(NAME, "a/b").output(); // not looked at
+    idle(&[]).env(NAME, "").output(); // empty is unset
+    idle(&[]).env(NAME, "good").output();
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_78_too() {
+    let not_utf8 = std::ffi::OsStr::from_bytes(b"gw\xff");
+    assert_eq!(refused(idle(&[]).env("DEVICE_DEFENDER_THING_NAME", not_utf8)).0, Some(78));
+    let state = ["--since", "report", "--state-dir", "."];
+    assert_eq!(refused(idle(&state).env("AWS_IOT_THING_NAME", not_utf8)).0, Some(78));
+}
+
+#[test]
+fn a_refused_variable_is_named() {
+    let told = idle(&[]).env("DEVICE_DEFENDER_THING_NAME", "a/b").finish().stderr;
+    let told = String::from_utf8(told).unwrap();
+    assert!(told.contains("DEVICE_DEFENDER_THING_NAME"), "nothing says where the value comes from:\n{told}");
+}
+
+#[test]
+fn only_settings_have_a_variable() {
+    let plain = idle(&[]).output();
+    for (name, value) in [
+        ("DEVICE_DEFENDER_FORMAT", "table"),
+        ("DEVICE_DEFENDER_NAMES", "short"),
+        ("DEVICE_DEFENDER_SINCE", "report"),
+        ("DEVICE_DEFENDER_NETNS", "7"),
+        ("DEVICE_DEFENDER_MAX_BYTES", "1"),
+        ("DEVICE_DEFENDER_STRICT", "1"),
+        ("DEVICE_DEFENDER_VERBOSE", "1"),
+        ("DEVICE_DEFENDER_COMPAT", "connector"),
+    ] {
+        assert_eq!(idle(&[]).env(name, value).output().len(), plain.len(), "{name}");
+    }
+}
+
+#[test]
+fn an_excluded_interface_is_not_in_the_traffic_and_all_else_stays() {
+    let traffic = |args: &[&str]| {
+        let busy = Run::new(&fixtures(), &[&["collect", "--proc", "busy/proc"], args].concat()).report();
+        let stats = &busy["metrics"]["network_stats"];
+        let traffic = ["bytes_in", "packets_in", "bytes_out", "packets_out"].map(|name| stats[name].as_u64().unwrap());
+        (traffic, busy["metrics"]["listening_tcp_ports"].clone())
+    };
+    let (all, ports) = traffic(&[]);
+    assert_eq!(all, [4_727_465_077, 106_042, 5_045_248_440, 106_900]);
+    let lo = 4_727_134_542;
+    for (args, expected) in [
+        (&["--exclude-interface", "lo"][..], [330_535, 4851, 318_113_898, 5709]),
+        (&["--exclude-interface", "l[a-z]"], [330_535, 4851, 318_113_898, 5709]),
+        (&["--exclude-interface", "eth*"], [lo, 101_191, lo, 101_191]),
+        (&["--exclude-interface", "eth?"], [lo, 101_191, lo, 101_191]),
+        (&["--exclude-interface", "eth[12]", "--exclude-interface", "lo"], [329_247, 4837, 318_112_390, 5695]),
+        (&["--exclude-interface", "[!l]*"], [lo, 101_191, lo, 101_191]),
+        (&["--exclude-interface", "*"], [0; 4]),
+        (&["--exclude-interface", "LO"], all),
+        (&["--exclude-interface", "eth"], all),
+        (&["--exclude-interface", "wlan0"], all),
+        (&["--exclude-interface", ""], all),
+    ] {
+        assert_eq!(traffic(args), (expected, ports.clone()), "{args:?}");
+    }
+    let args = ["collect", "--proc", "busy/proc", "--format", "table", "--exclude-interface", "eth*"];
+    let table = String::from_utf8(Run::new(&fixtures(), &args).output()).unwrap();
+    let traffic = table.split_once("\nTraffic ").unwrap().1;
+    assert!(!traffic.contains("eth") && traffic.contains("\nlo ") && traffic.contains("\ntun0 "));
+}

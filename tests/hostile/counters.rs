@@ -1,0 +1,123 @@
+//! `net/dev`: counters and names as they should not be.
+
+use crate::tree::{ALL, HEADER_DEV, Tree, interface};
+
+/// What is seen with this traffic.
+fn traffic(counters: &str) -> String {
+    ALL.replace("300/3/700/7", counters)
+}
+
+#[test]
+fn sums_stop_at_the_largest_number_instead_of_beginning_anew() {
+    let max = "18446744073709551615";
+    let tree = Tree::new();
+    tree.write(
+        "dev",
+        format!("{HEADER_DEV}{}{}{}", interface("a", [max; 4]), interface("b", [max; 4]), interface("c", ["1"; 4])),
+    );
+    tree.check("three", &traffic(&[max; 4].join("/")), "", 0);
+    tree.write(
+        "dev",
+        format!("{HEADER_DEV}{}{}", interface("a", [max, "1", "2", "3"]), interface("b", ["0", "1", max, "3"])),
+    );
+    tree.check("some", &traffic(&format!("{max}/2/{max}/6")), "", 0);
+}
+
+#[test]
+fn a_counter_that_is_no_number_of_64_bits_is_a_malformed_row() {
+    for (bad, shown) in [
+        ("18446744073709551616", "18446744073709551616"),
+        ("123456789012345678901", "123456789012345678901"),
+        ("-1", "-1"),
+        ("+1", "+1"),
+        ("0x10", "0x10"),
+        ("1.5", "1.5"),
+        ("1,000", "1,000"),
+        ("\u{1b}[31m1", r"\u{1b}[31m1"),
+        ("９", "９"),
+    ] {
+        for (place, column) in (0..).zip(["receive bytes", "receive packets", "transmit bytes", "transmit packets"]) {
+            let mut counters = ["1"; 4];
+            counters[place] = bad;
+            let tree = Tree::new();
+            tree.append("dev", interface("bad0", counters) + &interface("good0", ["1"; 4]));
+            let tells = format!("warning: tree/net/dev:5: row skipped: column {column} holds `{shown}`");
+            tree.check(bad, &traffic("301/4/701/8"), &tells, 65);
+        }
+    }
+    let tree = Tree::new();
+    tree.append("dev", "odd0: 1 1 ? ? ? ? ? ? 1 1\n"); // the other columns are not read
+    tree.check("other columns", &traffic("301/4/701/8"), "", 0);
+}
+
+#[test]
+fn a_row_of_the_wrong_form_is_told() {
+    for (row, reason) in [
+        ("\n", "column face is missing"),
+        ("eth9 1 2 3 4 5 6 7 8 9 10\n", "column face is missing"),
+        (": 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n", "column face is missing"),
+        ("eth9:\n", "column receive bytes is missing"),
+        ("eth9: 1\n", "column receive packets is missing"),
+        ("eth9: 1 2 3 4 5 6 7 8\n", "column transmit bytes is missing"),
+        ("eth9: 1 2 3 4 5 6 7 8 9\n", "column transmit packets is missing"),
+        ("eth9: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16", "the file ends inside this row"),
+        ("eth9: 1 2 3", "the file ends inside this row"),
+    ] {
+        let tree = Tree::new();
+        tree.append("dev", row);
+        tree.check(row, ALL, &format!("warning: tree/net/dev:5: row skipped: {reason}"), 65);
+    }
+}
+
+#[test]
+fn names_may_be_glued_to_their_numbers_and_hold_colons() {
+    for (name, what) in [
+        ("eth9", "plain"),
+        ("a:b:c:d", "colons"),
+        ("eth0:1", "a label"),
+        ("::", "nothing but colons"),
+        ("9", "a number"),
+    ] {
+        for blank in ["", " ", "\t", "      "] {
+            let tree = Tree::new();
+            tree.append("dev", format!("{name}:{blank}1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0\n"));
+            tree.check(what, &traffic("301/4/701/8"), "", 0);
+            let excluded = tree.collect(&["--exclude-interface", name]).output();
+            assert_eq!(crate::tree::sees(&excluded), ALL, "{what}: the name is {name}");
+        }
+    }
+}
+
+#[test]
+fn an_interface_that_stands_there_twice_counts_once_as_it_was_last() {
+    let tree = Tree::new();
+    tree.append("dev", interface("eth0", ["201", "3", "601", "7"]) + &interface("eth0", ["202", "4", "602", "8"]));
+    tree.check("twice", &traffic("302/5/702/9"), "", 0);
+}
+
+#[test]
+fn two_interfaces_whose_names_differ_only_in_what_is_no_utf_8_both_count() {
+    let tree = Tree::new();
+    for name in [b"b\xffd", b"b\xfed"] {
+        tree.append("dev", [name.as_slice(), b": 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0\n"].concat());
+    }
+    tree.check("both", &traffic("302/5/702/9"), "", 0);
+}
+
+#[test]
+fn columns_are_found_by_name() {
+    let tree = Tree::new();
+    let header = HEADER_DEV.replace("bytes    packets errs", "errs packets bytes");
+    tree.write("dev", header + "eth0: 7 2 1 0 0 0 0 0 7 4 3 0 0 0 0 0\n");
+    tree.check("moved", &traffic("1/2/3/4"), "", 0);
+    let header = HEADER_DEV.replace(" compressed multicast", "");
+    tree.write("dev", header + "eth0: 1 2 0 0 0 0 3 4 0 0 0 0 0 0\n");
+    tree.check("fewer, as old kernels have", &traffic("1/2/3/4"), "", 0);
+}
+
+#[test]
+fn a_hundred_thousand_interfaces_are_summed() {
+    let tree = Tree::new();
+    tree.append("dev", (0..100_000).map(|n| interface(&format!("v{n}"), ["1"; 4])).collect::<String>());
+    tree.check("many", &traffic("100300/100003/100700/100007"), "", 0);
+}

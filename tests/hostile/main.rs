@@ -1,0 +1,20 @@
+//! `collect` over trees that nobody should have: cut off, binary, endless, unreadable, lying. It ends at once, with the
+//! exit code that is promised, says what is wrong and where, shows what it could read, and hands nothing to a terminal
+//! that could drive it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail; helpers are no tests to clippy"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/copy.rs"]
+mod copy;
+mod counters;
+mod names;
+mod roots;
+mod rows;
+mod tables;
+mod tree;

@@ -1,0 +1,248 @@
+//! No bytes make a parser panic, and what it makes of them is sane.
+
+use std::fs;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use device_defender::cli::{Cli, Command, Since};
+use device_defender::collector::Collector;
+use device_defender::collector::counters::{self, Counters};
+use device_defender::collector::interfaces::{Addresses, endian_of_route, read_fib_trie, read_if_inet6, read_route};
+use device_defender::collector::proc_root::{Identity, Netns};
+use device_defender::collector::sockets::{Endian, read};
+use device_defender::report::custom::CustomMetrics;
+use device_defender::report::traffic::NetworkStats;
+use device_defender::report::{Report, Style};
+use device_defender::state::{NoBaseline, State, things};
+use device_defender::terminal::escape;
+use device_defender::thing::ThingName;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::captured::{content, damaged};
+use crate::documents::check_all_forms;
+use crate::kernel::{DEV_HEADER, Ip, ROUTE_HEADER, interfaces};
+use crate::{captured, cases};
+
+/// Feeds `bytes` to everything that takes bytes.
+fn read_as_everything(bytes: &[u8]) {
+    for endian in [Endian::Little, Endian::Big] {
+        let lines = bytes.split(|&b| b == b'\n').count();
+        if let Ok(table) = read::<Ipv4Addr>(bytes, endian) {
+            assert!(table.sockets.len() + table.repeated + usize::try_from(table.malformed.count).unwrap() <= lines);
+        }
+        if let Ok(table) = read::<Ipv6Addr>(bytes, endian) {
+            assert!(table.sockets.is_sorted());
+        }
+        if let Ok((networks, _)) = read_route(bytes, endian) {
+            let local = read_fib_trie(bytes).unwrap();
+            Addresses::default().add_by_network(&local, &networks);
+        }
+    }
+    let _unknown = endian_of_route(bytes);
+    if let Ok((interfaces, _)) = counters::read(bytes) {
+        assert!(interfaces.keys().all(|name| !name.is_empty()));
+    }
+    assert!(read_if_inet6(bytes, &mut Addresses::default()).is_ok());
+    let trie = read_fib_trie(bytes).unwrap();
+    assert!(trie.local.is_sorted() && trie.broadcast.is_sorted());
+    if let Err(error) = CustomMetrics::parse(bytes) {
+        assert!(!error.to_string().is_empty());
+    }
+}
+
+/// A state file as the program writes it.
+fn state_file() -> impl Strategy<Value = String> {
+    (interfaces(), 0..3_u64, any::<bool>()).prop_map(|(interfaces, version, baseline)| {
+        let counters = |c: &Counters| {
+            serde_json::json!({ "bytes_in": c.bytes_in, "packets_in": c.packets_in,
+                                "bytes_out": c.bytes_out, "packets_out": c.packets_out })
+        };
+        let interfaces: serde_json::Map<_, _> =
+            interfaces.iter().map(|(name, c)| (name.clone(), counters(c))).collect();
+        let baseline = baseline.then(|| {
+            serde_json::json!({ "boot_id": "b", "proc": "/proc", "net": "/proc/net", "namespace": "n",
+                                "taken_at": "2023-11-14T22:18:20Z", "interfaces": interfaces })
+        });
+        serde_json::json!({ "version": version, "thing_name": "thing", "last_report_id": 7, "baseline": baseline })
+            .to_string()
+    })
+}
+
+/// What the state file says when it holds `bytes`.
+fn load(bytes: &[u8]) -> Result<Option<State>, String> {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("thing.json"), bytes).unwrap();
+    let name: ThingName = "thing".parse().unwrap();
+    assert_eq!(things(dir.path()), std::slice::from_ref(&name));
+    State::load(dir.path(), &name).map_err(|error| error.to_string())
+}
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    #[test]
+    fn any_bytes_are_read_by_every_parser(bytes in vec(any::<u8>(), 0..2000)) {
+        read_as_everything(&bytes);
+    }
+
+    #[test]
+    fn any_bytes_may_follow_a_header(
+        header in select(vec![Ipv4Addr::header(false), Ipv6Addr::header(false), Ipv4Addr::header(true), ROUTE_HEADER, DEV_HEADER.trim_end()]),
+        bytes in prop_oneof![vec(any::<u8>(), 0..2000), vec(select(b" \n\t:|0123456789ABCDEFabcdef".to_vec()), 0..2000)],
+    ) {
+        let mut text = format!("{header}\n").into_bytes();
+        text.extend(bytes);
+        read_as_everything(&text);
+    }
+
+    #[test]
+    fn damaged_tables_are_read_by_every_parser(
+        bytes in damaged(content(&["tcp", "tcp6", "udp", "udp6", "dev", "route", "if_inet6", "fib_trie"])),
+    ) {
+        read_as_everything(&bytes);
+    }
+
+    #[test]
+    fn a_damaged_state_file_is_no_worse_than_none(text in damaged(state_file().prop_map(String::into_bytes))) {
+        if let Err(error) = load(&text) {
+            prop_assert!(error.contains("thing.json: "));
+        }
+    }
+
+    #[test]
+    fn any_bytes_may_stand_in_a_state_file(bytes in vec(any::<u8>(), 0..200)) {
+        prop_assert!(load(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_since_is_boot_or_report_or_up_to_a_day(text in ".{0,12}|[0-9]{1,22}(ns|us|ms|s|m|h|days|M|y)") {
+        if let Ok(Since::Ago(duration)) = text.parse() {
+            prop_assert!(!duration.is_zero() && duration <= Duration::from_secs(86400));
+        }
+    }
+
+    #[test]
+    fn every_duration_up_to_a_day_is_a_since(nanoseconds in prop_oneof![1..=86_400_000_000_000_u64, any::<u64>()]) {
+        let duration = Duration::from_nanos(nanoseconds);
+        let parsed = humantime::format_duration(duration).to_string().parse::<Since>();
+        if duration.is_zero() || duration > Duration::from_secs(86400) {
+            prop_assert!(parsed.is_err());
+        } else {
+            prop_assert_eq!(parsed.unwrap(), Since::Ago(duration));
+        }
+    }
+
+    #[test]
+    fn a_thing_name_fits_into_one_level_of_a_topic(text in prop_oneof![".{0,140}", "[a-z]{126,130}", "\\PC*", any::<String>()]) {
+        let fits = (1..=128).contains(&text.len()) && !text.contains(|c: char| c.is_control() || "/+#".contains(c));
+        let parsed = text.parse::<ThingName>();
+        prop_assert_eq!(parsed.is_ok(), fits);
+        if let Ok(name) = parsed {
+            prop_assert_eq!((name.as_str(), name.to_string()), (text.as_str(), text.clone()));
+        }
+    }
+
+    #[test]
+    fn escaped_text_cannot_drive_a_terminal(text in any::<String>()) {
+        let escaped = escape(&text);
+        let deceiving = ['\u{ad}', '\u{200b}', '\u{200f}', '\u{202e}', '\u{2066}', '\u{feff}', '\u{e0001}'];
+        prop_assert!(!escaped.contains(|c: char| c.is_control() || deceiving.contains(&c)));
+        prop_assert_eq!(escape(&escaped), escaped.clone());
+        if text.chars().all(|c| c.is_ascii_graphic() || c == ' ') {
+            prop_assert_eq!(escaped, text);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(48))]
+
+    #[test]
+    fn a_network_namespace_is_auto_or_self_or_a_process(text in "auto|self|[+-]?[0-9]{1,12}|.{0,6}") {
+        let number = text.parse().ok().filter(|&pid: &u32| pid > 0 && text.bytes().all(|b| b.is_ascii_digit()));
+        let expected = match text.as_str() {
+            "auto" => Some(Netns::Auto),
+            "self" => Some(Netns::Own),
+            _ => number.map(Netns::Process),
+        };
+        let parsed = Cli::try_parse_from(["device-defender", "collect", &format!("--netns={text}")]).ok();
+        let parsed = parsed.map(|cli| {
+            let Command::Collect(args) = cli.command else { panic!("not collect") };
+            args.report.netns
+        });
+        prop_assert_eq!(parsed, expected);
+    }
+
+    #[test]
+    fn a_damaged_host_still_gives_a_document_of_the_right_shape(
+        tcp in damaged(content(&["tcp"])),
+        tcp6 in damaged(content(&["tcp6"])),
+        udp in damaged(content(&["udp"])),
+        dev in damaged(content(&["dev"])),
+        route in damaged(content(&["route"])),
+        if_inet6 in damaged(content(&["if_inet6"])),
+        fib_trie in damaged(content(&["fib_trie"])),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("net")).unwrap();
+        let files = [("tcp", tcp), ("tcp6", tcp6), ("udp", udp), ("dev", dev), ("route", route), ("if_inet6", if_inet6), ("fib_trie", fib_trie)];
+        for (name, bytes) in files {
+            fs::write(dir.path().join("net").join(name), bytes).unwrap();
+        }
+        let sample = Collector::new(dir.path(), Netns::Auto).unwrap().sample();
+        let stats = sample.counters.clone().map(|counters| NetworkStats::new(counters, &[]));
+        for style in [Style::Plain, Style::Connector] {
+            check_all_forms(&Report::build(&sample, style, 1, stats.clone(), None), style);
+        }
+    }
+}
+
+#[test]
+fn every_captured_host_gives_a_document_of_the_right_shape() {
+    for file in captured::named("dev") {
+        let root = file.path.parent().unwrap().parent().unwrap();
+        let sample = Collector::new(root, Netns::Auto).unwrap().sample();
+        let odd: Vec<_> = sample.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(odd, [""; 0]);
+        for style in [Style::Plain, Style::Connector] {
+            let report = Report::build(&sample, style, 1, None, None);
+            check_all_forms(&report, style);
+        }
+    }
+}
+
+#[test]
+fn a_baseline_is_used_only_where_it_was_taken() {
+    let text = serde_json::json!({ "version": 1, "thing_name": "thing", "last_report_id": 7, "baseline": {
+        "boot_id": "b", "proc": "/proc", "net": "/proc/net", "namespace": "n", "taken_at": "",
+        "interfaces": { "lo": { "bytes_in": 1, "packets_in": 2, "bytes_out": 3, "packets_out": 4 } } } });
+    let state = load(text.to_string().as_bytes()).unwrap().unwrap();
+    let boots = [Some("b"), Some("other"), None];
+    let paths = ["/proc", "/host_proc"];
+    let namespaces = [Some("n"), Some("other"), None];
+    let all = (0..18).map(|n| (boots[n % 3], paths[n / 3 % 2], namespaces[n / 6]));
+    for (boot, proc, namespace) in all {
+        let now = Identity {
+            boot_id: boot.map(str::to_owned),
+            proc: PathBuf::from(proc),
+            net: PathBuf::from(proc).join("net"),
+            namespace: namespace.map(str::to_owned),
+        };
+        let expected = match (boot, proc, namespace) {
+            (_, "/host_proc", _) => Err(NoBaseline::OtherProc),
+            (None, ..) => Err(NoBaseline::UnknownBoot),
+            (Some("other"), ..) => Ok(0),
+            (_, _, Some("n")) => Ok(1),
+            _ => Err(NoBaseline::OtherNamespace),
+        };
+        match (state.baseline(&now), expected) {
+            (Ok(interfaces), Ok(expected)) => assert_eq!(interfaces.len(), expected, "{now:?}"),
+            (Err(error), Err(expected)) => assert_eq!(error, expected, "{now:?}"),
+            (got, expected) => panic!("{now:?}: {got:?}, not {expected:?}"),
+        }
+    }
+}
