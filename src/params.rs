@@ -139,7 +139,7 @@ impl SampleInterval {
         match value.trim_start_matches('0').parse::<u32>() {
             Ok(seconds) if seconds >= Self::MIN => Ok(Self(seconds)),
             Err(_) if value.trim_start_matches('0').len() > 9 => {
-                Err(Fault::new("matches the pattern, but is longer than anyone can wait", "give at most 4294967295"))
+                Err(Fault::new("matches the pattern, but is longer than anyone can wait", "give 3600 or less"))
             }
             _ => Err(Fault::new("is below 300", "give \"300\" or more: the service takes a report every 5 minutes")),
         }
@@ -160,8 +160,8 @@ impl SampleInterval {
             warnings.push(Fault::new("is no whole number of minutes", "take a multiple of 60"));
         }
         if !WINDOWS.iter().any(|window| window.checked_rem(self.0) == Some(0)) {
-            let remedy = "take one that divides 300, 600, 900, 1800 or 3600, over which a profile judges traffic";
-            warnings.push(Fault::new("fits into no window of a security profile", remedy));
+            let message = "divides none of the spans over which a security profile judges traffic";
+            warnings.push(Fault::new(message, "take a divisor of 300, 600, 900, 1800 or 3600, such as \"600\""));
         }
         warnings
     }
@@ -230,17 +230,23 @@ fn check_text(value: &str, parameter: Parameter) -> Result<(), Fault> {
     if value.ends_with(['\n', '\r']) {
         return Err(Fault::new("ends with a line break", "take the line break out"));
     }
-    if value.contains(char::is_whitespace) {
-        return Err(Fault::new("has white space", "take the white space out"));
+    if let Some(c) = value.chars().find(|c| c.is_whitespace()) {
+        let message = if c == ' ' { "has a blank".to_owned() } else { format!("has white space ({})", code_point(c)) };
+        return Err(Fault::new(message, "take it out"));
     }
     Ok(())
+}
+
+/// A character as Unicode writes its number.
+fn code_point(c: char) -> String {
+    format!("U+{:04X}", u32::from(c))
 }
 
 /// Finds a character that a name must not have.
 fn check_name(name: &str, remedy: &str) -> Result<(), Fault> {
     match name.chars().find(|&c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))) {
-        Some(c) if c.is_alphanumeric() => Err(Fault::new(format!("has {c:?}, which is not of ASCII"), remedy)),
-        Some(c) => Err(Fault::new(format!("has {c:?}"), remedy)),
+        Some(c) if c.is_ascii() => Err(Fault::new(format!("has {c:?}"), remedy)),
+        Some(c) => Err(Fault::new(format!("has {c:?} ({}), which is not of ASCII", code_point(c)), remedy)),
         None => Ok(()),
     }
 }

@@ -175,11 +175,11 @@ fn read_link(path: &Path) -> Option<String> {
 
 /// Finds out what is wrong with a root in which no `net` directory could be used.
 fn explain(root: &Path, netns: Netns, tried: Vec<(PathBuf, String)>) -> RootError {
-    let (fault, hint) = match (fs::read_dir(root).map(|mut entries| entries.next().is_none()), netns) {
-        (Err(e), _) if e.kind() == ErrorKind::NotFound => ("no such directory", "check the path given with --proc"),
-        (Err(e), _) if e.kind() == ErrorKind::NotADirectory => {
-            ("not a directory", "--proc takes a directory, such as /proc")
-        }
+    let is_empty = fs::read_dir(root).map(|mut entries| entries.next().is_none());
+    let tried = if matches!(is_empty, Ok(false)) { tried } else { Vec::new() }; // else the fault says it all
+    let (fault, hint) = match (is_empty, netns) {
+        (Err(e), _) if e.kind() == ErrorKind::NotFound => ("no such directory", "check the path"),
+        (Err(e), _) if e.kind() == ErrorKind::NotADirectory => ("not a directory", "give a directory, such as /proc"),
         (Err(_), _) => ("the directory cannot be read", "run as a user who may read it"),
         (Ok(true), _) => {
             ("the directory is empty", "is the host's /proc mounted there? (docker run -v /proc:/host_proc:ro)")
@@ -193,9 +193,8 @@ fn explain(root: &Path, netns: Netns, tried: Vec<(PathBuf, String)>) -> RootErro
         }
         (Ok(false), _) => (
             "no network tables there",
-            "--proc takes the mount point of a proc file system, or a saved copy that holds net/tcp, net/udp and net/dev",
+            "give the mount point of a proc file system, or a saved copy that holds net/tcp, net/udp and net/dev",
         ),
     };
-    let tried = if root.join(".").is_dir() { tried } else { Vec::new() }; // else the fault says it all
     RootError { root: root.to_owned(), tried, fault, hint }
 }

@@ -122,7 +122,7 @@ fn only_thing(dir: &Path) -> Result<ThingName, Failure> {
             Err(Failure::new(Exit::Settings, message))
         }
     }
-    .map_err(|failure| failure.hint("give --thing-name, the name that `publish` is given"))
+    .map_err(|failure| failure.hint("give --thing-name, the name that reports are sent under"))
 }
 
 /// The counters at the last accepted report; `None` when there are none to count from, which has been told then.

@@ -16,8 +16,11 @@ use crate::params::{Parameter, ProcDestinationPath};
 use crate::terminal::{Out, Terminal, escape, escape_json};
 use probe::Probe;
 
-/// How much of a value is shown, in characters.
-const SHOWN: usize = 60;
+/// What some editors begin a file with: U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// How much of foreign text is shown, in characters.
+const SHOWN: usize = 100;
 
 /// The verdict, as `--format json` prints it.
 #[derive(Serialize)]
@@ -54,17 +57,24 @@ struct FindingLine<'a> {
 /// # Errors
 /// [`Failure`] with what keeps the input from being judged.
 pub(super) fn run(args: &ValidateParamsArgs, terminal: Terminal) -> Result<Exit, Failure> {
+    if args.probe && args.file.is_none() && args.proc_destination_path.is_none() {
+        let failure = Failure::new(Exit::Usage, "--probe needs a path to look at");
+        return Err(failure.hint("give --proc-destination-path, or a definition that has one"));
+    }
     let definition = match &args.file {
         Some(path) => {
             let name = gather::input_name(path);
             let text = gather::read(path).map_err(|e| Failure::new(Exit::NoInput, format!("{name}: {e}")))?;
-            let document = serde_json::from_slice::<Value>(&text)
+            let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
+            let document = serde_json::from_slice::<Value>(text)
                 .map_err(|e| Failure::new(Exit::Input, format!("{name}: not JSON: {e}")))?;
-            Definition::check(&document).map_err(|e| Failure::new(Exit::Input, format!("{name}: {e}")))?
+            let hint = "wanted is an object with Connectors, Definition or InitialVersion, or one with the parameters; \
+                        the answer of get-connector-definition has none of them";
+            Definition::check(&document).map_err(|e| Failure::new(Exit::Input, format!("{name}: {e}")).hint(hint))?
         }
         None => Definition::check_values(values(args)),
     };
-    let probes = if args.probe { Some(probe(&definition)?) } else { None };
+    let probes = args.probe.then(|| probe(&definition));
     let unusable = probes.iter().flatten().any(|probe| !probe.usable);
     let valid = definition.problems.is_empty() && !unusable;
     terminal.result(|out| match args.format {
@@ -99,23 +109,19 @@ fn values(args: &ValidateParamsArgs) -> impl Iterator<Item = (Parameter, String)
 }
 
 /// Looks at every path that is a right one.
-fn probe(definition: &Definition) -> Result<Vec<Probe>, Failure> {
+fn probe(definition: &Definition) -> Vec<Probe> {
     let mut paths: Vec<&str> = definition.values(Parameter::ProcDestinationPath).collect();
-    if paths.is_empty() && definition.problems.is_empty() {
-        let failure = Failure::new(Exit::Usage, "--probe needs a path to look at");
-        return Err(failure.hint("give --proc-destination-path, or a definition that has one"));
-    }
     paths.sort_unstable();
     paths.dedup();
     let paths = paths.into_iter().filter_map(|path| ProcDestinationPath::parse(path).ok());
-    Ok(paths.map(|path| Probe::look(path.as_path())).collect())
+    paths.map(|path| Probe::look(path.as_path())).collect()
 }
 
 fn write_text(definition: &Definition, probes: Option<&[Probe]>, valid: bool, out: &mut Out) -> io::Result<()> {
     let Definition { connectors, problems, warnings } = definition;
     for (place, connector) in (1..).zip(connectors).filter(|(_, connector)| !connector.checked) {
-        let arn = connector.arn.as_deref().unwrap_or("without ConnectorArn");
-        writeln!(out, "skipped: connector {place}: {}", escape(arn))?;
+        let arn = connector.arn.as_deref().map_or_else(|| "its ConnectorArn is no string".to_owned(), cut);
+        writeln!(out, "skipped: connector {place}: {arn}")?;
     }
     for finding in problems {
         write_finding(&"problem".red(), finding, connectors, out)?;
@@ -126,10 +132,10 @@ fn write_text(definition: &Definition, probes: Option<&[Probe]>, valid: bool, ou
     for probe in probes.into_iter().flatten() {
         probe.write(out)?;
     }
-    let verdict = match valid {
-        true => "valid".green(),
-        false if problems.is_empty() => "valid, but not usable on this machine".red(),
-        false => "not valid".red(),
+    let verdict = match (problems.is_empty(), valid) {
+        (true, true) => "valid".green(),
+        (true, false) => "valid, but not usable on this machine".red(),
+        (false, _) => "not valid".red(),
     };
     writeln!(out, "{verdict}: {}, {}", count(problems.len(), "problem"), count(warnings.len(), "warning"))
 }
@@ -141,22 +147,36 @@ fn write_finding(label: &ColoredString, finding: &Finding, connectors: &[Connect
         write!(out, "connector {}: ", index.saturating_add(1))?;
     }
     match value {
-        Some(value) => writeln!(out, "{}: {} {}", escape(name), shown(value), escape(&fault.message))?,
-        None => writeln!(out, "{} {}", escape(name), escape(&fault.message))?,
+        Some(value) => writeln!(out, "{}: {} {}", cut(name), shown(value), escape(&fault.message))?,
+        None => writeln!(out, "{} {}", cut(name), escape(&fault.message))?,
     }
     if let Some(parameter) = parameter {
         writeln!(out, "  rule:    {}\n  pattern: {}", parameter.rule(), parameter.pattern())?;
     }
-    writeln!(out, "  remedy:  {}", escape(&fault.remedy))
+    writeln!(out, "  remedy:  {}", cut(&fault.remedy))
 }
 
 /// A value as JSON, harmless and not too long.
 fn shown(value: &Value) -> String {
-    let text = escape(&value.to_string());
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text,
+    let mut text = cut(&value.to_string());
+    if value.is_string() && !text.ends_with('"') {
+        text.push('"');
     }
+    text
+}
+
+/// Foreign text, harmless and not too long.
+fn cut(text: &str) -> String {
+    let mut kept = String::new();
+    for c in text.chars() {
+        let next = escape(c.encode_utf8(&mut [0; 4]));
+        if kept.chars().count().saturating_add(next.len()) > SHOWN {
+            kept.push('…');
+            break;
+        }
+        kept.push_str(&next);
+    }
+    kept
 }
 
 fn count(number: usize, what: &str) -> String {

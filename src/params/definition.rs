@@ -71,10 +71,10 @@ impl Definition {
         let object = inner.unwrap_or(object);
         if let Some(list) = object.get("Connectors") {
             for connector in list.as_array().ok_or(UnknownShape)? {
-                definition.check_connector(connector);
+                definition.check_connector(connector, true);
             }
         } else if object.contains_key("ConnectorArn") || object.contains_key("Parameters") {
-            definition.check_connector(&Value::Object(object.clone()));
+            definition.check_connector(&Value::Object(object.clone()), false);
         } else if object.keys().any(|name| nearest(name).is_some()) {
             definition.check_parameters(object, Connector { checked: true, ..Connector::default() });
         } else {
@@ -108,28 +108,33 @@ impl Definition {
         let checked = self.connectors.iter().filter(|connector| connector.checked).count();
         let about_all = |message: &str, remedy: &str| Finding {
             connector: None,
-            name: "Connectors".to_owned(),
+            name: "definition".to_owned(),
             parameter: None,
             value: None,
             fault: Fault::new(message, remedy),
         };
         if checked == 0 {
             let remedy = "give the definition that has the connector …/connectors/DeviceDefender/versions/3";
-            self.problems.push(about_all("lists no DeviceDefender connector", remedy));
+            self.problems.push(about_all("has no DeviceDefender connector", remedy));
         } else if checked > 1 {
             self.warnings
-                .push(about_all("lists several DeviceDefender connectors", "keep one: a group has one instance of it"));
+                .push(about_all("has several DeviceDefender connectors", "keep one: a group has one instance of it"));
         }
     }
 
-    fn check_connector(&mut self, connector: &Value) {
+    /// Checks one connector. One that is not in a list may be cut out of a definition, without its ARN.
+    fn check_connector(&mut self, connector: &Value, in_list: bool) {
         let index = self.connectors.len();
         let text = |name: &str| connector.get(name)?.as_str().map(str::to_owned);
         let mut found = Connector { id: text("Id"), arn: text("ConnectorArn"), ..Connector::default() };
         let (arn, parameters) = (connector.get("ConnectorArn"), connector.get("Parameters"));
         match arn.map(Arn::parse) {
-            None if parameters.is_some() => found.checked = true, // a connector's parameters, cut out of a definition
-            None => self.problem(index, "ConnectorArn", None, "is missing", ARN_REMEDY),
+            None => {
+                found.checked = parameters.is_some();
+                if in_list || parameters.is_none() {
+                    self.problem(index, "ConnectorArn", None, "is missing", ARN_REMEDY);
+                }
+            }
             Some(Ok(arn)) => {
                 found.checked = arn.name == NAME;
                 if found.checked && !VERSIONS.contains(&arn.version) {
@@ -169,19 +174,14 @@ impl Definition {
             let misspelt = strange.iter().position(|name| value.is_none() && nearest(name) == Some(parameter));
             if let Some(name) = misspelt.map(|place| strange.remove(place)) {
                 value = parameters.get(name);
-                let fault = Fault::new("is misspelt", format!("call it {}", parameter.name()));
-                let finding = Finding::about(index, parameter, None, fault);
-                self.problems.push(Finding { name: name.clone(), ..finding });
+                self.problem(index, name, None, "is misspelt", &format!("call it {}", parameter.name()));
             }
             match value {
                 Some(Value::String(value)) => {
                     connector.values.push((parameter, value.clone()));
                     self.check_value(index, parameter, value);
                 }
-                Some(other) => {
-                    let fault = Fault::new(format!("is {}, not a string", kind(other)), in_quotes(other, parameter));
-                    self.problems.push(Finding::about(index, parameter, Some(other.clone()), fault));
-                }
+                Some(other) => self.check_no_string(index, parameter, other),
                 None => {
                     let remedy = format!("add \"{}\": \"{}\"", parameter.name(), parameter.example());
                     self.problems.push(Finding::about(index, parameter, None, Fault::new("is missing", remedy)));
@@ -190,18 +190,37 @@ impl Definition {
         }
         for name in strange {
             let fault = Fault::new("is no parameter of this connector", "take it out");
-            let (name, value) = (name.clone(), parameters.get(name).cloned());
-            self.warnings.push(Finding { connector: Some(index), name, parameter: None, value, fault });
+            self.warnings.push(Finding {
+                connector: Some(index),
+                name: name.clone(),
+                parameter: None,
+                value: None,
+                fault,
+            });
         }
         self.connectors.push(connector);
     }
 
     fn check_value(&mut self, index: usize, parameter: Parameter, value: &str) {
         let finding = |fault| Finding::about(index, parameter, Some(Value::String(value.to_owned())), fault);
+        let no_rule_broken = |fault| Finding { parameter: None, ..finding(fault) };
         match parameter.check(value) {
-            Ok(warnings) => self.warnings.extend(warnings.into_iter().map(finding)),
+            Ok(warnings) => self.warnings.extend(warnings.into_iter().map(no_rule_broken)),
             Err(fault) => self.problems.push(finding(fault)),
         }
+    }
+
+    /// Tells of a value that is no string, and of a number also what else is wrong with it.
+    fn check_no_string(&mut self, index: usize, parameter: Parameter, value: &Value) {
+        let give_string = format!("give a string, such as \"{}\"", parameter.example());
+        let judged = value.as_number().map(|number| parameter.check(&number.to_string()));
+        let faults = match judged {
+            None => vec![Fault::new("is not a string", give_string)],
+            Some(Ok(_)) => vec![Fault::new(NUMBER, format!("put it in quotes: \"{value}\""))],
+            Some(Err(fault)) => vec![Fault::new(NUMBER, give_string), fault],
+        };
+        let finding = |fault| Finding::about(index, parameter, Some(value.clone()), fault);
+        self.problems.extend(faults.into_iter().map(finding));
     }
 
     fn problem(&mut self, index: usize, name: &str, value: Option<&Value>, message: &str, remedy: &str) {
@@ -214,6 +233,8 @@ impl Definition {
         });
     }
 }
+
+const NUMBER: &str = "is a JSON number, not a string";
 
 const ARN_REMEDY: &str = "give arn:aws:greengrass:REGION::/connectors/DeviceDefender/versions/3";
 
@@ -256,27 +277,11 @@ fn known(name: &str) -> Option<Parameter> {
 
 /// The parameter that a wrong name most likely means, whatever its case.
 fn nearest(name: &str) -> Option<Parameter> {
+    let longest = Parameter::ALL.iter().map(|parameter| parameter.name().len()).max().unwrap_or_default();
+    if name.len() > longest.saturating_add(MISSPELT) {
+        return None; // and no time is spent on it
+    }
     let distance =
         |parameter: &Parameter| damerau_levenshtein(&name.to_ascii_lowercase(), &parameter.name().to_ascii_lowercase());
     Parameter::ALL.into_iter().min_by_key(distance).filter(|parameter| distance(parameter) <= MISSPELT)
-}
-
-/// A JSON value's type in words.
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a JSON number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
-
-/// What to write instead of a value that is no string.
-fn in_quotes(value: &Value, parameter: Parameter) -> String {
-    match value {
-        Value::Number(number) => format!("put it in quotes: \"{number}\""),
-        _ => format!("give a string, such as \"{}\"", parameter.example()),
-    }
 }

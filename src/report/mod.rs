@@ -14,7 +14,7 @@ pub mod table;
 pub mod traffic;
 
 use std::cmp::Ordering;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::collector::Sample;
 use crate::collector::interfaces::Addresses;
@@ -235,21 +235,19 @@ fn interface(addresses: &Addresses, style: Style, local: IpAddr) -> Interface<'_
 impl<'a> Connections<'a> {
     fn new(sockets: &'a Sockets, addresses: &'a Addresses, style: Style) -> Self {
         let mut list = Self { sockets, addresses, style, kept: None, total: 0 };
-        list.total = u64::try_from(list.pairs().count()).unwrap_or(u64::MAX);
+        list.total = u64::try_from(list.rows().count()).unwrap_or(u64::MAX);
         list
     }
 
     /// The connections that are written.
     pub fn iter(&self) -> impl Iterator<Item = Connection<'a>> {
         let kept = self.kept.as_deref();
-        self.pairs().enumerate().filter(move |(place, _)| kept.is_none_or(|kept| kept.get(*place) == Some(&true))).map(
-            |(_, pair)| Connection {
-                remote: pair.remote,
-                local_port: pair.local.port(),
-                local_interface: interface(self.addresses, self.style, pair.local.ip()),
-                inode: pair.inode,
-            },
-        )
+        let is_kept = move |place: usize| kept.is_none_or(|kept| kept.get(place) == Some(&true));
+        self.rows().enumerate().filter(move |(place, _)| is_kept(*place)).map(|(_, row)| {
+            let (remote, local) = row.ends(self.style);
+            let local_interface = interface(self.addresses, self.style, local.ip());
+            Connection { remote, local_port: local.port(), local_interface, inode: row.inode() }
+        })
     }
 
     /// How many connections [`Self::iter`] gives.
@@ -271,7 +269,7 @@ impl<'a> Connections<'a> {
 
     /// All connections, each pair of addresses and ports once: a table that is read while it changes can show the same
     /// pair twice, as two sockets.
-    fn pairs(&self) -> impl Iterator<Item = Pair> + use<'a> {
+    fn rows(&self) -> impl Iterator<Item = Row<'a>> + use<'a> {
         let v4 = in_state(&self.sockets.v4, State::ESTABLISHED);
         let v6 = in_state(&self.sockets.v6, State::ESTABLISHED);
         // The IPv4-mapped ones stand together. Where they are written as IPv4, they belong among the others.
@@ -282,11 +280,12 @@ impl<'a> Connections<'a> {
         let (below, rest) = v6.split_at_checked(first_mapped).unwrap_or_default();
         let after_mapped = rest.partition_point(|socket| socket.remote.to_ipv4_mapped().is_some());
         let (mapped, above) = rest.split_at_checked(after_mapped).unwrap_or_default();
-        let mut v4 = distinct_pairs(v4, self.style).peekable();
-        let mut mapped = distinct_pairs(mapped, self.style).peekable();
+        let style = self.style;
+        let mut v4 = distinct(v4).map(Row::V4).peekable();
+        let mut mapped = distinct(mapped).map(Row::V6).peekable();
         let merged = std::iter::from_fn(move || {
             let order = match (v4.peek(), mapped.peek()) {
-                (Some(a), Some(b)) => a.ends().cmp(&b.ends()),
+                (Some(a), Some(b)) => a.ends(style).cmp(&b.ends(style)),
                 (Some(_), None) => Ordering::Less,
                 (None, _) => Ordering::Greater,
             };
@@ -296,36 +295,47 @@ impl<'a> Connections<'a> {
                 Ordering::Greater => mapped.next(),
             }
         });
-        merged.chain(distinct_pairs(below, self.style)).chain(distinct_pairs(above, self.style))
+        merged.chain(distinct(below).chain(distinct(above)).map(Row::V6))
     }
 }
 
-/// The two ends of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Pair {
-    remote: SocketAddr,
-    local: SocketAddr,
-    inode: u64,
+/// A socket of either family.
+#[derive(Debug, Clone, Copy)]
+enum Row<'a> {
+    V4(&'a Socket<Ipv4Addr>),
+    V6(&'a Socket<Ipv6Addr>),
 }
 
-impl Pair {
-    fn ends(&self) -> (SocketAddr, SocketAddr) {
-        (self.remote, self.local)
+impl Row<'_> {
+    /// The remote and the local end, as they are written.
+    fn ends(self, style: Style) -> (SocketAddr, SocketAddr) {
+        let (remote, remote_port, local, local_port) = match self {
+            Self::V4(&Socket { remote, remote_port, local, local_port, .. }) => {
+                (remote.into(), remote_port, local.into(), local_port)
+            }
+            Self::V6(&Socket { remote, remote_port, local, local_port, .. }) => {
+                (IpAddr::V6(remote), remote_port, IpAddr::V6(local), local_port)
+            }
+        };
+        let written = |ip: IpAddr| match style {
+            Style::Plain => ip.to_canonical(),
+            Style::Connector => ip,
+        };
+        (SocketAddr::new(written(remote), remote_port), SocketAddr::new(written(local), local_port))
+    }
+
+    fn inode(self) -> u64 {
+        match self {
+            Self::V4(socket) => socket.inode,
+            Self::V6(socket) => socket.inode,
+        }
     }
 }
 
-/// The connections among sorted sockets, each pair of ends once.
-fn distinct_pairs<A: Address + Into<IpAddr>>(sockets: &[Socket<A>], style: Style) -> impl Iterator<Item = Pair> {
-    let ip = move |address: A| match style {
-        Style::Plain => address.into().to_canonical(),
-        Style::Connector => address.into(),
-    };
+/// Sorted connections, each pair of ends once.
+fn distinct<A: Address>(sockets: &[Socket<A>]) -> impl Iterator<Item = &Socket<A>> {
     let same_ends = |a: &Socket<A>, b: &Socket<A>| {
         (a.remote, a.remote_port, a.local, a.local_port) == (b.remote, b.remote_port, b.local, b.local_port)
     };
-    sockets.chunk_by(same_ends).filter_map(<[_]>::first).map(move |socket| Pair {
-        remote: SocketAddr::new(ip(socket.remote), socket.remote_port),
-        local: SocketAddr::new(ip(socket.local), socket.local_port),
-        inode: socket.inode,
-    })
+    sockets.chunk_by(same_ends).filter_map(<[_]>::first)
 }

@@ -124,7 +124,7 @@ const PAGES: [Page; 3] = [
                 "problems, warnings",
                 "Lists of connector (its place in connectors, from 0; null for the file as a whole), name (of the \
                  parameter or field), value (as it stands; null when there is none), message, rule and pattern (null when \
-                 it is about no parameter), and remedy. Ordered by connector and parameter.",
+                 no parameter's rule is broken), and remedy. Ordered by connector and parameter.",
             ),
             (
                 "probe",

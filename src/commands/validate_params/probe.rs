@@ -21,7 +21,7 @@ pub(super) struct Probe {
     procfs: bool,
     /// The directory whose tables would be read; `None` when not one can be.
     net: Option<String>,
-    /// Whether that shows the network namespace of this process; `None` when there is nothing to read.
+    /// Whether that shows the network namespace of this process; `None` when there is nothing to read, or it is a copy.
     own_namespace: Option<bool>,
     /// Whether the tables of process 1 are hidden from this user while others can be read.
     hidepid: bool,
@@ -49,10 +49,11 @@ impl Probe {
         match found {
             Ok(root) => {
                 probe.net = Some(root.net.display().to_string());
-                probe.own_namespace = Some(root.own_namespace);
+                probe.own_namespace = procfs.then_some(root.own_namespace);
                 probe.hidepid = procfs && root.passed_over.iter().any(|(net, _)| *net == path.join("1/net"));
                 if !procfs {
-                    probe.problem = Some("holds network tables, but is no proc file system".to_owned());
+                    probe.problem =
+                        Some(format!("{}: holds network tables, but is no proc file system", path.display()));
                     probe.remedy = Some("mount the host's /proc there, with mount --bind or as a volume".to_owned());
                 }
             }
@@ -67,16 +68,16 @@ impl Probe {
     /// Writes it for people.
     pub(super) fn write(&self, out: &mut Out) -> io::Result<()> {
         let path = escape(&self.path);
-        if let Some(net) = &self.net {
-            let kind = if self.procfs { "a proc file system" } else { "no proc file system" };
-            let whose = match self.own_namespace {
-                Some(true) => "this process's own network namespace",
-                _ => "the network namespace of its process 1",
-            };
-            writeln!(out, "probe: {path} is {kind}; collect --proc would read {}: {whose}", escape(net))?;
+        if let (Some(net), Some(own)) = (&self.net, self.own_namespace) {
+            let whose = if own { "this process" } else { "its process 1" };
+            let net = escape(net);
+            writeln!(
+                out,
+                "probe: {path} is a proc file system; collect --proc would read {net}: the network of {whose}"
+            )?;
         }
         if self.hidepid {
-            writeln!(out, "probe: {path}/1/net is hidden from this user (hidepid=?): run as root to see the host")?;
+            writeln!(out, "probe: {path}/1/net is hidden from this user (hidepid=): run as root to see the host")?;
         }
         match (&self.problem, &self.remedy) {
             (Some(problem), Some(remedy)) => {

@@ -1,0 +1,225 @@
+//! Exit codes, and what goes to which stream.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::{Command, Stdio};
+
+use nix::unistd::geteuid;
+use serde_json::{Value, json};
+
+use crate::common::{PROGRAM, Run};
+use crate::{ARN, connector, definition, right_parameters, validate};
+
+/// What is neither a definition nor an answer nor parameters is called so.
+const UNKNOWN_SHAPE: &str = "neither a connector definition nor an answer of get-connector-definition-version nor a Parameters object\n\
+     hint: wanted is an object with Connectors, Definition or InitialVersion, or one with the parameters; the answer of \
+     get-connector-definition has none of them";
+
+#[test]
+fn a_verdict_is_0_or_1_in_either_format_and_says_nothing_on_standard_error() {
+    let right = definition(&[connector(ARN, &right_parameters())]);
+    let warned = right.to_string().replace("600", "601");
+    let wrong = right.to_string().replace("600", "299");
+    let other = right.to_string().replace("DeviceDefender", "SNS");
+    for (code, stdin) in
+        [(0, right.to_string()), (0, warned), (1, wrong), (1, other), (1, r#"{"Parameters":[]}"#.to_owned())]
+    {
+        for format in ["text", "json"] {
+            for quiet in [&[][..], &["-q"], &["-v"]] {
+                let run = validate(&[&["-", "--format", format], quiet].concat()).exits(code).stdin(stdin.as_str());
+                assert!(!run.output().is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_command_line_wants_a_file_or_values_and_not_both() {
+    let interval = ["--sample-interval-seconds", "300"];
+    for args in [
+        &[][..],
+        &["--probe"],
+        &["--format", "json"],
+        &["-", interval[0], interval[1]],
+        &[interval[0], interval[1], "connector.json"],
+        &["-", "--proc-destination-path", "/a"],
+        &["-", "--proc-destination-path-resource-id", "a"],
+        &["-", "-"],
+        &["a.json", "b.json"],
+        &[""],
+        &["--sample-interval-seconds"],
+        &[interval[0], interval[1], interval[0], interval[1]],
+        &["-", "--format", "yaml"],
+        &["-", "--frob"],
+    ] {
+        let run = validate(args).finish();
+        let told = String::from_utf8(run.stderr).unwrap();
+        assert_eq!((run.status.code(), run.stdout.is_empty()), (Some(2), true), "{args:?}: {told}");
+        assert!(told.starts_with("error: ") && told.contains("--help"), "{args:?}: {told}");
+    }
+}
+
+#[test]
+fn probe_without_a_path_is_a_usage_error_whatever_else_is_given() {
+    for args in [
+        &["--sample-interval-seconds", "300"][..],
+        &["--sample-interval-seconds", "5"],
+        &["--proc-destination-path-resource-id", ""],
+        &["--proc-destination-path-resource-id", "a", "--sample-interval-seconds", "600"],
+    ] {
+        let told = "--probe needs a path to look at\nhint: give --proc-destination-path, or a definition that has one";
+        assert!(validate(&[args, &["--probe"]].concat()).exits(2).tells(told).output().is_empty(), "{args:?}");
+    }
+    // A file must have a path anyway: it is missed, and that is the verdict.
+    let verdict = validate(&["-", "--probe", "--format", "json"]).exits(1).stdin(r#"{"Parameters":{}}"#).json();
+    assert_eq!((&verdict["valid"], &verdict["probe"]), (&json!(false), &json!([])));
+}
+
+#[test]
+fn what_is_not_json_is_told_with_line_and_column() {
+    for (stdin, told) in [
+        (&b""[..], "EOF while parsing a value at line 1 column 0"),
+        (b"{\"a\": 1,\n \"b\" 2}", "expected `:` at line 2 column 6"),
+        (b"{\"a\": \xff}", "expected value at line 1 column 7"),
+        (b"{\"a\": \"\xff\"}", "invalid unicode code point at line 1 column 8"),
+        (b"{\"a\": \"\n\"}", "control character (\\u0000-\\u001F) found while parsing a string at line 2 column 0"),
+        (b"{} {}", "trailing characters at line 1 column 4"),
+        (&[b'['; 1000], "recursion limit exceeded at line 1 column 128"),
+        ("{\"a\":".repeat(1000).as_bytes(), "recursion limit exceeded at line 1 column 636"),
+    ] {
+        let told = format!("standard input: not JSON: {told}");
+        assert!(validate(&["-"]).exits(65).tells(&told).stdin(stdin).output().is_empty(), "{told}");
+    }
+}
+
+#[test]
+fn json_of_no_known_shape_is_refused() {
+    for document in [
+        json!(null),
+        json!(true),
+        json!(600),
+        json!("600"),
+        json!([]),
+        json!([{ "Connectors": [] }]),
+        json!({}),
+        json!({ "a": 1 }),
+        json!({ "Definition": {} }),
+        json!({ "Definition": [] }),
+        json!({ "InitialVersion": null }),
+        json!({ "Connectors": null }),
+        json!({ "Connectors": {} }),
+        json!({ "Definition": { "Connectors": "a" } }),
+        json!({ "Definition": { "Definition": { "Connectors": [] } } }),
+    ] {
+        let told = format!("standard input: {UNKNOWN_SHAPE}");
+        let stdout = validate(&["-"]).exits(65).tells(&told).stdin(document.to_string()).output();
+        assert!(stdout.is_empty(), "{document}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_by_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("dir.json")).unwrap();
+    symlink("loop.json", dir.path().join("loop.json")).unwrap();
+    symlink("none.json", dir.path().join("dangling.json")).unwrap();
+    fs::write(dir.path().join("big.json"), " ".repeat((1 << 20) + 1)).unwrap();
+    fs::write(dir.path().join("file.json"), "{}").unwrap();
+    let args = |file| ["validate-params", file, "--format", "json"];
+    for (file, told) in [
+        ("none.json", "none.json: No such file or directory (os error 2)"),
+        ("dangling.json", "dangling.json: No such file or directory (os error 2)"),
+        ("dir.json", "dir.json: Is a directory (os error 21)"),
+        ("file.json/a", "file.json/a: Not a directory (os error 20)"),
+        ("loop.json", "loop.json: Too many levels of symbolic links (os error 40)"),
+        ("big.json", "big.json: larger than 1048576 bytes"),
+        ("\u{1b}[2J.json", "\\u{1b}[2J.json: No such file or directory (os error 2)"),
+    ] {
+        assert!(Run::new(dir.path(), &args(file)).exits(66).tells(told).output().is_empty());
+    }
+    let mut run = Run::new(dir.path(), &["validate-params"]).exits(66);
+    run.command.arg(std::ffi::OsStr::from_bytes(b"\xff.json"));
+    assert!(run.tells("\u{fffd}.json: No such file or directory (os error 2)").output().is_empty());
+
+    // The largest file that is read: it is judged.
+    fs::write(dir.path().join("big.json"), " ".repeat((1 << 20) - 2) + "{}").unwrap();
+    let told = format!("big.json: {UNKNOWN_SHAPE}");
+    assert!(Run::new(dir.path(), &args("big.json")).exits(65).tells(&told).output().is_empty());
+}
+
+#[test]
+fn a_file_that_this_user_must_not_read_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+    let file = dir.path().join("secret.json");
+    fs::write(&file, "{}").unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o000)).unwrap();
+    let program = dir.path().join("program");
+    fs::copy(PROGRAM, &program).unwrap();
+    let mut command = if geteuid().is_root() {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+        command
+    } else {
+        Command::new(&program)
+    };
+    command.args(["validate-params", "secret.json"]).current_dir(dir.path()).stdin(Stdio::null());
+    let output = command.output().expect("this test needs setpriv (util-linux) when it is run by root");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(told, "device-defender: secret.json: Permission denied (os error 13)\n");
+    assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(66), true));
+}
+
+#[test]
+fn a_full_disk_is_told_and_a_reader_that_is_gone_is_not() {
+    for format in ["text", "json"] {
+        for interval in ["600", "5"] {
+            let run = || {
+                let mut command = Command::new(PROGRAM);
+                command.env_clear().stdin(Stdio::null());
+                command.args(["validate-params", "--sample-interval-seconds", interval, "--format", format]);
+                command
+            };
+            let full = File::options().write(true).open("/dev/full").unwrap();
+            let output = run().stdout(full).output().unwrap();
+            let told = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(74), "{format} {interval}");
+            assert_eq!(told, "device-defender: standard output: No space left on device (os error 28)\n");
+
+            let (reader, writer) = io::pipe().unwrap();
+            drop(reader);
+            let output = run().stdout(writer).output().unwrap();
+            // Whoever asks for the exit code of a check must get it, whether or not the text was wanted.
+            let code = i32::from(interval != "600");
+            assert_eq!((output.status.code(), output.stderr.is_empty()), (Some(code), true), "{format} {interval}");
+        }
+    }
+}
+
+#[test]
+fn standard_input_that_is_closed_is_empty() {
+    let line = r#"exec "$0" validate-params - <&-"#;
+    let output = Command::new("sh").args(["-c", line, PROGRAM]).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(told, "device-defender: standard input: not JSON: EOF while parsing a value at line 1 column 0\n");
+    assert_eq!(output.status.code(), Some(65));
+}
+
+#[test]
+fn labels_are_coloured_only_when_asked_and_json_never_is() {
+    let args = ["--sample-interval-seconds", "0299", "--proc-destination-path", "/proc"];
+    let plain = validate(&args).exits(1).text();
+    let coloured = validate(&[&args[..], &["--color", "always"]].concat()).exits(1).text();
+    assert!(!plain.contains('\u{1b}') && coloured.contains("\u{1b}[31mproblem\u{1b}[0m: "), "{coloured}");
+    assert!(coloured.contains("\u{1b}[33mwarning\u{1b}[0m: ") && coloured.contains("\u{1b}[31mnot valid\u{1b}[0m: "));
+    let without: String = ["\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[0m"]
+        .iter()
+        .fold(coloured, |text, code| text.replace(code, ""));
+    assert_eq!(without, plain);
+    let json = validate(&[&args[..], &["--color", "always", "--format", "json"]].concat()).exits(1).text();
+    assert!(!json.contains('\u{1b}') && json.ends_with("}\n") && json.matches('\n').count() == 1);
+    let verdict: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(verdict["valid"], json!(false));
+}

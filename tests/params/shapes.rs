@@ -1,0 +1,102 @@
+//! The definition in the platform's documentation, in every shape in which an operator may have it.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::{ARN, connector, definition, right_parameters, validate};
+
+/// Every shape that this connector can come in.
+fn shapes(connector: &Value) -> [(&'static str, Value); 7] {
+    let version = definition(std::slice::from_ref(connector));
+    [
+        ("given to create-connector-definition --initial-version", version.clone()),
+        (
+            "given to create-connector-definition --cli-input-json",
+            json!({ "Name": "my-definition", "InitialVersion": version, "tags": { "a": "b" } }),
+        ),
+        (
+            "given to create-connector-definition-version --cli-input-json",
+            json!({ "ConnectorDefinitionId": "22b8ed33", "Connectors": version["Connectors"] }),
+        ),
+        (
+            "answer of get-connector-definition-version",
+            json!({
+                "Arn": "arn:aws:greengrass:us-west-2:123456789012:/greengrass/definition/connectors/22b8ed33/versions/8",
+                "CreationTimestamp": "2019-06-19T19:30:01.300Z",
+                "Definition": version,
+                "Id": "22b8ed33",
+                "Version": "8dbd7ccd",
+            }),
+        ),
+        ("a single connector", connector.clone()),
+        ("a connector's Parameters, with their name", json!({ "Parameters": connector["Parameters"] })),
+        ("a bare Parameters object", connector["Parameters"].clone()),
+    ]
+}
+
+/// Checks a document that must be valid, from a file and from standard input, spaced and not, as text and as JSON.
+fn is_valid(what: &str, document: &Value, connectors: &Value) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("connector.json");
+    let verdict = json!({ "valid": true, "connectors": connectors, "problems": [], "warnings": [], "probe": null });
+    let spaced = serde_json::to_string_pretty(document).unwrap();
+    for text in [document.to_string(), spaced.replace('\n', "\r\n"), format!("\n\t {spaced}\n\n")] {
+        fs::write(&path, &text).unwrap();
+        let path = path.to_str().unwrap();
+        for args in [&[path][..], &["--", path], &["-"], &["-v", "-"], &["-", "--quiet"]] {
+            let said = validate(args).stdin(text.as_str()).text();
+            assert_eq!(said, "valid: no problems, no warnings\n", "{what}: {args:?}");
+            let args = [args, &["--format", "json"]].concat();
+            if args.first() != Some(&"--") {
+                assert_eq!(validate(&args).stdin(text.as_str()).json(), verdict, "{what}: {args:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_definition_in_the_platforms_documentation_is_valid_in_every_shape() {
+    for version in 1..=3 {
+        for place in ["::", "us-west-2::", "us-west-2:123456789012:"] {
+            let arn = format!("arn:aws:greengrass:{place}/connectors/DeviceDefender/versions/{version}");
+            let ours = connector(&arn, &right_parameters());
+            for (what, document) in shapes(&ours) {
+                let connectors = if what.contains("Parameters") {
+                    json!([{ "id": null, "arn": null, "checked": true }])
+                } else {
+                    json!([{ "id": "my-connector", "arn": arn, "checked": true }])
+                };
+                if place == "::" || what.starts_with("answer") {
+                    is_valid(&format!("version {version}, {what}"), &document, &connectors);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn other_partitions_have_connectors_too() {
+    for partition in ["aws-cn", "aws-us-gov", "aws-iso-b"] {
+        let arn = ARN.replacen(":aws:", &format!(":{partition}:"), 1);
+        let ours = connector(&arn, &right_parameters());
+        let connectors = json!([{ "id": "my-connector", "arn": arn, "checked": true }]);
+        is_valid(partition, &definition(&[ours]), &connectors);
+    }
+}
+
+#[test]
+fn flags_are_checked_for_what_they_give_and_nothing_is_missed() {
+    let flags = [
+        ["--sample-interval-seconds", "600"],
+        ["--proc-destination-path", "/host_proc"],
+        ["--proc-destination-path-resource-id", "my-proc-resource"],
+    ];
+    for wanted in 1..8_u8 {
+        let given = flags.iter().enumerate().filter(|(place, _)| wanted & (1 << place) != 0);
+        let args: Vec<&str> = given.flat_map(|(_, flag)| *flag).collect();
+        assert_eq!(validate(&args).text(), "valid: no problems, no warnings\n", "{args:?}");
+        let verdict = validate(&[&args[..], &["--format", "json"]].concat()).json();
+        assert_eq!((&verdict["valid"], &verdict["probe"]), (&json!(true), &json!(null)), "{args:?}");
+    }
+}
