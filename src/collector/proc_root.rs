@@ -65,7 +65,7 @@ pub struct RootError {
     /// Every directory that was tried, with the reason it could not be used.
     tried: Vec<(PathBuf, String)>,
     /// What is wrong with the root itself, in words that fit behind its name.
-    fault: &'static str,
+    fault: String,
     /// What to do about it.
     hint: &'static str,
 }
@@ -175,26 +175,32 @@ fn read_link(path: &Path) -> Option<String> {
 
 /// Finds out what is wrong with a root in which no `net` directory could be used.
 fn explain(root: &Path, netns: Netns, tried: Vec<(PathBuf, String)>) -> RootError {
-    let is_empty = fs::read_dir(root).map(|mut entries| entries.next().is_none());
-    let tried = if matches!(is_empty, Ok(false)) { tried } else { Vec::new() }; // else the fault says it all
-    let (fault, hint) = match (is_empty, netns) {
-        (Err(e), _) if e.kind() == ErrorKind::NotFound => ("no such directory", "check the path"),
-        (Err(e), _) if e.kind() == ErrorKind::NotADirectory => ("not a directory", "give a directory, such as /proc"),
-        (Err(_), _) => ("the directory cannot be read", "run as a user who may read it"),
-        (Ok(true), _) => {
-            ("the directory is empty", "is the host's /proc mounted there? (docker run -v /proc:/host_proc:ro)")
+    let error = |fault: &str, tried, hint| RootError { root: root.to_owned(), tried, fault: fault.to_owned(), hint };
+    match fs::read_dir(root).map(|mut entries| entries.next().is_none()) {
+        Err(e) if e.kind() == ErrorKind::NotFound => error("no such directory", vec![], "check the path"),
+        Err(e) if e.kind() == ErrorKind::NotADirectory => {
+            error("not a directory", vec![], "give a directory, such as /proc")
         }
-        (Ok(false), Netns::Process(pid)) if !root.join(pid.to_string()).exists() => (
-            "there is no such process, or it is hidden from this user",
-            "check the process number given with --netns; on a mount with hidepid= run as root",
-        ),
-        (Ok(false), Netns::Process(_)) => {
-            ("the network tables of this process cannot be read", "on a mount with hidepid= run as root")
+        Err(e) => error(&e.to_string(), vec![], "run as a user who may read this directory"),
+        Ok(true) => {
+            let hint = "is the host's /proc mounted there? (docker run -v /proc:/host_proc:ro)";
+            error("the directory is empty", vec![], hint)
         }
-        (Ok(false), _) => (
-            "no network tables there",
-            "give the mount point of a proc file system, or a saved copy that holds net/tcp, net/udp and net/dev",
-        ),
-    };
-    RootError { root: root.to_owned(), tried, fault, hint }
+        Ok(false) => match netns {
+            Netns::Process(pid) if !root.join(pid.to_string()).exists() => error(
+                "there is no such process, or it is hidden from this user",
+                tried,
+                "check the process number given with --netns; on a mount with hidepid= run as root",
+            ),
+            Netns::Process(_) => {
+                let fault = "the network tables of this process cannot be read";
+                error(fault, tried, "on a mount with hidepid= run as root")
+            }
+            Netns::Auto | Netns::Own => error(
+                "no network tables there",
+                tried,
+                "give the mount point of a proc file system, or a saved copy that holds net/tcp, net/udp and net/dev",
+            ),
+        },
+    }
 }

@@ -168,11 +168,12 @@ impl Definition {
     /// Checks a whole `Parameters` object: the three that must be there, rightly spelt or not, and then what else there is.
     fn check_parameters(&mut self, parameters: &Map<String, Value>, mut connector: Connector) {
         let index = self.connectors.len();
-        let mut strange: Vec<&String> = parameters.keys().filter(|name| known(name).is_none()).collect();
+        let unknown = parameters.keys().filter(|name| known(name).is_none());
+        let mut strange: Vec<(&String, Option<Parameter>)> = unknown.map(|name| (name, nearest(name))).collect();
         for parameter in Parameter::ALL {
             let mut value = parameters.get(parameter.name());
-            let misspelt = strange.iter().position(|name| value.is_none() && nearest(name) == Some(parameter));
-            if let Some(name) = misspelt.map(|place| strange.remove(place)) {
+            let misspelt = strange.iter().position(|(_, meant)| value.is_none() && *meant == Some(parameter));
+            if let Some((name, _)) = misspelt.map(|place| strange.remove(place)) {
                 value = parameters.get(name);
                 self.problem(index, name, None, "is misspelt", &format!("call it {}", parameter.name()));
             }
@@ -188,7 +189,7 @@ impl Definition {
                 }
             }
         }
-        for name in strange {
+        for (name, _) in strange {
             let fault = Fault::new("is no parameter of this connector", "take it out");
             self.warnings.push(Finding {
                 connector: Some(index),
@@ -277,11 +278,11 @@ fn known(name: &str) -> Option<Parameter> {
 
 /// The parameter that a wrong name most likely means, whatever its case.
 fn nearest(name: &str) -> Option<Parameter> {
-    let longest = Parameter::ALL.iter().map(|parameter| parameter.name().len()).max().unwrap_or_default();
-    if name.len() > longest.saturating_add(MISSPELT) {
-        return None; // and no time is spent on it
-    }
-    let distance =
-        |parameter: &Parameter| damerau_levenshtein(&name.to_ascii_lowercase(), &parameter.name().to_ascii_lowercase());
-    Parameter::ALL.into_iter().min_by_key(distance).filter(|parameter| distance(parameter) <= MISSPELT)
+    let distance = |parameter: Parameter| {
+        let wanted = parameter.name();
+        let near = wanted.len().abs_diff(name.len()) <= MISSPELT; // else there is no need to spend time on it
+        near.then(|| damerau_levenshtein(&name.to_ascii_lowercase(), &wanted.to_ascii_lowercase()))
+    };
+    let distances = Parameter::ALL.into_iter().filter_map(|parameter| Some((distance(parameter)?, parameter)));
+    distances.min().filter(|(distance, _)| *distance <= MISSPELT).map(|(_, parameter)| parameter)
 }

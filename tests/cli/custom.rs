@@ -272,6 +272,6 @@ fn nothing_is_printed_when_they_are_wrong_and_a_missing_tree_is_worse() {
     Run::new(&fixtures(), &["collect", "--proc", "gone", "--custom-metrics", "-"])
         .stdin("{")
         .exits(66)
-        .tells("gone: no such directory\nhint: check the path given with --proc")
+        .tells("gone: no such directory\nhint: check the path")
         .output();
 }

@@ -130,7 +130,7 @@ fn the_report_id_is_greater_than_the_last_one() {
 fn the_thing_is_the_one_that_is_named_or_the_only_one() {
     let machine = Machine::new(NOW);
     let none = "no thing name given, and no state in state\n\
-         hint: give --thing-name, the name that `publish` is given";
+         hint: give --thing-name, the name that reports are sent under";
     machine.collect(&[]).exits(78).tells(none).output();
     machine.write("state/notes.txt", "");
     machine.write("state/bad#name.json", "");
@@ -144,7 +144,7 @@ fn the_thing_is_the_one_that_is_named_or_the_only_one() {
     other["thing_name"] = json!("ax");
     machine.write("state/ax.json", &other.to_string());
     let two = "no thing name given, and state has the state of ax, of gw …\n\
-         hint: give --thing-name, the name that `publish` is given";
+         hint: give --thing-name, the name that reports are sent under";
     machine.collect(&[]).exits(78).tells(two).output();
     let all = Some([50, 5, 70, 7]);
     let greengrass = |name| machine.collect(&[]).env("AWS_IOT_THING_NAME", name);
@@ -202,7 +202,7 @@ fn a_user_has_a_state_directory_of_their_own() {
     };
     let path = |name: &str| machine.path(name).to_str().unwrap().to_owned();
     let (home, xdg) = (("HOME", path("home")), ("XDG_STATE_HOME", path("xdg")));
-    let hint = "hint: give --thing-name, the name that `publish` is given";
+    let hint = "hint: give --thing-name, the name that reports are sent under";
     let none = |dir: &str| format!("no thing name given, and no state in {}\n{hint}", path(dir));
     let relative = ("XDG_STATE_HOME", "xdg".to_owned());
     let by_default = "home/.local/state/device-defender";

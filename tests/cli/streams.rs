@@ -170,6 +170,6 @@ fn verbose_tells_every_step_and_quiet_tells_errors_only() {
     Run::new(&fixtures(), &[&args[..], &["-q"]].concat()).output();
     Run::new(&fixtures(), &["collect", "--quiet", "--proc", "none"])
         .exits(66)
-        .tells("none: no such directory\nhint: check the path given with --proc")
+        .tells("none: no such directory\nhint: check the path")
         .output();
 }

@@ -143,7 +143,7 @@ fn the_environment_gives_the_proc_path_and_the_flag_beats_it() {
     collect(&[])
         .env("DEVICE_DEFENDER_PROC", "nowhere")
         .exits(66)
-        .tells("nowhere: no such directory\nhint: check the path given with --proc")
+        .tells("nowhere: no such directory\nhint: check the path")
         .output();
     // Empty is unset: the real /proc.
     let output = collect(&["-v"]).env("DEVICE_DEFENDER_PROC", "").finish();

@@ -103,6 +103,6 @@ fn a_path_that_would_drive_a_terminal_is_escaped() {
     let path = "no\u{1b}[31m\u{9b}1m\u{202e}where";
     crate::common::Run::new(tree.dir(), &["collect", "--proc", path])
         .exits(66)
-        .tells("no\\u{1b}[31m\\u{9b}1m\\u{202e}where: no such directory\nhint: check the path given with --proc")
+        .tells("no\\u{1b}[31m\\u{9b}1m\\u{202e}where: no such directory\nhint: check the path")
         .output();
 }

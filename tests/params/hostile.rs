@@ -1,7 +1,6 @@
 //! What a file holds never drives the terminal, and never floods it.
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
 
 use device_defender::params::Parameter;
 use serde_json::{Value, json};
@@ -192,8 +191,7 @@ fn a_number_is_to_be_put_in_quotes_only_if_it_is_right_in_quotes() {
 }
 
 #[test]
-fn large_files_are_judged_in_no_time() {
-    const LIMIT: Duration = Duration::from_secs(10);
+fn large_files_are_judged() {
     let many_parameters: String = (0..40_000).fold(String::new(), |mut text, n| {
         write!(text, "\"k{n}\":\"1\",").unwrap();
         text
@@ -205,9 +203,7 @@ fn large_files_are_judged_in_no_time() {
         ("a long name", json!({ "Parameters": { "S".repeat(1_000_000): "1" } }).to_string()),
         ("a long value", json!({ "Parameters": { "SampleIntervalSeconds": "9".repeat(1_000_000) } }).to_string()),
     ] {
-        let start = Instant::now();
         let run = validate(&["-"]).stdin(text).finish();
         assert!(matches!(run.status.code(), Some(0 | 1)) && run.stderr.is_empty(), "{what}");
-        assert!(start.elapsed() < LIMIT, "{what}: {:?}", start.elapsed());
     }
 }
