@@ -10,6 +10,7 @@ use nix::unistd::geteuid;
 use serde_json::{Value, json};
 
 use crate::common::{PROGRAM, Run};
+use crate::copy::copy_program;
 use crate::{ARN, connector, definition, right_parameters, validate};
 
 /// What is neither a definition nor an answer nor parameters is called so.
@@ -157,7 +158,7 @@ fn a_file_that_this_user_must_not_read_is_told() {
     fs::write(&file, "{}").unwrap();
     fs::set_permissions(&file, Permissions::from_mode(0o000)).unwrap();
     let program = dir.path().join("program");
-    fs::copy(PROGRAM, &program).unwrap();
+    copy_program(&program);
     let mut command = if geteuid().is_root() {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);

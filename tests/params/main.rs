@@ -27,6 +27,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/copy.rs"]
+mod copy;
 mod exits;
 mod hostile;
 mod messages;
