@@ -39,7 +39,7 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand collect"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l names -d 'Write long or short field names' -r -f -a "long\t'listening_tcp_ports, and so on'
-short\t'tp, and so on: about half the bytes'"
+short\t'tp, and so on: about two thirds of the bytes'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l max-bytes -d 'Cut the lists so that the document takes at most this many bytes' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l compat -d 'Write what another agent wrote, for profiles tuned to it' -r -f -a "connector\t'AWS\'s Greengrass Device Defender connector'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l since -d 'Count traffic since: boot, report, or for a duration such as 10s' -r

@@ -1,4 +1,4 @@
-//! The command line: types and their help texts, nothing else. What a flag does is in `commands`.
+//! The command line: types, how values are parsed into them, and help texts. What a flag does is in `commands`.
 //!
 //! The names are a contract, as scripts and unit files carry them for years.
 #![expect(clippy::doc_markdown, reason = "these comments are the help texts, shown as they are")]
@@ -107,7 +107,7 @@ pub struct ReportArgs {
     /// Write what another agent wrote, for profiles tuned to it
     ///
     /// connector: as AWS's Greengrass connector and its Python agent did. One entry a socket, the wildcard address as
-    /// interface, null for an unknown interface, every UDP socket, IPv4-mapped addresses as they are, no empty lists.
+    /// interface, null for an unknown local_interface, every UDP socket, IPv4-mapped addresses as they are, no empty lists.
     #[arg(long, value_enum, value_name = "AGENT", help_heading = "How it is written")]
     pub compat: Option<Compat>,
 }
@@ -218,7 +218,7 @@ pub enum NamesArg {
     /// listening_tcp_ports, and so on
     #[default]
     Long,
-    /// tp, and so on: about half the bytes
+    /// tp, and so on: about two thirds of the bytes
     Short,
 }
 

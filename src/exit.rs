@@ -69,8 +69,8 @@ impl Exit {
 pub struct Failure {
     /// The exit code.
     pub exit: Exit,
-    /// What failed, where, and why: a fragment without a final period. May quote foreign text.
-    pub message: String,
+    /// What failed, where, and why: a line each, fragments without a final period. May quote foreign text.
+    pub messages: Vec<String>,
     /// What to do about it.
     pub hint: Option<String>,
 }
@@ -79,7 +79,7 @@ impl Failure {
     /// A failure without a hint.
     #[must_use]
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: None }
+        Self { exit, messages: vec![message.into()], hint: None }
     }
 
     /// The same with a hint.

@@ -20,22 +20,25 @@
 //! | [`commands`] | one file a subcommand; the only place where the parts meet |
 //! | [`cli`] | the flags and their help texts |
 //! | [`terminal`] | standard output and standard error |
+//! | [`escape`] | foreign text made harmless |
 //! | [`exit`] | the exit codes, and what a failure consists of |
 //! | [`thing`] | the thing name |
 //!
-//! Dependencies point one way: `commands` uses all others; `report` uses the collector's types; nothing but `commands`
-//! knows `cli`. Pure parts take clock, byte order and bytes as arguments.
+//! Dependencies point one way: `commands` uses all others; `report` uses the collector's types and `escape`; nothing but
+//! `commands` knows `cli`. Pure parts take clock, byte order and bytes as arguments.
 //!
 //! # Rules
 //!
 //! - Parsers are total: no input makes them panic, and what they skip they count.
 //! - Unknown is never shown as zero or empty.
 //! - Everything read from outside is escaped before it reaches a terminal.
-//! - Nothing is printed but through [`terminal::Terminal`], and the process ends nowhere but in `main`.
+//! - Nothing is printed but through [`terminal::Terminal`] and, for help and usage errors, by clap. The process ends in
+//!   `main`, or when a bug of ours panics.
 
 pub mod cli;
 pub mod collector;
 pub mod commands;
+pub mod escape;
 pub mod exit;
 pub mod params;
 pub mod report;

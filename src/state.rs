@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 use serde::Deserialize;
 
-use crate::collector::counters::{Counters, Interfaces};
+use crate::collector::counters::Interfaces;
 use crate::collector::proc_root::Identity;
 use crate::collector::table::{self, TableError};
 use crate::thing::ThingName;
@@ -56,30 +56,7 @@ pub struct Baseline {
     namespace: String,
     /// When, as RFC 3339; for people.
     pub taken_at: String,
-    #[serde(with = "CountersByName")]
     interfaces: Interfaces,
-}
-
-/// How [`Interfaces`] are written.
-struct CountersByName;
-
-/// How [`Counters`] are written.
-#[derive(Deserialize)]
-#[serde(remote = "Counters")]
-struct CountersFields {
-    bytes_in: u64,
-    packets_in: u64,
-    bytes_out: u64,
-    packets_out: u64,
-}
-
-impl CountersByName {
-    fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Interfaces, D::Error> {
-        #[derive(Deserialize)]
-        struct One(#[serde(with = "CountersFields")] Counters);
-        let named = std::collections::BTreeMap::<String, One>::deserialize(deserializer)?;
-        Ok(named.into_iter().map(|(name, One(counters))| (name, counters)).collect())
-    }
 }
 
 /// Why a state file cannot be used.
@@ -230,12 +207,17 @@ pub fn directory(given: Option<&Path>, env: impl Fn(&str) -> Option<OsString>) -
     Some(state_home.join("device-defender"))
 }
 
-/// The names of the things that have a state file in `dir`, sorted.
-#[must_use]
-pub fn things(dir: &Path) -> Vec<ThingName> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+/// The names of the things that have a state file in `dir`, sorted; none when there is no such directory.
+///
+/// # Errors
+/// What keeps the directory from being read.
+pub fn things(dir: &Path) -> io::Result<Vec<ThingName>> {
+    let entries = match fs::read_dir(dir) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
     let mut names: Vec<String> = names.filter_map(|name| name.strip_suffix(".json").map(str::to_owned)).collect();
     names.sort_unstable();
-    names.into_iter().filter_map(|name| name.parse().ok()).collect()
+    Ok(names.into_iter().filter_map(|name| name.parse().ok()).collect())
 }

@@ -1,12 +1,13 @@
 //! Standard output and standard error: what goes where, colour, a reader that goes away, foreign text made harmless.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 
 use terminal_size::{Width, terminal_size_of};
 
+use crate::escape::escape;
 use crate::exit::{Exit, Failure};
 
 /// When output is coloured.
@@ -44,7 +45,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Decides about colour once, for standard output; nothing is coloured on standard error.
+    /// Decides about colour once, for standard output; nothing of ours is coloured on standard error.
     #[must_use]
     pub fn new(color: Color, verbosity: Verbosity) -> Self {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -101,8 +102,8 @@ impl Terminal {
 
     /// Shows why the run failed.
     pub fn failure(self, failure: &Failure) {
-        for line in failure.message.lines() {
-            tell(&line);
+        for message in &failure.messages {
+            tell(message);
         }
         if let Some(hint) = &failure.hint {
             tell(&format_args!("hint: {hint}"));
@@ -114,42 +115,4 @@ impl Terminal {
 fn tell(text: &dyn Display) {
     let line = format!("device-defender: {}\n", escape(&text.to_string()));
     let _unreadable = io::stderr().write_all(line.as_bytes());
-}
-
-/// The same for JSON that is meant for a terminal: JSON by itself escapes no more than the control characters below 32.
-#[must_use]
-pub fn escape_json(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_harmful(c) && c != '\n' {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _infallible = write!(escaped, "\\u{unit:04x}");
-            }
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
-}
-
-/// Replaces what could drive a terminal or mislead a reader by its code point, `\u{1b}`: control characters, and those
-/// that are invisible or change the direction of text (Unicode's format characters of these kinds).
-#[must_use]
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_harmful(c) {
-            let _infallible = write!(escaped, "{}", c.escape_unicode());
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
-}
-
-fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }

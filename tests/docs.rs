@@ -128,6 +128,28 @@ fn the_readme_shows_what_the_program_prints() {
     }
 }
 
+/// The recipes of the README run as they stand, on a captured host. `jq` is of Debian's package jq.
+#[test]
+fn the_recipes_of_the_readme_work() {
+    let readme = read("README.md");
+    let recipes: Vec<&str> =
+        readme.split("```bash\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
+    let expected = ["81\t192.0.2.1\n", "[1,22,80,443,", "", "\"custom_metrics\":{\"cpu_temp\":[{\"number\":48.5}],"];
+    assert_eq!(recipes.len(), expected.len());
+    let program = Path::new(env!("CARGO_BIN_EXE_device-defender")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    for (recipe, expected) in recipes.into_iter().zip(expected) {
+        let dir = tempfile::tempdir().unwrap();
+        let host = Path::new(PROJECT).join("tests/fixtures/busy/proc");
+        let mut bash = Command::new("bash");
+        bash.args(["-e", "-o", "pipefail", "-c", recipe]).current_dir(dir.path());
+        let output = bash.env("PATH", &path).env("DEVICE_DEFENDER_PROC", host).output().unwrap();
+        let (printed, told) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert!(output.status.success() && told.is_empty(), "{recipe}\n{told}");
+        assert!(printed.contains(expected), "{recipe}\n{printed}");
+    }
+}
+
 /// A report without its id, which is the time; anything else as it is.
 fn without_time(report: &str) -> String {
     let Some((before, rest)) = report.split_once("eport_id").or_else(|| report.split_once("Report")) else {

@@ -133,6 +133,12 @@ impl Collector {
         sample
     }
 
+    /// How long the machine has been up, in seconds (`proc_uptime(5)`); `None` when that cannot be read.
+    #[must_use]
+    pub fn uptime(&self) -> Option<u64> {
+        table::read_short(&self.root.root.join("uptime"))?.split('.').next()?.parse().ok()
+    }
+
     /// Reads the two tables of a protocol.
     fn protocol(&self, [v4, v6]: [&str; 2], sample: &mut Sample) -> Option<Sockets> {
         let v4 = self.sockets(v4, true, sample);
@@ -165,9 +171,10 @@ impl Collector {
         let path = self.root.net.join("dev");
         match table::open(&path).and_then(counters::read) {
             Ok((interfaces, malformed)) => {
+                let is_known = !interfaces.is_empty() || malformed.count == 0;
                 sample.skipped(&path, malformed);
                 sample.tables.push(TableRead { path, rows: Some(interfaces.len()), repeated: 0 });
-                sample.counters = Some(interfaces);
+                sample.counters = is_known.then_some(interfaces);
             }
             Err(error) => sample.problems.push(Problem::Unknown { path, error }),
         }

@@ -119,9 +119,9 @@ impl ProcRoot {
     /// What tells this host, boot and namespace from others.
     #[must_use]
     pub fn identity(&self) -> Identity {
-        let boot_id = fs::read_to_string(self.root.join("sys/kernel/random/boot_id"));
+        let boot_id = table::read_short(&self.root.join("sys/kernel/random/boot_id"));
         Identity {
-            boot_id: boot_id.ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty()),
+            boot_id: boot_id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty()),
             proc: self.root.clone(),
             net: self.net.clone(),
             namespace: self.namespace(),

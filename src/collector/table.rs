@@ -15,7 +15,7 @@ use nix::fcntl::OFlag;
 /// Longest line that is looked at, in bytes. The kernel's own lines stay below 256.
 const MAX_LINE: usize = 4096;
 
-/// Size of the read buffer. The kernel gives at most a page a read, so a larger one gains nothing.
+/// Size of the read buffer: more than [`MAX_LINE`], and no less than the kernel gives at once (4050 bytes on x86).
 const BUFFER: usize = 16 * 1024;
 
 /// How many malformed rows of a table are remembered with their place; the rest are only counted.
@@ -156,6 +156,14 @@ pub fn open(path: &Path) -> Result<File, TableError> {
         File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).map_err(TableError::Open)?;
     let kind = file.metadata().map_err(TableError::Open)?.file_type();
     if kind.is_file() { Ok(file) } else { Err(TableError::NotAFile) }
+}
+
+/// Reads a file of one line or two, such as `uptime`, with the care of [`open`]. `None` when it cannot be read.
+#[must_use]
+pub fn read_short(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    open(path).ok()?.take(4096).read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 /// Calls `each` for every line of `table` with its number, counted from 1, and stops at the first error it returns.

@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
-use std::{env, fs, thread};
+use std::{env, thread};
+
+use nix::unistd::geteuid;
 
 use super::gather;
 use crate::cli::{CollectArgs, Format, Since};
@@ -12,9 +14,10 @@ use crate::collector::owners::Owners;
 use crate::collector::{Collector, Sample};
 use crate::exit::{Exit, Failure};
 use crate::report::budget::{self, Encoding, TooSmall};
+use crate::report::json::{self, Layout};
 use crate::report::table::{self, View};
 use crate::report::traffic::{self, NetworkStats};
-use crate::report::{Report, cbor, json};
+use crate::report::{Report, cbor};
 use crate::state::{self, State};
 use crate::terminal::Terminal;
 use crate::thing::{NotAThingName, ThingName};
@@ -39,7 +42,10 @@ pub(super) fn run(args: &CollectArgs, terminal: Terminal) -> Result<Exit, Failur
         }
         Since::Report => Sample { counters: baseline(&collector, state.as_ref(), terminal), ..Sample::default() },
         Since::Ago(duration) => {
-            let before = collector.sample_counters();
+            let mut before = collector.sample_counters();
+            if !before.problems.is_empty() {
+                before.counters = None; // an interface whose row was skipped would look new, and all it ever carried count
+            }
             terminal.step(format_args!("waiting {}", humantime::format_duration(duration)));
             thread::sleep(duration);
             before
@@ -54,6 +60,10 @@ pub(super) fn run(args: &CollectArgs, terminal: Terminal) -> Result<Exit, Failur
         }
         _ => None,
     };
+    for pattern in &args.report.exclude_interface {
+        let excluded = sample.counters.iter().flatten().filter(|(name, _)| pattern.matches(name)).count();
+        terminal.step(format_args!("--exclude-interface {pattern}: {excluded} interfaces"));
+    }
     let last_report_id = state.map_or(0, |state| state.last_report_id);
     let report_id = gather::unix_time().max(last_report_id.saturating_add(1));
     let report = Report::build(&sample, gather::style(&args.report), report_id, network_stats, custom);
@@ -111,18 +121,17 @@ fn load_state(args: &CollectArgs, terminal: Terminal) -> Result<Option<State>, F
 
 /// The thing that has a state file, when there is just one.
 fn only_thing(dir: &Path) -> Result<ThingName, Failure> {
-    let mut things = state::things(dir).into_iter();
-    match (things.next(), things.next()) {
-        (Some(thing), None) => Ok(thing),
-        (None, _) => {
-            Err(Failure::new(Exit::Settings, format!("no thing name given, and no state in {}", dir.display())))
-        }
-        (Some(a), Some(b)) => {
-            let message = format!("no thing name given, and {} has the state of {a}, of {b} …", dir.display());
-            Err(Failure::new(Exit::Settings, message))
-        }
-    }
-    .map_err(|failure| failure.hint("give --thing-name, the name that reports are sent under"))
+    let found = match state::things(dir) {
+        Err(e) => format!("{}: {e}", dir.display()),
+        Ok(things) => match things.as_slice() {
+            [thing] => return Ok(thing.clone()),
+            [] => format!("no state in {}", dir.display()),
+            [a, b] => format!("{} has the state of {a} and of {b}", dir.display()),
+            [a, b, ..] => format!("{} has the state of {a}, of {b} and of others", dir.display()),
+        },
+    };
+    let failure = Failure::new(Exit::Settings, format!("no thing name given, and {found}"));
+    Err(failure.hint("give --thing-name, the name that reports are sent under"))
 }
 
 /// The counters at the last accepted report; `None` when there are none to count from, which has been told then.
@@ -159,8 +168,9 @@ fn print(mut report: Report<'_>, args: &CollectArgs, collector: &Collector, term
     let owners = if args.processes { Some(find_owners(collector, terminal)?) } else { None };
     terminal.result(|out| match args.format {
         Format::Json => {
-            let indent = terminal.stdout_is_terminal() && args.report.max_bytes.is_none();
-            json::write(&report, names, indent, &mut *out)?;
+            let on_terminal = Layout::Terminal { indent: args.report.max_bytes.is_none() };
+            let layout = if terminal.stdout_is_terminal() { on_terminal } else { Layout::Line };
+            json::write(&report, names, layout, &mut *out)?;
             out.write_all(b"\n")
         }
         Format::Cbor => cbor::write(&report, names, out),
@@ -174,10 +184,18 @@ fn print(mut report: Report<'_>, args: &CollectArgs, collector: &Collector, term
 
 fn find_owners(collector: &Collector, terminal: Terminal) -> Result<Owners, Failure> {
     let root = &collector.root.root;
+    if !collector.root.is_procfs {
+        return Err(usage(&format!(
+            "--processes: {} is no proc file system, and a copy has no processes",
+            root.display()
+        )));
+    }
     let owners = Owners::find(root)
         .map_err(|e| Failure::new(Exit::NoInput, format!("{}: processes cannot be listed: {e}", root.display())))?;
     if owners.hidden > 0 {
-        terminal.warning(format_args!("{} processes could not be looked into; run as root to see all", owners.hidden));
+        let remedy =
+            if geteuid().is_root() { "they have more privileges than this one" } else { "run as root to see all" };
+        terminal.warning(format_args!("{} processes could not be looked into; {remedy}", owners.hidden));
     }
     Ok(owners)
 }
@@ -194,10 +212,9 @@ fn covers(args: &CollectArgs, collector: &Collector) -> String {
     }
 }
 
-/// The first number of `uptime`, in seconds (`proc_uptime(5)`); in whole minutes once it has run for one.
+/// How long the machine has been up: in whole minutes once it is one.
 fn uptime(collector: &Collector) -> Option<Duration> {
-    let text = fs::read_to_string(collector.root.root.join("uptime")).ok()?;
-    let seconds: u64 = text.split('.').next()?.parse().ok()?;
+    let seconds = collector.uptime()?;
     let part_of_minute = if seconds < 60 { 0 } else { seconds.checked_rem(60)? };
     Some(Duration::from_secs(seconds.checked_sub(part_of_minute)?))
 }

@@ -96,8 +96,8 @@ pub(super) fn custom_metrics(args: &ReportArgs) -> Result<Option<CustomMetrics>,
         Ok(metrics) => Ok(Some(metrics)),
         Err(CustomError::Json(e)) => Err(Failure::new(Exit::Input, format!("custom metrics: {name}: {e}"))),
         Err(CustomError::Faults(faults)) => {
-            let faults: Vec<String> = faults.iter().map(|fault| format!("custom metrics: {name}: {fault}")).collect();
-            Err(Failure::new(Exit::Input, faults.join("\n")))
+            let messages = faults.iter().map(|fault| format!("custom metrics: {name}: {fault}")).collect();
+            Err(Failure { exit: Exit::Input, messages, hint: None })
         }
     }
 }

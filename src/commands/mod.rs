@@ -2,7 +2,7 @@
 
 mod collect;
 mod gather;
-pub mod generate;
+mod generate;
 mod validate_params;
 
 use std::env;
@@ -54,6 +54,10 @@ pub fn report_panics() {
 
 fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
     let mut command = without_empty_variables(Cli::command());
+    let is_never = |pair: &[OsString]| matches!(pair, [flag, when] if flag == "--color" && when == "never");
+    if args.windows(2).any(is_never) || args.iter().any(|arg| arg == "--color=never") {
+        command = command.color(clap::ColorChoice::Never); // help and usage errors are shown before the flag is parsed
+    }
     let mut matches = command.try_get_matches_from_mut(args)?;
     Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }

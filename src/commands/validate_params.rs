@@ -1,5 +1,6 @@
 //! `validate-params`: judge the connector's parameters, all problems at once.
 
+mod document;
 mod probe;
 
 use std::io::{self, Write};
@@ -10,10 +11,12 @@ use serde_json::Value;
 
 use super::gather;
 use crate::cli::{ValidateParamsArgs, VerdictFormat};
+use crate::escape::{escape, escape_json};
 use crate::exit::{Exit, Failure};
 use crate::params::definition::{Connector, Definition, Finding};
 use crate::params::{Parameter, ProcDestinationPath};
-use crate::terminal::{Out, Terminal, escape, escape_json};
+use crate::terminal::{Out, Terminal};
+use document::Document;
 use probe::Probe;
 
 /// What some editors begin a file with: U+FEFF in UTF-8.
@@ -66,8 +69,8 @@ pub(super) fn run(args: &ValidateParamsArgs, terminal: Terminal) -> Result<Exit,
             let name = gather::input_name(path);
             let text = gather::read(path).map_err(|e| Failure::new(Exit::NoInput, format!("{name}: {e}")))?;
             let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
-            let document = serde_json::from_slice::<Value>(text)
-                .map_err(|e| Failure::new(Exit::Input, format!("{name}: not JSON: {e}")))?;
+            let Document(document) = serde_json::from_slice(text)
+                .map_err(|e| Failure::new(Exit::Input, format!("{name}: {}", not_json(&e))))?;
             let hint = "wanted is an object with Connectors, Definition or InitialVersion, or one with the parameters; \
                         the answer of get-connector-definition has none of them";
             Definition::check(&document).map_err(|e| Failure::new(Exit::Input, format!("{name}: {e}")).hint(hint))?
@@ -98,6 +101,11 @@ pub(super) fn run(args: &ValidateParamsArgs, terminal: Terminal) -> Result<Exit,
     Ok(if valid { Exit::Done } else { Exit::No })
 }
 
+/// What is wrong with a text that is no document, with line and column. A repeated name is JSON all the same.
+fn not_json(error: &serde_json::Error) -> String {
+    if error.is_data() { error.to_string() } else { format!("not JSON: {error}") }
+}
+
 /// The values that the flags give.
 fn values(args: &ValidateParamsArgs) -> impl Iterator<Item = (Parameter, String)> {
     let given = [
@@ -120,7 +128,7 @@ fn probe(definition: &Definition) -> Vec<Probe> {
 fn write_text(definition: &Definition, probes: Option<&[Probe]>, valid: bool, out: &mut Out) -> io::Result<()> {
     let Definition { connectors, problems, warnings } = definition;
     for (place, connector) in (1..).zip(connectors).filter(|(_, connector)| !connector.checked) {
-        let arn = connector.arn.as_deref().map_or_else(|| "its ConnectorArn is no string".to_owned(), cut);
+        let arn = connector.arn.as_deref().map_or_else(|| "without a readable ConnectorArn".to_owned(), cut);
         writeln!(out, "skipped: connector {place}: {arn}")?;
     }
     for finding in problems {
@@ -132,11 +140,18 @@ fn write_text(definition: &Definition, probes: Option<&[Probe]>, valid: bool, ou
     for probe in probes.into_iter().flatten() {
         probe.write(out)?;
     }
-    let verdict = match (problems.is_empty(), valid) {
-        (true, true) => "valid".green(),
-        (true, false) => "valid, but not usable on this machine".red(),
-        (false, _) => "not valid".red(),
-    };
+    if probes.is_some_and(<[Probe]>::is_empty) {
+        writeln!(out, "probe: not done, as there is no path that is right")?;
+    }
+    if problems.is_empty() && !valid {
+        return writeln!(
+            out,
+            "{}, {}",
+            "valid, but not usable on this machine".red(),
+            count(warnings.len(), "warning")
+        );
+    }
+    let verdict = if valid { "valid".green() } else { "not valid".red() };
     writeln!(out, "{verdict}: {}, {}", count(problems.len(), "problem"), count(warnings.len(), "warning"))
 }
 

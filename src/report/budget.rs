@@ -10,8 +10,9 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::document::Named;
+use super::json::{self, Layout};
 use super::names::Names;
-use super::{Connections, Ports, Report, cbor, json};
+use super::{Connections, Ports, Report, cbor};
 
 /// How the document is going to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +163,7 @@ impl Encoding {
     fn size_of_report(self, report: &Report<'_>, names: &Names) -> usize {
         let mut counter = Counter(0);
         let written = match self {
-            Self::Json => json::write(report, names, false, &mut counter),
+            Self::Json => json::write(report, names, Layout::Line, &mut counter),
             Self::Cbor => cbor::write(report, names, &mut counter),
         };
         written.map_or(usize::MAX, |()| counter.0)

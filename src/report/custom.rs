@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 /// The most characters a metric's name has.
 const NAME_LENGTH: usize = 128;
@@ -127,34 +127,29 @@ fn check_name(name: &str) -> Result<(), String> {
 const SHAPE: &str = "a value is a number, or an object with one of `number`, `number_list`, `string_list`, `ip_list`, \
                      as in {\"number_list\": [1, 2]}, alone or as the only element of a list";
 
-fn parse_value(value: Value) -> Result<CustomValue, String> {
-    match value {
-        Value::Number(number) => parse_number(Value::Number(number)).map(CustomValue::Number),
-        Value::Object(object) => parse_typed(object),
-        Value::Array(list) => match <[Value; 1]>::try_from(list) {
-            Ok([Value::Object(object)]) => parse_typed(object),
-            _ => Err(SHAPE.to_owned()),
+fn parse_value(value: &RawValue) -> Result<CustomValue, String> {
+    let object = match value.get().bytes().next() {
+        Some(b'-' | b'0'..=b'9') => return parse_number(value).map(CustomValue::Number),
+        Some(b'[') => match serde_json::from_str::<Vec<&RawValue>>(value.get()).as_deref() {
+            Ok([only]) => *only,
+            _ => return Err(SHAPE.to_owned()),
         },
-        Value::Null | Value::Bool(_) | Value::String(_) => Err(SHAPE.to_owned()),
-    }
-}
-
-/// Parses `{TYPE: value}`.
-fn parse_typed(object: Map<String, Value>) -> Result<CustomValue, String> {
-    let mut entries = object.into_iter();
-    let (Some((kind, value)), None) = (entries.next(), entries.next()) else { return Err(SHAPE.to_owned()) };
+        _ => value,
+    };
+    let Ok(Entries(entries)) = serde_json::from_str(object.get()) else { return Err(SHAPE.to_owned()) };
+    let [(kind, value)] = entries.as_slice() else { return Err(SHAPE.to_owned()) };
     match kind.as_str() {
         "number" => parse_number(value).map(CustomValue::Number),
-        "number_list" => parse_list(&kind, value, parse_number).map(CustomValue::NumberList),
-        "string_list" => parse_list(&kind, value, parse_string).map(CustomValue::StringList),
-        "ip_list" => parse_list(&kind, value, parse_ip).map(CustomValue::IpList),
+        "number_list" => parse_list(kind, value, parse_number).map(CustomValue::NumberList),
+        "string_list" => parse_list(kind, value, parse_string).map(CustomValue::StringList),
+        "ip_list" => parse_list(kind, value, parse_ip).map(CustomValue::IpList),
         _ => Err(format!("`{kind}` is no type; {SHAPE}")),
     }
 }
 
 /// Parses every element of a list; the error names every element that is wrong.
-fn parse_list<T>(kind: &str, value: Value, parse: fn(Value) -> Result<T, String>) -> Result<Vec<T>, String> {
-    let Value::Array(list) = value else { return Err(format!("`{kind}` holds a list")) };
+fn parse_list<T>(kind: &str, value: &RawValue, parse: fn(&RawValue) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let list: Vec<&RawValue> = serde_json::from_str(value.get()).map_err(|_| format!("`{kind}` holds a list"))?;
     let mut parsed = Vec::with_capacity(list.len());
     let mut faults = Vec::new();
     for (place, element) in (1..).zip(list) {
@@ -166,15 +161,22 @@ fn parse_list<T>(kind: &str, value: Value, parse: fn(Value) -> Result<T, String>
     if faults.is_empty() { Ok(parsed) } else { Err(faults.join("; ")) }
 }
 
-fn parse_number(value: Value) -> Result<CustomNumber, String> {
-    let Value::Number(number) = value else { return Err(format!("{value} is no number")) };
-    let text = number.as_str(); // as it was written, so that no digit is lost before it is counted
-    if significant_digits(text) > DIGITS {
+/// Parses a number from the text it was written as, so that no digit is lost before it is counted.
+fn parse_number(value: &RawValue) -> Result<CustomNumber, String> {
+    let text = value.get();
+    let digits = significant_digits(text);
+    if digits > DIGITS {
         return Err(format!("{text} has more than {DIGITS} significant digits, more than the service keeps"));
     }
-    let integer = text.parse().map(CustomNumber::Integer).ok();
-    let float = || number.as_f64().filter(|float| float.is_finite()).map(CustomNumber::Float);
-    integer.or_else(float).ok_or_else(|| format!("{text} is too large"))
+    if let Ok(integer) = text.parse() {
+        return Ok(CustomNumber::Integer(integer));
+    }
+    match text.parse::<f64>() {
+        Ok(float) if float.is_infinite() => Err(format!("{text} is too large")),
+        Ok(float) if float == 0.0 && digits > 0 => Err(format!("{text} is too close to 0")),
+        Ok(float) => Ok(CustomNumber::Float(float)),
+        Err(_) => Err(format!("{text} is no number")),
+    }
 }
 
 /// Counts the digits of a JSON number from the first to the last that is not 0, without the exponent.
@@ -184,8 +186,8 @@ fn significant_digits(number: &str) -> usize {
     digits.trim_matches('0').len()
 }
 
-fn parse_string(value: Value) -> Result<String, String> {
-    let Value::String(text) = value else { return Err(format!("{value} is no string")) };
+fn parse_string(value: &RawValue) -> Result<String, String> {
+    let text: String = serde_json::from_str(value.get()).map_err(|_| format!("{value} is no string"))?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-' | '/' | '.');
     match text.chars().find(|&c| !allowed(c)) {
         Some(c) => Err(format!("{text:?} has {c:?}; only letters, digits, `:`, `_`, `-`, `/` and `.` are kept")),
@@ -193,8 +195,8 @@ fn parse_string(value: Value) -> Result<String, String> {
     }
 }
 
-fn parse_ip(value: Value) -> Result<IpAddr, String> {
-    let Value::String(text) = value else { return Err(format!("{value} is no string")) };
+fn parse_ip(value: &RawValue) -> Result<IpAddr, String> {
+    let text: String = serde_json::from_str(value.get()).map_err(|_| format!("{value} is no string"))?;
     text.parse().map_err(|_| format!("{text:?} is no IPv4 or IPv6 address (no port, no `/length`, no `%zone`)"))
 }
 
@@ -227,20 +229,20 @@ impl Serialize for CustomValue {
     }
 }
 
-/// The members of an object in their order, repeated names included.
-struct Entries(Vec<(String, Value)>);
+/// The members of an object in their order, repeated names included, each value as the text it was written as.
+struct Entries<'a>(Vec<(String, &'a RawValue)>);
 
-impl<'de> Deserialize<'de> for Entries {
+impl<'de> Deserialize<'de> for Entries<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Members;
         impl<'de> Visitor<'de> for Members {
-            type Value = Entries;
+            type Value = Entries<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object of metric names and values")
             }
 
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Entries, M::Error> {
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Entries<'de>, M::Error> {
                 let mut entries = Vec::new();
                 while let Some(entry) = map.next_entry()? {
                     entries.push(entry);

@@ -1,6 +1,7 @@
 //! The report: what AWS calls a *device metrics document*, built from a [`Sample`].
 //!
-//! Everything here is pure. Field by field it follows the AWS IoT Device Defender developer guide, page "Sending metrics
+//! Building a report is pure: it takes the sample, the time and the counters to count from, and returns a value. Field by
+//! field it follows the AWS IoT Device Defender developer guide, page "Sending metrics
 //! from devices" (`detect-device-side-metrics`). A block whose tables could not be read is left out; a block that was
 //! read and is empty says so, with an empty list and a total of 0, because an empty list clears an alarm in the cloud.
 
@@ -50,7 +51,7 @@ pub enum Style {
     #[default]
     Plain,
     /// What AWS's Python collector, and so the Greengrass connector, wrote: one entry a socket; the wildcard address as
-    /// interface; `null` for an unknown one; IPv4-mapped addresses as they are; every UDP socket; no empty lists.
+    /// interface; `null` for an unknown one of a connection; IPv4-mapped addresses as they are; every UDP socket; no empty lists.
     Connector,
 }
 
@@ -179,7 +180,10 @@ impl<'a> PortList<'a> {
             let local = socket.local.into();
             self.ports.push(Port {
                 port: socket.local_port,
-                interface: interface(self.addresses, self.style, local),
+                interface: match interface(self.addresses, self.style, local) {
+                    Interface::Null => Interface::Unknown, // only connections had `null`
+                    known => known,
+                },
                 v4: local.to_canonical().is_ipv4(),
                 v6: local.to_canonical().is_ipv6(),
                 inodes: vec![socket.inode],

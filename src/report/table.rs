@@ -16,7 +16,7 @@ use super::traffic::NetworkStats;
 use super::{Connections, Interface, Ports, Report};
 use crate::collector::counters::Counters;
 use crate::collector::owners::{Owner, Owners};
-use crate::terminal::{Out, escape};
+use crate::escape::escape;
 
 /// The most rows of one table. Who wants more wants JSON.
 const MAX_ROWS: usize = 1000;
@@ -36,7 +36,7 @@ pub struct View<'a> {
 ///
 /// # Errors
 /// What `out` returns.
-pub fn write(report: &Report<'_>, view: View<'_>, out: &mut Out) -> io::Result<()> {
+pub fn write(report: &Report<'_>, view: View<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{} {}", "Report".bold(), identify(report.report_id))?;
     write_ports("Listening TCP ports", report.listening_tcp_ports.as_ref(), view, out)?;
     write_ports("Listening UDP ports", report.listening_udp_ports.as_ref(), view, out)?;
@@ -55,7 +55,7 @@ fn identify(report_id: u64) -> String {
     )
 }
 
-fn write_ports(title: &str, ports: Option<&Ports<'_>>, view: View<'_>, out: &mut Out) -> io::Result<()> {
+fn write_ports(title: &str, ports: Option<&Ports<'_>>, view: View<'_>, out: &mut dyn Write) -> io::Result<()> {
     write_title(title, ports.map(|ports| ports.total), out)?;
     let Some(ports) = ports.filter(|ports| ports.total > 0) else { return Ok(()) };
     let mut table = Table::new(&["Port", "Interface", "Family"], view.owners);
@@ -70,7 +70,7 @@ fn write_ports(title: &str, ports: Option<&Ports<'_>>, view: View<'_>, out: &mut
     table.write(&[0], ports.ports.len(), view, out)
 }
 
-fn write_connections(connections: Option<&Connections<'_>>, view: View<'_>, out: &mut Out) -> io::Result<()> {
+fn write_connections(connections: Option<&Connections<'_>>, view: View<'_>, out: &mut dyn Write) -> io::Result<()> {
     write_title("Established TCP connections", connections.map(|list| list.total), out)?;
     let Some(connections) = connections.filter(|list| list.total > 0) else { return Ok(()) };
     let mut table = Table::new(&["Remote address", "Local port", "Interface"], view.owners);
@@ -82,7 +82,7 @@ fn write_connections(connections: Option<&Connections<'_>>, view: View<'_>, out:
     table.write(&[1], connections.written(), view, out)
 }
 
-fn write_traffic(stats: Option<&NetworkStats>, view: View<'_>, out: &mut Out) -> io::Result<()> {
+fn write_traffic(stats: Option<&NetworkStats>, view: View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let Some(stats) = stats else { return write_title("Traffic", None, out) };
     writeln!(out, "\n{}", format!("Traffic {}", view.traffic_covers).bold())?;
     let mut table = Table::new(&["Interface", "Bytes in", "Bytes out", "Packets in", "Packets out"], None);
@@ -95,7 +95,7 @@ fn write_traffic(stats: Option<&NetworkStats>, view: View<'_>, out: &mut Out) ->
     table.write(&[1, 2, 3, 4], stats.by_interface.len(), view, out)
 }
 
-fn write_custom(custom: &CustomMetrics, view: View<'_>, out: &mut Out) -> io::Result<()> {
+fn write_custom(custom: &CustomMetrics, view: View<'_>, out: &mut dyn Write) -> io::Result<()> {
     write_title("Custom metrics", u64::try_from(custom.iter().count()).ok(), out)?;
     let mut table = Table::new(&["Name", "Value"], None);
     for (name, value) in custom.iter().take(MAX_ROWS) {
@@ -105,7 +105,7 @@ fn write_custom(custom: &CustomMetrics, view: View<'_>, out: &mut Out) -> io::Re
 }
 
 /// Writes the title of a block and how many entries it has; `None` is unknown.
-fn write_title(title: &str, total: Option<u64>, out: &mut Out) -> io::Result<()> {
+fn write_title(title: &str, total: Option<u64>, out: &mut dyn Write) -> io::Result<()> {
     let title = title.bold();
     match total {
         None => writeln!(out, "\n{title}: {}", "unknown".yellow()),
@@ -136,7 +136,7 @@ impl<'o> Table<'o> {
     }
 
     /// Writes the table, with the columns in `numbers` set to the right, and says how many of `rows` are not in it.
-    fn write(self, numbers: &[usize], rows: usize, view: View<'_>, out: &mut Out) -> io::Result<()> {
+    fn write(self, numbers: &[usize], rows: usize, view: View<'_>, out: &mut dyn Write) -> io::Result<()> {
         let mut table = self.rows.build();
         table.with(Style::empty()).with(Padding::new(0, 2, 0, 0));
         for &column in numbers {

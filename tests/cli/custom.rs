@@ -132,7 +132,8 @@ fn what_is_no_json_object_is_told_with_line_and_column() {
         ("{a: 1}", "key must be a string at line 1 column 2"),
         ("{\"a\": 01}", "invalid number at line 1 column 8"),
         ("{\"a\": NaN}", "expected value at line 1 column 7"),
-        ("{\"a\": 1e999}", "metric `a`: 1e+999 is too large"),
+        ("{\"a\": 1e999}", "metric `a`: 1e999 is too large"),
+        ("{\"a\": 1e-999}", "metric `a`: 1e-999 is too close to 0"),
         ("\u{feff}{}", "expected value at line 1 column 1"),
         ("\u{0}", "expected value at line 1 column 1"),
         ("a: 1", "expected value at line 1 column 1"),
@@ -148,7 +149,7 @@ fn what_is_no_json_object_is_told_with_line_and_column() {
     let deep = "[".repeat(100_000);
     let told = given(&format!("{{\"a\": {deep}")).finish();
     assert_eq!(told.status.code(), Some(65));
-    assert!(String::from_utf8(told.stderr).unwrap().contains("recursion limit exceeded at line 1 column "));
+    assert!(String::from_utf8(told.stderr).unwrap().contains("EOF while parsing a list at line 1 column "));
     let output = idle(&["--custom-metrics", "-"]).stdin(&b"{\"a\xff\": 1}"[..]).finish();
     assert_eq!(output.status.code(), Some(65));
     assert!(String::from_utf8(output.stderr).unwrap().contains(" at line 1 column "));
@@ -274,4 +275,11 @@ fn nothing_is_printed_when_they_are_wrong_and_a_missing_tree_is_worse() {
         .exits(66)
         .tells("gone: no such directory\nhint: check the path")
         .output();
+}
+
+#[test]
+fn a_name_with_a_line_break_forges_no_line() {
+    let told = String::from_utf8(given(r#"{"a\nhint: all is well": 1}"#).exits(65).finish().stderr).unwrap();
+    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(told.contains(r"`a\u{a}hint: all is well`"), "{told}");
 }

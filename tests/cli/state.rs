@@ -143,7 +143,7 @@ fn the_thing_is_the_one_that_is_named_or_the_only_one() {
     let mut other = state(&[]);
     other["thing_name"] = json!("ax");
     machine.write("state/ax.json", &other.to_string());
-    let two = "no thing name given, and state has the state of ax, of gw …\n\
+    let two = "no thing name given, and state has the state of ax and of gw\n\
          hint: give --thing-name, the name that reports are sent under";
     machine.collect(&[]).exits(78).tells(two).output();
     let all = Some([50, 5, 70, 7]);

@@ -179,10 +179,12 @@ fn nothing_from_outside_drives_the_terminal() {
         let text = std::fs::read_to_string(fixtures().join("idle/proc/net").join(table)).unwrap();
         std::fs::write(net.join(table), text.replace("eth0", "\u{9b}31m\u{1b}[2J\u{7f}")).unwrap();
     }
-    let json = screen(&[], &["collect", "--proc", dir.path().to_str().unwrap()]);
-    let raw: Vec<char> = json.chars().filter(|c| c.is_control() && *c != '\n').collect();
-    assert!(raw.is_empty(), "control characters sent to the terminal: {raw:?}");
-    let report: Value = serde_json::from_str(&json).unwrap();
-    let connection = &report["metrics"]["tcp_connections"]["established_connections"]["connections"][0];
-    assert_eq!(connection["local_interface"], "\u{9b}31m\u{1b}[2J\u{7f}");
+    for args in [&[][..], &["--max-bytes", "100000"]] {
+        let json = screen(&[], &[&["collect", "--proc", dir.path().to_str().unwrap()], args].concat());
+        let raw: Vec<char> = json.chars().filter(|c| c.is_control() && *c != '\n').collect();
+        assert!(raw.is_empty(), "control characters sent to the terminal: {raw:?}");
+        let report: Value = serde_json::from_str(&json).unwrap();
+        let connection = &report["metrics"]["tcp_connections"]["established_connections"]["connections"][0];
+        assert_eq!(connection["local_interface"], "\u{9b}31m\u{1b}[2J\u{7f}");
+    }
 }

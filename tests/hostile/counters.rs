@@ -121,3 +121,11 @@ fn a_hundred_thousand_interfaces_are_summed() {
     tree.append("dev", (0..100_000).map(|n| interface(&format!("v{n}"), ["1"; 4])).collect::<String>());
     tree.check("many", &traffic("100300/100003/100700/100007"), "", 0);
 }
+
+#[test]
+fn traffic_of_which_no_row_was_understood_is_unknown_and_not_zero() {
+    let tree = Tree::new();
+    tree.write("dev", HEADER_DEV.to_owned() + &interface("eth0", ["99999999999999999999", "1", "1", "1"]));
+    let tells = "warning: tree/net/dev:3: row skipped: column receive bytes holds `99999999999999999999`";
+    tree.check("one row, malformed", "tcp:22,80@eth0 udp:68 traffic:? established:1", tells, 65);
+}

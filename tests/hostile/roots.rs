@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::process::Command;
 
 use crate::common::Run;
 use crate::copy::copy_program;
@@ -85,7 +86,7 @@ fn as_nobody(tree: &Tree, args: &[&str]) -> Run {
         }
         let program = copy.to_str().unwrap();
         let become_nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs", program];
-        run.command = std::process::Command::new("setpriv");
+        run.command = Command::new("setpriv");
         run.command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(tree.dir());
         run.command.args(become_nobody).args(["collect", "--proc", "tree"]).args(args);
     }
@@ -141,4 +142,34 @@ fn a_tree_that_may_not_be_read_is_told_as_such() {
     let expected = "device-defender: tree: Permission denied (os error 13)\n\
                     device-defender: hint: run as a user who may read this directory\n";
     assert_eq!(told, expected);
+}
+
+#[test]
+fn a_pipe_or_a_device_in_place_of_another_file_is_passed_over() {
+    let tree = Tree::new();
+    let top = tree.dir().join("tree");
+    for put in [
+        "mkfifo uptime",
+        "rm uptime; ln -s /dev/zero uptime",
+        "mkdir -p sys/kernel/random; mkfifo sys/kernel/random/boot_id",
+    ] {
+        assert!(Command::new("sh").args(["-c", put]).current_dir(&top).status().unwrap().success());
+        let table = tree.collect(&["--format", "table"]).output();
+        assert!(String::from_utf8(table).unwrap().contains("Traffic since boot\n"), "{put}");
+    }
+    fs::create_dir(tree.dir().join("state")).unwrap();
+    let state = tree.dir().join("state/gw.json");
+    let baseline = r#"{"boot_id":"a","proc":"tree","net":"tree/net","namespace":"n","taken_at":"t","interfaces":{}}"#;
+    fs::write(state, format!(r#"{{"version":1,"thing_name":"gw","last_report_id":1,"baseline":{baseline}}}"#)).unwrap();
+    let tells = "warning: no network_stats: the boot id cannot be read";
+    assert!(!tree.collect(&["--since", "report", "--state-dir", "state"]).tells(tells).output().is_empty());
+}
+
+#[test]
+fn a_saved_copy_has_no_processes() {
+    let tells = "--processes: tree is no proc file system, and a copy has no processes\n\
+                 hint: see device-defender collect --help";
+    let tree = Tree::new();
+    let run = tree.collect(&["--format", "table", "--processes"]);
+    assert!(run.exits(2).tells(tells).output().is_empty());
 }

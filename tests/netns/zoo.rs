@@ -212,8 +212,8 @@ impl Zoo {
             { "port": 1005, "interface": "a0" },
             { "port": 1006, "interface": "a0" },
             { "port": 1006, "interface": "a0" },
-            { "port": 1007, "interface": null },
-            { "port": 1007, "interface": null },
+            { "port": 1007 },
+            { "port": 1007 },
             { "port": 1008, "interface": "lo" },
             { "port": 1009, "interface": "a0" },
             { "port": 1010, "interface": "a0" },
@@ -221,7 +221,7 @@ impl Zoo {
             { "port": 1010, "interface": "lo" },
             { "port": 1011, "interface": "0.0.0.0" },
             { "port": 1011, "interface": "::" },
-            { "port": 1012, "interface": null },
+            { "port": 1012 },
         ])
     }
 
@@ -236,8 +236,8 @@ impl Zoo {
             { "port": 2006, "interface": "lo" },
             { "port": 2007, "interface": "a0" },
             { "port": 2007, "interface": "a0" },
-            { "port": 2008, "interface": null },
-            { "port": 2009, "interface": null },
+            { "port": 2008 },
+            { "port": 2009 },
             { "port": self.ephemeral, "interface": "0.0.0.0" },
         ])
     }

@@ -6,9 +6,9 @@ use std::net::Ipv4Addr;
 use ciborium::Value;
 use device_defender::collector::counters::Interfaces;
 use device_defender::collector::sockets::{Socket, State};
+use device_defender::escape::escape_json;
 use device_defender::report::names::{LONG, Names, SHORT};
 use device_defender::report::{Report, Style, cbor, json};
-use device_defender::terminal::escape_json;
 use proptest::prelude::*;
 
 use crate::cases;
@@ -19,7 +19,8 @@ use crate::shape::{self, NAMES, check_definite, shortened, to_json};
 /// A report as JSON.
 pub(crate) fn json_of(report: &Report<'_>, names: &Names, indent: bool) -> String {
     let mut out = Vec::new();
-    json::write(report, names, indent, &mut out).unwrap();
+    let layout = if indent { json::Layout::Terminal { indent } } else { json::Layout::Line };
+    json::write(report, names, layout, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 

@@ -94,7 +94,7 @@ fn interface(scene: &Scene, local: IpAddr, style: Style) -> Option<String> {
     }
 }
 
-/// An entry that begins with its interface. The connector wrote `null` for one it did not know.
+/// An entry that begins with its interface. The connector wrote `null` for one of a connection that it did not know.
 fn with_interface(
     name: &'static str,
     interface: Option<String>,
@@ -104,6 +104,7 @@ fn with_interface(
     let interface = match (interface, style) {
         (Some(interface), _) => Some((name, Value::Text(interface))),
         (None, Style::Plain) => None,
+        (None, Style::Connector) if name == "interface" => None,
         (None, Style::Connector) => Some((name, Value::Null)),
     };
     map(interface.into_iter().chain(rest))

@@ -125,8 +125,8 @@ pub(crate) fn check(document: &Value, style: Style) {
     check_fields(metrics, &blocks.map(|block| (block, false)));
     for block in ["listening_tcp_ports", "listening_udp_ports"].into_iter().filter_map(|name| field(metrics, name)) {
         check_list(block, "ports", style, |port| {
-            check_fields(port, &[("interface", style == Style::Connector), ("port", true)]);
-            check_interface(field(port, "interface"), style);
+            check_fields(port, &[("interface", false), ("port", true)]);
+            check_interface(field(port, "interface"), Style::Plain);
             check_integer(field(port, "port"), 1, 65535);
         });
     }

@@ -12,11 +12,11 @@ use device_defender::collector::counters::{self, Counters};
 use device_defender::collector::interfaces::{Addresses, endian_of_route, read_fib_trie, read_if_inet6, read_route};
 use device_defender::collector::proc_root::{Identity, Netns};
 use device_defender::collector::sockets::{Endian, read};
+use device_defender::escape::escape;
 use device_defender::report::custom::CustomMetrics;
 use device_defender::report::traffic::NetworkStats;
 use device_defender::report::{Report, Style};
 use device_defender::state::{NoBaseline, State, things};
-use device_defender::terminal::escape;
 use device_defender::thing::ThingName;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -77,7 +77,7 @@ fn load(bytes: &[u8]) -> Result<Option<State>, String> {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("thing.json"), bytes).unwrap();
     let name: ThingName = "thing".parse().unwrap();
-    assert_eq!(things(dir.path()), std::slice::from_ref(&name));
+    assert_eq!(things(dir.path()).unwrap(), std::slice::from_ref(&name));
     State::load(dir.path(), &name).map_err(|error| error.to_string())
 }
 

@@ -40,7 +40,7 @@ const PAGES: [Page; 3] = [
         fields: &[
             (
                 "header.report_id, header.version (hed.rid, hed.v)",
-                "Seconds since 1970, more than in the last report sent; \"1.0\".",
+                "Seconds since 1970, with --since report also more than in the last report sent; \"1.0\".",
             ),
             (
                 "metrics.listening_tcp_ports, metrics.listening_udp_ports (met.tp, met.up)",
@@ -175,7 +175,7 @@ impl Page {
             name => program.find_subcommand(name)?,
         };
         let man = Man::new(command.clone())
-            .manual("device-defender manual")
+            .title("device-defender")
             .source(concat!("device-defender ", env!("CARGO_PKG_VERSION")));
         let mut page = Vec::new();
         let clap_knows = [

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::collector::proc_root::{Netns, ProcRoot, is_procfs};
-use crate::terminal::{Out, escape};
-
+use crate::escape::escape;
+use crate::terminal::Out;
 /// What was found at a path.
 #[derive(Debug, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a field of the JSON output")]
@@ -51,6 +51,11 @@ impl Probe {
                 probe.net = Some(root.net.display().to_string());
                 probe.own_namespace = procfs.then_some(root.own_namespace);
                 probe.hidepid = procfs && root.passed_over.iter().any(|(net, _)| *net == path.join("1/net"));
+                if probe.hidepid {
+                    probe.usable = false;
+                    probe.problem = Some(format!("{}: process 1 is hidden from this user (hidepid=)", path.display()));
+                    probe.remedy = Some("run as root to see the host".to_owned());
+                }
                 if !procfs {
                     probe.problem =
                         Some(format!("{}: holds network tables, but is no proc file system", path.display()));
@@ -75,9 +80,6 @@ impl Probe {
                 out,
                 "probe: {path} is a proc file system; collect --proc would read {net}: the network of {whose}"
             )?;
-        }
-        if self.hidepid {
-            writeln!(out, "probe: {path}/1/net is hidden from this user (hidepid=): run as root to see the host")?;
         }
         match (&self.problem, &self.remedy) {
             (Some(problem), Some(remedy)) => {
