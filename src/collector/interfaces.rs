@@ -101,7 +101,9 @@ impl Addresses {
             let around = |network: &&Network| network.holds(address) && network.is_connected(trie);
             let narrowest = networks.iter().filter(around).map(|network| network.mask).max();
             for network in networks.iter().filter(around).filter(|network| Some(network.mask) == narrowest) {
-                self.add(IpAddr::V4(address), network.interface.clone());
+                if !network.hides_a_narrower_one(address, trie) {
+                    self.add(IpAddr::V4(address), network.interface.clone());
+                }
             }
         }
     }
@@ -173,6 +175,15 @@ pub struct Trie {
 impl Network {
     fn holds(&self, address: Ipv4Addr) -> bool {
         self.mask != 0 && address.to_bits() & self.mask == self.destination
+    }
+
+    /// Whether there is a narrower network around `address` that has no route, as one that was assigned with
+    /// `noprefixroute`: it shows by its own broadcast address.
+    fn hides_a_narrower_one(&self, address: Ipv4Addr, trie: &Trie) -> bool {
+        let broadcast = |mask: u32| Ipv4Addr::from_bits(address.to_bits() & mask | !mask);
+        let narrower = (0..32).map(|bits| u32::MAX << bits).filter(|mask| *mask > self.mask);
+        let others = narrower.map(broadcast).filter(|other| *other != broadcast(self.mask));
+        others.into_iter().any(|other| other != address && trie.broadcast.binary_search(&other).is_ok())
     }
 
     /// Whether the kernel connected it for an assigned address. The smallest networks have no broadcast address.

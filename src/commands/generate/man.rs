@@ -83,7 +83,7 @@ const PAGES: [Page; 3] = [
             ),
             (
                 "/var/lib/device-defender/THING.json",
-                "What --since report counts from; written when a report is accepted. For a user other than root it is \
+                "The id and the counters of the last accepted report, which --since report counts from. For a user other than root it is \
                  below $XDG_STATE_HOME/device-defender, by default ~/.local/state/device-defender.",
             ),
         ],
