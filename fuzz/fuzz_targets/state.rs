@@ -2,7 +2,7 @@
 //! that it was taken of and to no other.
 #![no_main]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use device_defender::collector::proc_root::Identity;
@@ -10,17 +10,14 @@ use device_defender::state::{NoBaseline, State, things};
 use device_defender::thing::ThingName;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
+use tempfile::TempDir;
 
-/// Below `target`, as nobody is there to remove it in the end.
-static DIR: LazyLock<PathBuf> = LazyLock::new(|| {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/state").join(std::process::id().to_string());
-    std::fs::create_dir_all(&dir).unwrap();
-    dir
-});
+/// Nobody is there to remove it in the end but `fuzz/run`.
+static DIR: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
 
 fuzz_target!(|text: &[u8]| {
     let thing: ThingName = "gateway-7".parse().unwrap();
-    let dir = DIR.as_path();
+    let dir = DIR.path();
     std::fs::write(dir.join("gateway-7.json"), text).unwrap();
     assert_eq!(things(dir).unwrap(), [thing.clone()]);
     let state = match State::load(dir, &thing) {
