@@ -2,13 +2,16 @@
 //! control character gets through.
 #![no_main]
 
+mod alike;
+
+use alike::alike;
 use device_defender::escape::{escape, escape_json};
 use device_defender::params::definition::Definition;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
-/// What serde_json takes for a number when it comes as the first key of an object.
-const NUMBER_IN_DISGUISE: &str = "$serde_json::private::Number";
+/// A key by which serde_json passes JSON on as it stands; it is taken for that in any text.
+const JSON_IN_DISGUISE: &str = "RawValue";
 
 fn check_escapes(text: &str) {
     let escaped = escape(text);
@@ -24,9 +27,9 @@ fuzz_target!(|text: &[u8]| {
     let Ok(document) = serde_json::from_slice::<Value>(text) else { return };
 
     let pretty = serde_json::to_string_pretty(&document).unwrap();
-    if !pretty.contains(NUMBER_IN_DISGUISE) {
+    if !String::from_utf8_lossy(text).contains(JSON_IN_DISGUISE) {
         let again: Value = serde_json::from_str(&escape_json(&pretty)).unwrap();
-        assert_eq!(again, document, "JSON for a terminal says the same");
+        assert!(alike(&again, &document), "JSON for a terminal says the same");
     }
 
     let Ok(definition) = Definition::check(&document) else { return };
