@@ -1,6 +1,6 @@
 //! The exit codes, in one table that the man pages and the README are tested against.
 //!
-//! 65 and above are those of BSD's `sysexits.h`.
+//! 65 and above are those of BSD's `sysexits.h`. Where several things are wrong at once, [`Exit::first`] decides.
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,18 +15,41 @@ pub enum Exit {
     Input,
     /// A file cannot be opened (`EX_NOINPUT`).
     NoInput,
+    /// The report was not sent: no connection, or it was lost before (`EX_UNAVAILABLE`).
+    Unavailable,
     /// A bug of ours (`EX_SOFTWARE`).
     Bug,
+    /// The state directory cannot be used (`EX_CANTCREAT`).
+    State,
     /// Output could not be written (`EX_IOERR`).
     Output,
+    /// The report may or may not have arrived, or another run is at it: try later (`EX_TEMPFAIL`).
+    TryLater,
+    /// The service rejected the report (`EX_PROTOCOL`).
+    Rejected,
+    /// The service does not let this client do what it needs (`EX_NOPERM`).
+    NotAuthorized,
     /// A setting is wrong (`EX_CONFIG`).
     Settings,
 }
 
 impl Exit {
     /// Every exit, by number.
-    pub const ALL: [Self; 8] =
-        [Self::Done, Self::No, Self::Usage, Self::Input, Self::NoInput, Self::Bug, Self::Output, Self::Settings];
+    pub const ALL: [Self; 13] = [
+        Self::Done,
+        Self::No,
+        Self::Usage,
+        Self::Input,
+        Self::NoInput,
+        Self::Unavailable,
+        Self::Bug,
+        Self::State,
+        Self::Output,
+        Self::TryLater,
+        Self::Rejected,
+        Self::NotAuthorized,
+        Self::Settings,
+    ];
 
     /// The number the shell sees.
     #[must_use]
@@ -37,17 +60,35 @@ impl Exit {
             Self::Usage => 2,
             Self::Input => 65,
             Self::NoInput => 66,
+            Self::Unavailable => 69,
             Self::Bug => 70,
+            Self::State => 73,
             Self::Output => 74,
+            Self::TryLater => 75,
+            Self::Rejected => 76,
+            Self::NotAuthorized => 77,
             Self::Settings => 78,
         }
+    }
+
+    /// Which of several exits counts: a wrong command line before wrong settings, before files that cannot be opened,
+    /// before input that is not understood.
+    #[must_use]
+    pub fn first(exits: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let order = |exit: &Self| match exit {
+            Self::Usage => 0,
+            Self::Settings => 1,
+            Self::NoInput => 2,
+            _ => 3,
+        };
+        exits.into_iter().min_by_key(order)
     }
 
     /// When it is used, in words.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Done => "Done. Also when the reader of standard output went away.",
+            Self::Done => "Done; a report was accepted. Also when the reader of standard output went away.",
             Self::No => "The check said no: parameters are not valid, or --probe found the path unusable.",
             Self::Usage => "The command line is wrong.",
             Self::Input => {
@@ -57,9 +98,22 @@ impl Exit {
                 "A file cannot be opened, or no /proc table can be read; with --strict, also when one table of the report \
                  cannot be read."
             }
+            Self::Unavailable => {
+                "The report was not sent: no connection (DNS, TCP, TLS), or it was lost before the report was written."
+            }
             Self::Bug => "A bug of this program.",
+            Self::State => "The directory given with --state-dir cannot be used. Nothing was sent.",
             Self::Output => "The output could not be written.",
-            Self::Settings => "A setting is missing, or one from the environment is wrong.",
+            Self::TryLater => {
+                "Try later: the report was throttled, no answer came, or another run had the state locked all the time."
+            }
+            Self::Rejected => "The service rejected the report.",
+            Self::NotAuthorized => {
+                "Not authorized: the service does not accept the certificate, or its policy does not allow what is needed."
+            }
+            Self::Settings => {
+                "A setting is missing or wrong (on the command line a wrong one is 2), or a certificate or key cannot be used."
+            }
         }
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! /proc ──> collector ──> Sample ──> report::Report::build ──> Report ──> json | cbor | table ──> terminal ──> stdout
-//!                                          ^
+//!                                          ^                     └──> delivery ──> accepted, rejected, no answer
 //!                       state (last accepted counters, last report id)
 //! ```
 //!
@@ -16,6 +16,7 @@
 //! | [`collector`] | reading `/proc`: what is there, typed, with *unknown* apart from *empty* |
 //! | [`report`] | the metrics document: what is in it, its names, its encodings, its size; pure |
 //! | [`state`] | what survives between runs |
+//! | [`delivery`] | settings, TLS, one MQTT session, the answer |
 //! | [`params`] | the connector's parameters and their patterns |
 //! | [`commands`] | one file a subcommand; the only place where the parts meet |
 //! | [`cli`] | the flags and their help texts |
@@ -23,6 +24,7 @@
 //! | [`escape`] | foreign text made harmless |
 //! | [`exit`] | the exit codes, and what a failure consists of |
 //! | [`thing`] | the thing name |
+//! | [`time`] | times as they are shown |
 //!
 //! Dependencies point one way: `commands` uses all others; `report` uses the collector's types and `escape`; nothing but
 //! `commands` knows `cli`. Pure parts take clock, byte order and bytes as arguments.
@@ -38,6 +40,7 @@
 pub mod cli;
 pub mod collector;
 pub mod commands;
+pub mod delivery;
 pub mod escape;
 pub mod exit;
 pub mod params;
@@ -45,3 +48,4 @@ pub mod report;
 pub mod state;
 pub mod terminal;
 pub mod thing;
+pub mod time;

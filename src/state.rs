@@ -1,7 +1,7 @@
 //! What survives a run: the last report id, and the baseline that the next report's traffic is counted from.
 //!
 //! One JSON file a thing, `THING.json` in the state directory. A thing name cannot contain a `/`, and with its ending it
-//! is neither `.` nor `..`, so it is used as it is. Only delivered reports change the file; this module reads it.
+//! is neither `.` nor `..`, so it is used as it is. This module reads it; [`store`] changes it, for delivered reports only.
 //!
 //! ```json
 //! {"version": 1, "thing_name": "gateway-7", "last_report_id": 1700000300,
@@ -13,6 +13,8 @@
 //! `baseline` may be `null`. `taken_at` is for people; nothing is computed from it. Fields that this version does not
 //! know are passed over; a file of another `version` is not used.
 
+pub mod store;
+
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, ErrorKind, Read};
@@ -20,7 +22,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::collector::counters::Interfaces;
 use crate::collector::proc_root::Identity;
@@ -37,7 +39,7 @@ const LAST_ID: u64 = (1 << 63) - 2;
 const MAX_SIZE: u64 = 8 << 20;
 
 /// What the state file of a thing holds.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// The thing the file belongs to.
     thing_name: String,
@@ -48,7 +50,7 @@ pub struct State {
 }
 
 /// The counters at a moment, and which host, boot and namespace they were those of.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Baseline {
     boot_id: String,
     proc: PathBuf,
@@ -113,7 +115,29 @@ pub enum NoBaseline {
     OtherNamespace,
 }
 
+impl Baseline {
+    /// The counters `interfaces` as they are now in `identity`; `taken_at` is the time as RFC 3339. `None` when what is
+    /// sampled next could not be shown to be the same.
+    #[must_use]
+    pub fn new(identity: Identity, taken_at: String, interfaces: Interfaces) -> Option<Self> {
+        let Identity { boot_id, proc, net, namespace } = identity;
+        Some(Self { boot_id: boot_id?, proc, net, namespace: namespace?, taken_at, interfaces })
+    }
+}
+
 impl State {
+    /// The state of a thing that no report was sent of.
+    #[must_use]
+    pub fn new(thing: &ThingName) -> Self {
+        Self { thing_name: thing.as_str().to_owned(), last_report_id: 0, baseline: None }
+    }
+
+    /// The id of the next report: the time, in seconds since 1970, or one more than the last id.
+    #[must_use]
+    pub fn next_report_id(&self, now: u64) -> u64 {
+        now.max(self.last_report_id.saturating_add(1))
+    }
+
     /// Reads the state of `thing` in the directory `dir`; `None` when there is none yet.
     ///
     /// # Errors

@@ -93,6 +93,13 @@ impl Terminal {
         }
     }
 
+    /// Tells something that was asked for beside the result.
+    pub fn notice(self, text: impl Display) {
+        if self.verbosity >= Verbosity::Normal {
+            tell(&text);
+        }
+    }
+
     /// Tells something that makes the result less than it could be.
     pub fn warning(self, text: impl Display) {
         if self.verbosity >= Verbosity::Normal {

@@ -13,13 +13,13 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::sockets::decimal;
 use super::table::{Excerpt, Line, Malformed, RowError, TableError, for_each_line};
 
 /// What one interface has carried since it appeared.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Bytes received.
     pub bytes_in: u64,

@@ -43,6 +43,8 @@ pub struct Sample {
     pub udp: Option<Sockets>,
     /// Traffic counters by interface.
     pub counters: Option<counters::Interfaces>,
+    /// Rows of the counters' table that were not understood: interfaces that are missing above.
+    pub missed_interfaces: u64,
     /// Interface names by local address, as far as they are known.
     pub addresses: Addresses,
     /// What could not be read or understood, in the order it was met.
@@ -171,6 +173,7 @@ impl Collector {
         let path = self.root.net.join("dev");
         match table::open(&path).and_then(counters::read) {
             Ok((interfaces, malformed)) => {
+                sample.missed_interfaces = malformed.count;
                 let is_known = !interfaces.is_empty() || malformed.count == 0;
                 sample.skipped(&path, malformed);
                 sample.tables.push(TableRead { path, rows: Some(interfaces.len()), repeated: 0 });
@@ -219,6 +222,13 @@ impl Collector {
 }
 
 impl Sample {
+    /// The counters, if they are those of every interface: only then can a later sample be counted from them. An interface
+    /// that was missed would look new there, and all it ever carried would count.
+    #[must_use]
+    pub fn all_counters(&self) -> Option<&counters::Interfaces> {
+        self.counters.as_ref().filter(|_| self.missed_interfaces == 0)
+    }
+
     /// Adds the problems of an earlier look, those that this one did not meet again.
     pub fn add_problems(&mut self, earlier: Vec<Problem>) {
         let known: Vec<String> = self.problems.iter().map(Problem::to_string).collect();

@@ -43,9 +43,7 @@ pub(super) fn run(args: &CollectArgs, terminal: Terminal) -> Result<Exit, Failur
         Since::Report => Sample { counters: baseline(&collector, state.as_ref(), terminal), ..Sample::default() },
         Since::Ago(duration) => {
             let mut before = collector.sample_counters();
-            if !before.problems.is_empty() {
-                before.counters = None; // an interface whose row was skipped would look new, and all it ever carried count
-            }
+            before.counters = before.all_counters().cloned();
             terminal.step(format_args!("waiting {}", humantime::format_duration(duration)));
             thread::sleep(duration);
             before
@@ -64,8 +62,8 @@ pub(super) fn run(args: &CollectArgs, terminal: Terminal) -> Result<Exit, Failur
         let excluded = sample.counters.iter().flatten().filter(|(name, _)| pattern.matches(name)).count();
         terminal.step(format_args!("--exclude-interface {pattern}: {excluded} interfaces"));
     }
-    let last_report_id = state.map_or(0, |state| state.last_report_id);
-    let report_id = gather::unix_time().max(last_report_id.saturating_add(1));
+    let now = gather::unix_time();
+    let report_id = state.map_or(now, |state| state.next_report_id(now));
     let report = Report::build(&sample, gather::style(&args.report), report_id, network_stats, custom);
     print(report, args, &collector, terminal)?;
     Ok(gather::exit_of(&sample, args.report.strict))

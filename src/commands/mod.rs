@@ -1,8 +1,11 @@
 //! What the program does: parse the command line, run the command, show a failure once.
 
 mod collect;
+mod deliver;
 mod gather;
 mod generate;
+mod publish;
+mod resolve;
 mod validate_params;
 
 use std::env;
@@ -10,7 +13,7 @@ use std::ffi::OsString;
 use std::process;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, FromArgMatches};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::cli::{Cli, Command};
 use crate::exit::{Exit, Failure};
@@ -20,8 +23,8 @@ use crate::terminal::{Color, Terminal, Verbosity};
 #[must_use]
 pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     let args: Vec<OsString> = args.into_iter().collect();
-    let cli = match parse(&args) {
-        Ok(cli) => cli,
+    let (cli, matches) = match parse(&args) {
+        Ok(parsed) => parsed,
         Err(error) => return show_usage(&error, &args),
     };
     let verbosity = match (cli.global.quiet, cli.global.verbose) {
@@ -32,6 +35,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     let terminal = Terminal::new(cli.global.color, verbosity);
     let outcome = match &cli.command {
         Command::Collect(args) => collect::run(args, terminal),
+        Command::Publish(args) => publish::run(args, matches.subcommand().map_or(&matches, |(_, args)| args), terminal),
         Command::ValidateParams(args) => validate_params::run(args, terminal),
         Command::Generate(args) => generate::run(args),
     };
@@ -52,14 +56,16 @@ pub fn report_panics() {
     }));
 }
 
-fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
+/// The command line: as our types have it, and as clap does, which knows where each value came from.
+fn parse(args: &[OsString]) -> Result<(Cli, ArgMatches), clap::Error> {
     let mut command = without_empty_variables(Cli::command());
     let is_never = |pair: &[OsString]| matches!(pair, [flag, when] if flag == "--color" && when == "never");
     if args.windows(2).any(is_never) || args.iter().any(|arg| arg == "--color=never") {
         command = command.color(clap::ColorChoice::Never); // help and usage errors are shown before the flag is parsed
     }
-    let mut matches = command.try_get_matches_from_mut(args)?;
-    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+    let matches = command.try_get_matches_from_mut(args)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    Ok((cli, matches))
 }
 
 /// Takes the environment variables that are set but empty out of a command's arguments: empty means unset.

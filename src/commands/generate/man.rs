@@ -25,7 +25,7 @@ struct Page {
 const COLOR_ENVIRONMENT: (&str, &str) =
     ("NO_COLOR, TERM", "When NO_COLOR is set and not empty, or TERM is dumb, --color auto means never.");
 
-const PAGES: [Page; 3] = [
+const PAGES: [Page; 4] = [
     Page {
         command: "",
         fields: &[],
@@ -33,7 +33,7 @@ const PAGES: [Page; 3] = [
         environment: &[COLOR_ENVIRONMENT],
         files: &[],
         examples: &[("Print a report of this machine:", "device-defender collect")],
-        see_also: "device-defender-collect(1), device-defender-validate-params(1), ss(8), proc(5)",
+        see_also: "device-defender-collect(1), device-defender-publish(1), device-defender-validate-params(1), ss(8), proc(5)",
     },
     Page {
         command: "collect",
@@ -111,6 +111,53 @@ const PAGES: [Page; 3] = [
             ),
         ],
         see_also: "device-defender(1), ss(8), proc_pid_net(5), jq(1)",
+    },
+    Page {
+        command: "publish",
+        fields: &[],
+        exits: &Exit::ALL,
+        environment: &[
+            (
+                "AWS_IOT_THING_NAME",
+                "The thing name when neither --thing-name nor its variable gives one, as Greengrass sets it.",
+            ),
+            (
+                "STATE_DIRECTORY",
+                "The state directory when neither --state-dir nor its variable gives one, as systemd sets it.",
+            ),
+            ("XDG_STATE_HOME, HOME", "Where the state directory of a user other than root is."),
+            ("SSL_CERT_FILE, SSL_CERT_DIR", "The system's certificates, where they are elsewhere than usual."),
+        ],
+        files: &[
+            (
+                "/var/lib/device-defender/THING.json",
+                "The last report id, and the counters at the last accepted report. For a user other than root it is below \
+                 $XDG_STATE_HOME/device-defender, by default ~/.local/state/device-defender.",
+            ),
+            ("/var/lib/device-defender/THING.lock", "Locked by a run from before it collects until it has its answer."),
+            (
+                "/greengrass/v2/config/effectiveConfig.yaml, /greengrass/config/config.json",
+                "A Greengrass core's configuration, where missing settings come from.",
+            ),
+        ],
+        examples: &[
+            (
+                "On a Greengrass core, with its own settings: does a report arrive, and if not, why?",
+                "sudo device-defender publish --once -v",
+            ),
+            ("What would be sent, and where?", "sudo device-defender publish --once --dry-run"),
+            (
+                "Anywhere else:",
+                "device-defender publish --once --endpoint PREFIX-ats.iot.REGION.amazonaws.com \\\n  \
+                 --thing-name gateway-7 --cert-file device.pem --key-file device.key",
+            ),
+            (
+                "To a broker of your own that no Device Defender listens to:",
+                "device-defender publish --once --no-wait --endpoint broker.example.net --ca-file ca.pem \\\n  \
+                 --thing-name gateway-7 --cert-file device.pem --key-file device.key",
+            ),
+        ],
+        see_also: "device-defender(1), device-defender-collect(1), mosquitto_sub(1)",
     },
     Page {
         command: "validate-params",

@@ -1,0 +1,219 @@
+//! One delivery: collect a report, send it, and keep the state. What `publish --once` does, and `watch` in each cycle.
+
+use std::env;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use rustls::ClientConfig;
+use tokio::runtime::{Builder, Runtime};
+
+use super::gather;
+use crate::cli::{DeliveryArgs, PayloadFormat, ReportArgs};
+use crate::collector::Collector;
+use crate::collector::counters::Interfaces;
+use crate::delivery::session::{Message, Session};
+use crate::delivery::settings::Settings;
+use crate::delivery::{Encoding, Ended, Outcome, Way};
+use crate::exit::{Exit, Failure};
+use crate::report::budget::{self, TooSmall};
+use crate::report::json::Layout;
+use crate::report::traffic::{self, NetworkStats};
+use crate::report::{Report, cbor, json};
+use crate::state::store::{Store, StoreError};
+use crate::state::{self, Baseline, NoBaseline, State};
+use crate::terminal::Terminal;
+use crate::time::rfc3339;
+
+/// The most bytes of a report that AWS IoT is sure to take; its limit is 128 KiB.
+const MAX_BYTES: usize = 128_000;
+
+/// What is the same for every delivery of a run.
+pub(super) struct Job<'a> {
+    pub(super) report: &'a ReportArgs,
+    pub(super) delivery: &'a DeliveryArgs,
+    pub(super) settings: &'a Settings,
+    pub(super) runtime: Runtime,
+    pub(super) terminal: Terminal,
+}
+
+/// A report, ready to be sent.
+pub(super) struct Prepared {
+    pub(super) message: Message,
+    /// What the next report is counted from, once this one is accepted.
+    baseline: Option<Baseline>,
+    /// What `--strict` makes of the sample.
+    pub(super) strict: Exit,
+}
+
+/// The runtime that sessions run in: this thread, and no other.
+///
+/// # Errors
+/// [`Exit::Bug`] when the system has no more descriptors or memory for it.
+pub(super) fn runtime() -> Result<Runtime, Failure> {
+    let runtime = Builder::new_current_thread().enable_io().enable_time().build();
+    runtime.map_err(|error| Failure::new(Exit::Unavailable, format!("network: {error}")))
+}
+
+impl Job<'_> {
+    /// Collects, sends, waits for the answer, and keeps the state. All of it ends by the timeout.
+    ///
+    /// # Errors
+    /// [`Failure`] with what kept the report from being made or sent.
+    pub(super) fn deliver(&self, tls: Option<&Arc<ClientConfig>>) -> Result<(Ended, Exit), Failure> {
+        let start = Instant::now();
+        let deadline = start.checked_add(self.settings.timeout).unwrap_or(start);
+        let mut store = self.open_store(deadline)?;
+        let unsaved = State::new(&self.settings.thing_name);
+        let state = store.as_ref().map_or(&unsaved, |store| &store.state);
+        let Prepared { message, baseline, strict } = self.prepare(state)?;
+
+        let tell = |text: &str| self.terminal.step(text);
+        let way = Way { settings: self.settings, tls, deadline: deadline.into(), tell: &tell };
+        let opened = self.runtime.block_on(Session::open(way, message.encoding, !self.delivery.no_wait));
+        let ended = match opened {
+            Err(ended) => ended,
+            Ok(session) => {
+                self.save(store.as_mut(), |store| store.sending(message.report_id))?;
+                self.runtime.block_on(session.publish(message))
+            }
+        };
+        if let (Outcome::Accepted | Outcome::Acknowledged, Some(baseline)) = (ended.outcome, baseline) {
+            let saved = self.save(store.as_mut(), |store| store.accepted(baseline));
+            if let Err(Failure { messages, .. }) = saved {
+                let message = messages.concat();
+                self.terminal.warning(format_args!("{message}; the next report counts this one's traffic again"));
+            }
+        }
+        Ok((ended, strict))
+    }
+
+    /// Samples, and makes the report.
+    ///
+    /// # Errors
+    /// [`Failure`] when nothing can be read, or what there is does not fit.
+    pub(super) fn prepare(&self, state: &State) -> Result<Prepared, Failure> {
+        let (args, terminal) = (self.report, self.terminal);
+        let collector = gather::open_collector(args, terminal)?;
+        let custom = gather::custom_metrics(args)?;
+        let sample = collector.sample();
+        let now = gather::unix_time();
+        gather::tell(&sample, &collector, terminal)?;
+        let counters = sample.all_counters();
+        let before = counters.and_then(|_| before(state, &collector, terminal));
+        let network_stats = match (before, counters) {
+            (Some(before), Some(now)) => Some(NetworkStats::new(traffic::since(&before, now), &args.exclude_interface)),
+            _ => None,
+        };
+        let report_id = state.next_report_id(now);
+        let mut report = Report::build(&sample, gather::style(args), report_id, network_stats, custom);
+        let payload = self.encode(&mut report)?;
+        let message = Message { report_id, encoding: encoding(self.delivery), payload };
+        let taken_at = rfc3339(SystemTime::now());
+        let counters = counters.cloned();
+        let baseline = counters.and_then(|counters| Baseline::new(collector.root.identity(), taken_at, counters));
+        Ok(Prepared { message, baseline, strict: gather::exit_of(&sample, args.strict) })
+    }
+
+    /// The report's bytes, cut to size.
+    fn encode(&self, report: &mut Report<'_>) -> Result<Vec<u8>, Failure> {
+        let names = gather::names(self.report);
+        let max = self.report.max_bytes.unwrap_or(MAX_BYTES);
+        let kind = match self.delivery.format {
+            PayloadFormat::Json => budget::Encoding::Json,
+            PayloadFormat::Cbor => budget::Encoding::Cbor,
+        };
+        let cut = budget::fit(report, kind, names, max).map_err(|TooSmall { needed }| {
+            let message =
+                format!("--max-bytes {max} is too small: the report takes {needed} bytes with its lists empty");
+            Failure::new(Exit::Usage, message)
+        })?;
+        gather::tell_cut(cut, max, self.terminal);
+        let mut payload = Vec::new();
+        let written = match self.delivery.format {
+            PayloadFormat::Json => json::write(report, names, Layout::Line, &mut payload),
+            PayloadFormat::Cbor => cbor::write(report, names, &mut payload),
+        };
+        written.map_err(|error| Failure::new(Exit::Bug, format!("the report cannot be written: {error}")))?;
+        Ok(payload)
+    }
+
+    /// Opens and locks the state. One that was not asked for by name may be unusable: that is told, and it is done
+    /// without.
+    ///
+    /// # Errors
+    /// [`Exit::State`] when the directory that was given cannot be used, [`Exit::TryLater`] when another run has the lock.
+    fn open_store(&self, deadline: Instant) -> Result<Option<Store>, Failure> {
+        let given = self.delivery.state_dir.as_deref();
+        let Some(dir) = state::directory(given, |name| env::var_os(name)) else {
+            self.without_state("no state directory: HOME is not set")?;
+            return Ok(None);
+        };
+        match Store::open(&dir, &self.settings.thing_name, deadline) {
+            Ok((store, broken)) => {
+                self.terminal.step(format_args!("state of {} in {}", self.settings.thing_name, dir.display()));
+                if let Some(error) = broken {
+                    self.terminal.warning(format_args!("{error}; beginning anew"));
+                }
+                Ok(Some(store))
+            }
+            Err(error @ StoreError::Locked(_)) => {
+                let after = humantime::format_duration(self.settings.timeout);
+                let hint = "wait for the other run, or give each its own --thing-name";
+                Err(Failure::new(Exit::TryLater, format!("{error}, still after {after}; nothing was sent")).hint(hint))
+            }
+            Err(error @ StoreError::Unusable { .. }) => {
+                self.without_state(&error.to_string())?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Does something to the state, if there is one.
+    fn save(
+        &self,
+        store: Option<&mut Store>,
+        change: impl FnOnce(&mut Store) -> std::io::Result<()>,
+    ) -> Result<(), Failure> {
+        match store.map(change) {
+            Some(Err(error)) => self.without_state(&format!("state of {}: {error}", self.settings.thing_name)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells that the state cannot be kept; a failure if it was asked for by name.
+    fn without_state(&self, reason: &str) -> Result<(), Failure> {
+        if self.delivery.state_dir.is_some() {
+            let hint = "give a --state-dir that this user can write to";
+            return Err(Failure::new(Exit::State, format!("{reason}; nothing was sent")).hint(hint));
+        }
+        self.terminal.warning(format_args!("{reason}; without state the next report has no network_stats"));
+        Ok(())
+    }
+}
+
+/// The counters at the last accepted report; `None` when there are none to count from, which is told.
+fn before(state: &State, collector: &Collector, terminal: Terminal) -> Option<Interfaces> {
+    match state.baseline(&collector.root.identity()) {
+        Ok(before) => {
+            let taken_at = state.baseline.as_ref().map_or("an unknown time", |baseline| &baseline.taken_at);
+            terminal.step(format_args!("network_stats: since the report accepted at {taken_at}"));
+            Some(before)
+        }
+        Err(reason @ NoBaseline::None) => {
+            terminal.step(format_args!("no network_stats: {reason}"));
+            None
+        }
+        Err(reason) => {
+            terminal.warning(format_args!("no network_stats: {reason}"));
+            None
+        }
+    }
+}
+
+/// The encoding the flags ask for.
+pub(super) fn encoding(args: &DeliveryArgs) -> Encoding {
+    match args.format {
+        PayloadFormat::Json => Encoding::Json,
+        PayloadFormat::Cbor => Encoding::Cbor,
+    }
+}

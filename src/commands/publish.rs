@@ -1,0 +1,78 @@
+//! `publish --once`: one report, delivered and confirmed.
+
+use std::env;
+use std::io::Write;
+use std::time::SystemTime;
+
+use clap::ArgMatches;
+
+use super::deliver::{self, Job, Prepared};
+use super::resolve;
+use crate::cli::{PayloadFormat, PublishArgs};
+use crate::delivery::settings::Settings;
+use crate::delivery::tls;
+use crate::exit::{Exit, Failure};
+use crate::state::{self, State};
+use crate::terminal::Terminal;
+
+/// Runs `publish`.
+///
+/// # Errors
+/// [`Failure`] with what keeps the report from being made, sent, or accepted.
+pub(super) fn run(args: &PublishArgs, matches: &ArgMatches, terminal: Terminal) -> Result<Exit, Failure> {
+    if !args.once && !args.dry_run {
+        let failure = Failure::new(Exit::Usage, "publish sends one report and ends: say so with --once");
+        return Err(failure.hint("for a report every 5 minutes there is device-defender watch"));
+    }
+    if args.dry_run && args.delivery.format == PayloadFormat::Cbor && terminal.stdout_is_terminal() {
+        let failure = Failure::new(Exit::Usage, "CBOR is not for terminals");
+        return Err(failure.hint("redirect it, as in --dry-run --format cbor > report.cbor"));
+    }
+    let mut faults = Vec::new();
+    let inputs = resolve::inputs(&args.delivery, matches, terminal, &mut faults);
+    let (settings, files) = inputs.check(&mut faults);
+    let port = settings.as_ref().map_or(0, |settings| settings.endpoint.port);
+    let credentials =
+        files.and_then(|files| tls::load(&files, port, SystemTime::now()).map_err(|found| faults.extend(found)).ok());
+    let Some(settings) = settings.filter(|_| faults.is_empty()) else { return Err(resolve::failure(faults)) };
+    let (warnings, summary) = credentials
+        .as_ref()
+        .map_or_else(Default::default, |credentials| (credentials.warnings.as_slice(), credentials.summary.as_slice()));
+    for warning in warnings {
+        terminal.warning(warning);
+    }
+    for line in settings.summary.iter().chain(summary) {
+        if args.dry_run { terminal.notice(line) } else { terminal.step(line) }
+    }
+
+    let runtime = deliver::runtime()?;
+    let job = Job { report: &args.report, delivery: &args.delivery, settings: &settings, runtime, terminal };
+    if args.dry_run {
+        return show(&job);
+    }
+    let (ended, strict) = job.deliver(credentials.as_ref().map(|credentials| &credentials.config))?;
+    ended.failure().map_or(Ok(strict), Err)
+}
+
+/// `--dry-run`: the report on standard output, and where it would go on standard error.
+fn show(job: &Job<'_>) -> Result<Exit, Failure> {
+    let Settings { endpoint, thing_name, .. } = job.settings;
+    let dir = state::directory(job.delivery.state_dir.as_deref(), |name| env::var_os(name));
+    let state = match dir.map(|dir| State::load(&dir, thing_name)) {
+        Some(Ok(Some(state))) => state,
+        Some(Err(error)) => {
+            job.terminal.warning(format_args!("{error}; beginning anew"));
+            State::new(thing_name)
+        }
+        Some(Ok(None)) | None => State::new(thing_name),
+    };
+    let Prepared { message, strict, .. } = job.prepare(&state)?;
+    let bytes = message.payload.len();
+    let topic = job.settings.topic(message.encoding);
+    job.terminal.notice(format_args!("not sent: {bytes} bytes to {endpoint}, topic {topic}"));
+    job.terminal.result(|out| {
+        out.write_all(&message.payload)?;
+        if job.delivery.format == PayloadFormat::Json { out.write_all(b"\n") } else { Ok(()) }
+    })?;
+    Ok(strict)
+}

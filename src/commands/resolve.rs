@@ -1,0 +1,90 @@
+//! From flags, environment and a Greengrass core to settings: who comes first, and what is said about it.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+
+use crate::cli::DeliveryArgs;
+use crate::delivery::greengrass::{self, Core, CoreError, USUAL_ROOTS};
+use crate::delivery::settings::{Fault, Given, Inputs, Origin};
+use crate::exit::{Exit, Failure};
+use crate::terminal::Terminal;
+
+/// Puts the settings together: a flag before its environment variable, before `AWS_IOT_THING_NAME` for the thing name,
+/// before a Greengrass core. Faults on the way are added to `faults`.
+pub(super) fn inputs(args: &DeliveryArgs, matches: &ArgMatches, terminal: Terminal, faults: &mut Vec<Fault>) -> Inputs {
+    let given = |flag, value: Option<OsString>| given(matches, flag, value);
+    let path = |path: &Option<PathBuf>| path.clone().map(PathBuf::into_os_string);
+    let text = |text: &Option<String>| text.clone().map(OsString::from);
+    let mut inputs = Inputs {
+        endpoint: given("--endpoint", text(&args.endpoint)),
+        port: given("--port", text(&args.port)),
+        thing_name: given("--thing-name", text(&args.thing_name)).or_else(aws_thing_name),
+        client_id: given("--client-id", text(&args.client_id)),
+        ca_file: given("--ca-file", path(&args.ca_file)),
+        cert_file: given("--cert-file", path(&args.cert_file)),
+        key_file: given("--key-file", path(&args.key_file)),
+        timeout: given("--timeout", text(&args.timeout)),
+        insecure_plaintext: args.insecure_plaintext,
+    };
+    if let Some(core) = core(args, inputs.lacks_something(), terminal, faults) {
+        terminal.step(format_args!("settings that are not given come from {}", core.file.display()));
+        if let Err(fault) = inputs.fill_from(core) {
+            faults.push(fault);
+        }
+    }
+    inputs
+}
+
+/// The Greengrass core that settings come from: that of the root that is given, else, when something is missing, of the
+/// first usual root that has one.
+fn core(args: &DeliveryArgs, lacks_something: bool, terminal: Terminal, faults: &mut Vec<Fault>) -> Option<Core> {
+    let fault = |error: CoreError| {
+        let exit = match error {
+            CoreError::Unreadable { .. } => Exit::NoInput,
+            CoreError::None(_) | CoreError::Broken { .. } => Exit::Settings,
+        };
+        Fault { exit, text: error.to_string() }
+    };
+    if let Some(root) = &args.greengrass_root {
+        return greengrass::read(root).map_err(|error| faults.push(fault(error))).ok();
+    }
+    for root in USUAL_ROOTS.iter().filter(|_| lacks_something) {
+        match greengrass::read(Path::new(root)) {
+            Ok(core) => return Some(core),
+            Err(error @ CoreError::None(_)) => terminal.step(error),
+            Err(error) => {
+                faults.push(fault(error));
+                return None;
+            }
+        }
+    }
+    None
+}
+
+/// A setting with where clap took it from.
+fn given(matches: &ArgMatches, flag: &'static str, value: Option<OsString>) -> Option<Given> {
+    let id = flag.trim_start_matches('-').replace('-', "_");
+    let origin = match matches.value_source(&id) {
+        Some(ValueSource::EnvVariable) => Origin::Variable(flag),
+        _ => Origin::Flag(flag),
+    };
+    Some(Given { text: value?, origin })
+}
+
+/// The thing name as a Greengrass nucleus hands it to components.
+fn aws_thing_name() -> Option<Given> {
+    const VARIABLE: &str = "AWS_IOT_THING_NAME";
+    let text = env::var_os(VARIABLE).filter(|name| !name.is_empty())?;
+    Some(Given { text, origin: Origin::AwsVariable(VARIABLE) })
+}
+
+/// All faults at once, as one failure.
+pub(super) fn failure(faults: Vec<Fault>) -> Failure {
+    let exit = Exit::first(faults.iter().map(|fault| fault.exit)).unwrap_or(Exit::Settings);
+    let messages = faults.into_iter().map(|fault| fault.text).collect();
+    Failure { exit, messages, hint: None }
+}

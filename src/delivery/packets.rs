@@ -1,0 +1,99 @@
+//! MQTT 3.1.1 packets on the stream: `rumqttc`'s codec, with two things it does not do. A packet that is larger than any
+//! answer can be is passed over instead of ending the session, and a stream that ends within a packet says so.
+
+use std::io;
+
+use rumqttc::mqttbytes::Error;
+use rumqttc::mqttbytes::v4::{Codec, Packet};
+use tokio_util::bytes::{Buf, BytesMut};
+use tokio_util::codec::{Decoder, Encoder};
+
+/// The most bytes of a packet that is taken in: what AWS IoT lets through (128 KiB of payload), and room for the topic.
+const MAX_INCOMING: usize = (128 << 10) + 1024;
+
+/// The most bytes that MQTT can send at all (section 2.2.3).
+const MAX_OUTGOING: usize = 268_435_455;
+
+/// What came in.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A packet.
+    Packet(Packet),
+    /// A packet of so many bytes, passed over.
+    Oversized(usize),
+    /// CONNACK with a return code of AWS's own, or another that MQTT 3.1.1 does not define.
+    ConnectRefused(u8),
+}
+
+/// Why nothing more comes in.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// The stream ended within a packet.
+    #[error("closed in the middle of a packet")]
+    MidPacket,
+    /// What came is not MQTT.
+    #[error("{0}")]
+    NotMqtt(Error),
+    /// The stream failed.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// The codec.
+#[derive(Debug)]
+pub struct Packets {
+    codec: Codec,
+    /// How many bytes of an oversized packet are still to be passed over.
+    skip: usize,
+}
+
+impl Default for Packets {
+    fn default() -> Self {
+        let codec = Codec { max_incoming_size: MAX_INCOMING, max_outgoing_size: MAX_OUTGOING };
+        Self { codec, skip: 0 }
+    }
+}
+
+impl Decoder for Packets {
+    type Item = Incoming;
+    type Error = Broken;
+
+    fn decode(&mut self, stream: &mut BytesMut) -> Result<Option<Incoming>, Broken> {
+        let skipped = self.skip.min(stream.len());
+        stream.advance(skipped);
+        self.skip = self.skip.saturating_sub(skipped);
+        if self.skip > 0 {
+            return Ok(None);
+        }
+        match self.codec.decode(stream) {
+            Ok(packet) => Ok(packet.map(Incoming::Packet)),
+            Err(Error::PayloadSizeLimitExceeded(size)) => {
+                self.skip = size.saturating_add(header_length(stream));
+                Ok(Some(Incoming::Oversized(size)))
+            }
+            Err(Error::InvalidConnectReturnCode(code)) => Ok(Some(Incoming::ConnectRefused(code))),
+            Err(error) => Err(Broken::NotMqtt(error)),
+        }
+    }
+
+    fn decode_eof(&mut self, stream: &mut BytesMut) -> Result<Option<Incoming>, Broken> {
+        match self.decode(stream)? {
+            None if self.skip > 0 || !stream.is_empty() => Err(Broken::MidPacket),
+            incoming => Ok(incoming),
+        }
+    }
+}
+
+/// The bytes of a fixed header: one, and the remaining length, whose last byte has no high bit (section 2.2.3).
+fn header_length(stream: &[u8]) -> usize {
+    let length = stream.iter().skip(1).take(4).take_while(|&&byte| byte & 0x80 != 0).count();
+    length.saturating_add(2)
+}
+
+impl Encoder<Packet> for Packets {
+    type Error = Broken;
+
+    fn encode(&mut self, packet: Packet, stream: &mut BytesMut) -> Result<(), Broken> {
+        self.codec.encode(packet, stream).map_err(Broken::NotMqtt)
+    }
+}
