@@ -34,7 +34,8 @@ complete -c device-defender -n "__fish_device_defender_needs_command" -s V -l ve
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "collect" -d 'Print the metrics document of this device'
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "validate-params" -d 'Check the parameters of a Greengrass Device Defender connector'
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "publish" -d 'Send one report to AWS IoT Device Defender, or to any MQTT broker, and wait for the answer'
-complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "generate" -d 'Print man pages and shell completions'
+complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "watch" -d 'Report every few minutes, for years'
+complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "generate" -d 'Print man pages, shell completions and unit files'
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l netns -d 'Whose network namespace to show: auto, self, or a process number' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r
@@ -100,6 +101,41 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand publish"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -s v -l verbose -d 'Tell every step on standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -s q -l quiet -d 'Tell errors only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l interval -d 'The time between two reports, in seconds or as a duration such as 5m [default: 300]' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l splay -d 'Wait this long before the first report [default: less than an interval, derived from the thing name]' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l count -d 'End after so many cycles, with the exit code of the last one; every try is a cycle' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l params -d 'Take interval and /proc path from a connector definition; flags and the environment come first' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l endpoint -d 'The host name of the broker: of AWS IoT, what describe-endpoint --endpoint-type iot:Data-ATS prints' -r -f -a "(__fish_print_hostnames)"
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l port -d 'The port [default: 8883; with --insecure-plaintext 1883]' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l thing-name -d 'The thing the report is about [default: $AWS_IOT_THING_NAME]' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l client-id -d 'The MQTT client id [default: THING-device-defender]' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l ca-file -d 'The certificates to trust, PEM [default: those of the system]' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l cert-file -d 'The certificate of this device, PEM; with intermediates behind it, if there are any' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l key-file -d 'The private key of this device, PEM, not encrypted' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l greengrass-root -d 'Take what is not given otherwise from the Greengrass core below this directory' -r -f -a "(__fish_complete_directories)"
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l format -d 'Send JSON or CBOR; the topic ends with the same word' -r -f -a "json\t'To .../metrics/json'
+cbor\t'To .../metrics/cbor'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l timeout -d 'The time for all of it: waiting for another run, connecting, the answer [default: 30s]' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l netns -d 'Whose network namespace to show: auto, self, or a process number' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l names -d 'Write long or short field names' -r -f -a "long\t'listening_tcp_ports, and so on'
+short\t'tp, and so on: about two thirds of the bytes'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l max-bytes -d 'Cut the lists so that the document takes at most this many bytes' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l compat -d 'Write what another agent wrote, for profiles tuned to it' -r -f -a "connector\t'AWS\'s Greengrass Device Defender connector'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l allow-short-interval -d 'Allow an interval below 300 seconds'
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l print -d 'Print each report as a line of JSON, and send nothing'
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l insecure-plaintext -d 'Use MQTT without TLS; to a loopback address only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l no-wait -d 'Be content when the broker has taken the report, and do not wait for Device Defender\'s answer'
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l strict -d 'End with 65 when a row was malformed, with 66 when a table could not be read'
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s v -l verbose -d 'Tell every step on standard error'
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s q -l quiet -d 'Tell errors only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"

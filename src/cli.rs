@@ -65,13 +65,19 @@ pub enum Command {
     /// --dry-run shows what would be sent where. Settings come from flags, the environment, or a Greengrass core's
     /// configuration.
     Publish(PublishArgs),
-    /// Print man pages and shell completions
+    /// Report every few minutes, for years
+    ///
+    /// Does what publish --once does every --interval. Nothing that goes wrong ends it: no network, an expired
+    /// certificate, a broker that restarts; certificates and custom metrics are read again each time. Made for systemd,
+    /// which it tells its state. With --print the reports go to standard output, a line each, and nowhere else.
+    Watch(WatchArgs),
+    /// Print man pages, shell completions and unit files
     #[command(hide = true)]
     Generate(GenerateArgs),
 }
 
 /// What is read, and how the report is written.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "What is read")]
 pub struct ReportArgs {
     /// Read the tables below this path instead of /proc
@@ -159,6 +165,41 @@ pub struct PublishArgs {
     /// Print the report and tell where it would go; connect to nothing, and leave the state as it is
     #[arg(long, help_heading = "How it is sent")]
     pub dry_run: bool,
+    /// Where it goes, and how.
+    #[command(flatten)]
+    pub delivery: DeliveryArgs,
+    /// What is read, and how the report is written.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// Arguments of `watch`.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// The time between two reports, in seconds or as a duration such as 5m [default: 300]
+    ///
+    /// The service takes a report every 5 minutes; less needs --allow-short-interval or --print.
+    #[arg(long, value_name = "S", env = "DEVICE_DEFENDER_INTERVAL", hide_env_values = true, help_heading = "When")]
+    pub interval: Option<String>,
+    /// Wait this long before the first report [default: less than an interval, derived from the thing name]
+    ///
+    /// So a fleet that boots together does not report together. With --print there is no such wait unless it is given.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, help_heading = "When")]
+    pub splay: Option<Duration>,
+    /// Allow an interval below 300 seconds
+    #[arg(long, help_heading = "When")]
+    pub allow_short_interval: bool,
+    /// End after so many cycles, with the exit code of the last one; every try is a cycle
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "When")]
+    pub count: Option<u64>,
+    /// Take interval and /proc path from a connector definition; flags and the environment come first
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "When")]
+    pub params: Option<PathBuf>,
+    /// Print each report as a line of JSON, and send nothing
+    ///
+    /// Needs no setting of a connection. Traffic is counted since the line before, and left out of the first.
+    #[arg(long, help_heading = "How it is sent")]
+    pub print: bool,
     /// Where it goes, and how.
     #[command(flatten)]
     pub delivery: DeliveryArgs,
@@ -298,6 +339,8 @@ pub enum Generated {
     Man,
     /// Completions for bash, zsh and fish
     Completions,
+    /// Unit files for systemd
+    Units,
 }
 
 /// How a report is printed.

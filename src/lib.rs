@@ -17,6 +17,7 @@
 //! | [`report`] | the metrics document: what is in it, its names, its encodings, its size; pure |
 //! | [`state`] | what survives between runs |
 //! | [`delivery`] | settings, TLS, one MQTT session, the answer |
+//! | [`schedule`] | when `watch` reports; pure |
 //! | [`params`] | the connector's parameters and their patterns |
 //! | [`commands`] | one file a subcommand; the only place where the parts meet |
 //! | [`cli`] | the flags and their help texts |
@@ -45,6 +46,7 @@ pub mod escape;
 pub mod exit;
 pub mod params;
 pub mod report;
+pub mod schedule;
 pub mod state;
 pub mod terminal;
 pub mod thing;

@@ -5,12 +5,13 @@
 //!
 //! ```json
 //! {"version": 1, "thing_name": "gateway-7", "last_report_id": 1700000300,
+//!  "sent": {"boot_id": "0b6d…", "since_boot_ms": 86400123},
 //!  "baseline": {"boot_id": "0b6d…", "proc": "/proc", "net": "/proc/net", "namespace": "net:[4026531833]",
 //!               "taken_at": "2023-11-14T22:18:20Z",
 //!               "interfaces": {"eth0": {"bytes_in": 1, "packets_in": 1, "bytes_out": 1, "packets_out": 1}}}}
 //! ```
 //!
-//! `baseline` may be `null`. `taken_at` is for people; nothing is computed from it. Fields that this version does not
+//! `sent` and `baseline` may be `null`, and `sent` may be missing. `taken_at` is for people; nothing is computed from it. Fields that this version does not
 //! know are passed over; a file of another `version` is not used.
 
 pub mod store;
@@ -20,6 +21,7 @@ use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
@@ -45,8 +47,35 @@ pub struct State {
     thing_name: String,
     /// The id of the last report that was sent, accepted or not.
     pub last_report_id: u64,
+    /// When that was. `None` when it is not known.
+    #[serde(default)]
+    pub sent: Option<Moment>,
     /// The counters at the last report that was accepted.
     pub baseline: Option<Baseline>,
+}
+
+/// A moment on a clock that does not step. It means nothing after a reboot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// Which boot.
+    boot_id: String,
+    /// Milliseconds since it, the time in suspend included (`CLOCK_BOOTTIME`).
+    since_boot_ms: u64,
+}
+
+impl Moment {
+    /// The moment `since_boot` after the boot `boot_id`.
+    #[must_use]
+    pub fn new(boot_id: String, since_boot: Duration) -> Self {
+        Self { boot_id, since_boot_ms: u64::try_from(since_boot.as_millis()).unwrap_or(u64::MAX) }
+    }
+
+    /// The time since boot, if it was this boot, and not in the future.
+    #[must_use]
+    pub fn since_boot(&self, boot_id: &str, now: Duration) -> Option<Duration> {
+        let then = Duration::from_millis(self.since_boot_ms);
+        (self.boot_id == boot_id && then <= now).then_some(then)
+    }
 }
 
 /// The counters at a moment, and which host, boot and namespace they were those of.
@@ -129,7 +158,7 @@ impl State {
     /// The state of a thing that no report was sent of.
     #[must_use]
     pub fn new(thing: &ThingName) -> Self {
-        Self { thing_name: thing.as_str().to_owned(), last_report_id: 0, baseline: None }
+        Self { thing_name: thing.as_str().to_owned(), last_report_id: 0, sent: None, baseline: None }
     }
 
     /// The id of the next report: the time, in seconds since 1970, or one more than the last id.

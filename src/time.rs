@@ -1,6 +1,11 @@
-//! Times as they are shown.
+//! The clock that does not step, and times as they are shown.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::time::{ClockId, clock_gettime};
+
+use crate::collector::table;
 
 /// The last second that RFC 3339 can write: that of the year 9999.
 const LAST: u64 = 253_402_300_799;
@@ -12,4 +17,17 @@ pub fn rfc3339(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().min(LAST);
     let shown = UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH);
     humantime::format_rfc3339_seconds(shown).to_string()
+}
+
+/// The time since boot, suspend included (`CLOCK_BOOTTIME`, `clock_gettime(2)`): no clock setting moves it.
+#[must_use]
+pub fn since_boot() -> Duration {
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
+}
+
+/// Which boot of this machine this is (`proc_sys_kernel(5)`); `None` when that cannot be read.
+#[must_use]
+pub fn boot_id() -> Option<String> {
+    let id = table::read_short(Path::new("/proc/sys/kernel/random/boot_id"))?;
+    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
 }

@@ -26,7 +26,7 @@ use crate::thing::{NotAThingName, ThingName};
 ///
 /// # Errors
 /// [`Failure`] with what keeps the report from being made or written.
-pub(super) fn run(args: &CollectArgs, terminal: Terminal) -> Result<Exit, Failure> {
+pub(super) fn run(args: &CollectArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     check_usage(args, terminal)?;
     let state = match args.since {
         Since::Report => load_state(args, terminal)?,
@@ -70,7 +70,7 @@ pub(super) fn run(args: &CollectArgs, terminal: Terminal) -> Result<Exit, Failur
 }
 
 /// Refuses combinations of flags that make no sense together.
-fn check_usage(args: &CollectArgs, terminal: Terminal) -> Result<(), Failure> {
+fn check_usage(args: &CollectArgs, terminal: &Terminal) -> Result<(), Failure> {
     match args.format {
         Format::Cbor if terminal.stdout_is_terminal() => {
             Err(usage("CBOR is not for terminals; redirect it, as in `--format cbor > report.cbor`"))
@@ -90,7 +90,7 @@ fn usage(text: &str) -> Failure {
 ///
 /// # Errors
 /// [`Exit::Settings`] when it is not clear whose state is meant.
-fn load_state(args: &CollectArgs, terminal: Terminal) -> Result<Option<State>, Failure> {
+fn load_state(args: &CollectArgs, terminal: &Terminal) -> Result<Option<State>, Failure> {
     let dir = state::directory(args.state_dir.as_deref(), |name| env::var_os(name))
         .ok_or_else(|| Failure::new(Exit::Settings, "no state directory: HOME is not set").hint("give --state-dir"))?;
     let thing = match (&args.thing_name, env::var_os("AWS_IOT_THING_NAME").filter(|name| !name.is_empty())) {
@@ -133,7 +133,7 @@ fn only_thing(dir: &Path) -> Result<ThingName, Failure> {
 }
 
 /// The counters at the last accepted report; `None` when there are none to count from, which has been told then.
-fn baseline(collector: &Collector, state: Option<&State>, terminal: Terminal) -> Option<Interfaces> {
+fn baseline(collector: &Collector, state: Option<&State>, terminal: &Terminal) -> Option<Interfaces> {
     let state = state?;
     match state.baseline(&collector.root.identity()) {
         Ok(baseline) => {
@@ -149,7 +149,12 @@ fn baseline(collector: &Collector, state: Option<&State>, terminal: Terminal) ->
 }
 
 /// Writes the report in the format that is asked for, cut to size if that is.
-fn print(mut report: Report<'_>, args: &CollectArgs, collector: &Collector, terminal: Terminal) -> Result<(), Failure> {
+fn print(
+    mut report: Report<'_>,
+    args: &CollectArgs,
+    collector: &Collector,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
     let names = gather::names(&args.report);
     if let Some(max) = args.report.max_bytes {
         let (encoding, newline) = match args.format {
@@ -164,7 +169,7 @@ fn print(mut report: Report<'_>, args: &CollectArgs, collector: &Collector, term
         gather::tell_cut(cut, max, terminal);
     }
     let owners = if args.processes { Some(find_owners(collector, terminal)?) } else { None };
-    terminal.result(|out| match args.format {
+    let _enough = terminal.result(|out| match args.format {
         Format::Json => {
             let on_terminal = Layout::Terminal { indent: args.report.max_bytes.is_none() };
             let layout = if terminal.stdout_is_terminal() { on_terminal } else { Layout::Line };
@@ -177,10 +182,11 @@ fn print(mut report: Report<'_>, args: &CollectArgs, collector: &Collector, term
             let view = View { width: terminal.width(), owners: owners.as_ref(), traffic_covers: &covers };
             table::write(&report, view, out)
         }
-    })
+    })?;
+    Ok(())
 }
 
-fn find_owners(collector: &Collector, terminal: Terminal) -> Result<Owners, Failure> {
+fn find_owners(collector: &Collector, terminal: &Terminal) -> Result<Owners, Failure> {
     let root = &collector.root.root;
     if !collector.root.is_procfs {
         return Err(usage(&format!(

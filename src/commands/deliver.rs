@@ -1,11 +1,13 @@
 //! One delivery: collect a report, send it, and keep the state. What `publish --once` does, and `watch` in each cycle.
 
-use std::env;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+use std::{env, thread};
 
 use rustls::ClientConfig;
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::timeout;
 
 use super::gather;
 use crate::cli::{DeliveryArgs, PayloadFormat, ReportArgs};
@@ -15,17 +17,23 @@ use crate::delivery::session::{Message, Session};
 use crate::delivery::settings::Settings;
 use crate::delivery::{Encoding, Ended, Outcome, Way};
 use crate::exit::{Exit, Failure};
-use crate::report::budget::{self, TooSmall};
+use crate::report::budget;
 use crate::report::json::Layout;
 use crate::report::traffic::{self, NetworkStats};
 use crate::report::{Report, cbor, json};
 use crate::state::store::{Store, StoreError};
-use crate::state::{self, Baseline, NoBaseline, State};
+use crate::state::{self, Baseline, Moment, NoBaseline, State};
 use crate::terminal::Terminal;
-use crate::time::rfc3339;
+use crate::time::{self, rfc3339};
 
 /// The most bytes of a report that AWS IoT is sure to take; its limit is 128 KiB.
 const MAX_BYTES: usize = 128_000;
+
+/// How often a lock that another run holds is tried again.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// How often a sign of life is given while a session waits.
+const PULSE: Duration = Duration::from_secs(1);
 
 /// What is the same for every delivery of a run.
 pub(super) struct Job<'a> {
@@ -33,7 +41,19 @@ pub(super) struct Job<'a> {
     pub(super) delivery: &'a DeliveryArgs,
     pub(super) settings: &'a Settings,
     pub(super) runtime: Runtime,
-    pub(super) terminal: Terminal,
+    pub(super) terminal: &'a Terminal,
+    /// Called again and again while a delivery waits.
+    pub(super) pulse: &'a dyn Fn(),
+    /// Whether a state directory that was given by name and cannot be used keeps a report from being sent.
+    pub(super) needs_state: bool,
+}
+
+/// A delivery that got as far as the network.
+pub(super) struct Delivered {
+    /// How it ended.
+    pub(super) ended: Ended,
+    /// What `--strict` makes of the sample.
+    pub(super) strict: Exit,
 }
 
 /// A report, ready to be sent.
@@ -48,43 +68,54 @@ pub(super) struct Prepared {
 /// The runtime that sessions run in: this thread, and no other.
 ///
 /// # Errors
-/// [`Exit::Bug`] when the system has no more descriptors or memory for it.
+/// [`Exit::Unavailable`] when the system has no more descriptors for it.
 pub(super) fn runtime() -> Result<Runtime, Failure> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build();
     runtime.map_err(|error| Failure::new(Exit::Unavailable, format!("network: {error}")))
 }
 
 impl Job<'_> {
-    /// Collects, sends, waits for the answer, and keeps the state. All of it ends by the timeout.
+    /// Collects, sends, waits for the answer, and keeps the state, in the file and in `state`. All of it ends by the
+    /// timeout.
     ///
     /// # Errors
     /// [`Failure`] with what kept the report from being made or sent.
-    pub(super) fn deliver(&self, tls: Option<&Arc<ClientConfig>>) -> Result<(Ended, Exit), Failure> {
+    pub(super) fn deliver(&self, tls: Option<&Arc<ClientConfig>>, state: &mut State) -> Result<Delivered, Failure> {
         let start = Instant::now();
         let deadline = start.checked_add(self.settings.timeout).unwrap_or(start);
-        let mut store = self.open_store(deadline)?;
-        let unsaved = State::new(&self.settings.thing_name);
-        let state = store.as_ref().map_or(&unsaved, |store| &store.state);
+        let store = self.lock_state(deadline, state)?;
         let Prepared { message, baseline, strict } = self.prepare(state)?;
 
         let tell = |text: &str| self.terminal.step(text);
         let way = Way { settings: self.settings, tls, deadline: deadline.into(), tell: &tell };
-        let opened = self.runtime.block_on(Session::open(way, message.encoding, !self.delivery.no_wait));
-        let ended = match opened {
-            Err(ended) => ended,
-            Ok(session) => {
-                self.save(store.as_mut(), |store| store.sending(message.report_id))?;
-                self.runtime.block_on(session.publish(message))
-            }
+        let session = match self.wait(Session::open(way, message.encoding, !self.delivery.no_wait)) {
+            Ok(session) => session,
+            Err(ended) => return Ok(Delivered { ended, strict }),
         };
+        state.last_report_id = message.report_id;
+        state.sent = time::boot_id().map(|boot_id| Moment::new(boot_id, time::since_boot()));
+        self.save(store.as_ref(), state).or_else(|reason| self.without_state(&reason))?;
+        let ended = self.wait(session.publish(message));
         if let (Outcome::Accepted | Outcome::Acknowledged, Some(baseline)) = (ended.outcome, baseline) {
-            let saved = self.save(store.as_mut(), |store| store.accepted(baseline));
-            if let Err(Failure { messages, .. }) = saved {
-                let message = messages.concat();
-                self.terminal.warning(format_args!("{message}; the next report counts this one's traffic again"));
+            state.baseline = Some(baseline);
+            if let Err(reason) = self.save(store.as_ref(), state) {
+                self.terminal.warning(format_args!("{reason}; the next report counts this one's traffic again"));
             }
         }
-        Ok((ended, strict))
+        Ok(Delivered { ended, strict })
+    }
+
+    /// Waits for a session, and gives signs of life.
+    fn wait<T>(&self, session: impl Future<Output = T>) -> T {
+        self.runtime.block_on(async {
+            let mut session = pin!(session);
+            loop {
+                match timeout(PULSE, session.as_mut()).await {
+                    Ok(done) => return done,
+                    Err(_) => (self.pulse)(),
+                }
+            }
+        })
     }
 
     /// Samples, and makes the report.
@@ -122,12 +153,7 @@ impl Job<'_> {
             PayloadFormat::Json => budget::Encoding::Json,
             PayloadFormat::Cbor => budget::Encoding::Cbor,
         };
-        let cut = budget::fit(report, kind, names, max).map_err(|TooSmall { needed }| {
-            let message =
-                format!("--max-bytes {max} is too small: the report takes {needed} bytes with its lists empty");
-            Failure::new(Exit::Usage, message)
-        })?;
-        gather::tell_cut(cut, max, self.terminal);
+        gather::fit(report, kind, self.report, max, self.terminal)?;
         let mut payload = Vec::new();
         let written = match self.delivery.format {
             PayloadFormat::Json => json::write(report, names, Layout::Line, &mut payload),
@@ -137,62 +163,66 @@ impl Job<'_> {
         Ok(payload)
     }
 
-    /// Opens and locks the state. One that was not asked for by name may be unusable: that is told, and it is done
-    /// without.
+    /// Locks the state file and reads it into `state`, unless that is newer. A directory that was not asked for by name
+    /// may be unusable: that is told, and it is done without.
     ///
     /// # Errors
     /// [`Exit::State`] when the directory that was given cannot be used, [`Exit::TryLater`] when another run has the lock.
-    fn open_store(&self, deadline: Instant) -> Result<Option<Store>, Failure> {
+    fn lock_state(&self, deadline: Instant, state: &mut State) -> Result<Option<Store>, Failure> {
+        let thing = &self.settings.thing_name;
         let given = self.delivery.state_dir.as_deref();
         let Some(dir) = state::directory(given, |name| env::var_os(name)) else {
-            self.without_state("no state directory: HOME is not set")?;
-            return Ok(None);
+            return self.without_state("no state directory: HOME is not set").map(|()| None);
         };
-        match Store::open(&dir, &self.settings.thing_name, deadline) {
-            Ok((store, broken)) => {
-                self.terminal.step(format_args!("state of {} in {}", self.settings.thing_name, dir.display()));
-                if let Some(error) = broken {
-                    self.terminal.warning(format_args!("{error}; beginning anew"));
+        let store = loop {
+            match Store::lock(&dir, thing) {
+                Ok(store) => break store,
+                Err(StoreError::Locked(_)) if Instant::now() < deadline => {
+                    (self.pulse)();
+                    thread::sleep(LOCK_PAUSE);
                 }
-                Ok(Some(store))
+                Err(error @ StoreError::Locked(_)) => {
+                    let after = humantime::format_duration(self.settings.timeout);
+                    let failure =
+                        Failure::new(Exit::TryLater, format!("{error}, still after {after}; nothing was sent"));
+                    return Err(failure.hint("wait for the other run, or give each its own --thing-name"));
+                }
+                Err(error @ StoreError::Unusable { .. }) => {
+                    return self.without_state(&error.to_string()).map(|()| None);
+                }
             }
-            Err(error @ StoreError::Locked(_)) => {
-                let after = humantime::format_duration(self.settings.timeout);
-                let hint = "wait for the other run, or give each its own --thing-name";
-                Err(Failure::new(Exit::TryLater, format!("{error}, still after {after}; nothing was sent")).hint(hint))
-            }
-            Err(error @ StoreError::Unusable { .. }) => {
-                self.without_state(&error.to_string())?;
-                Ok(None)
-            }
+        };
+        match State::load(&dir, thing) {
+            Ok(Some(on_disk)) if on_disk.last_report_id >= state.last_report_id => *state = on_disk,
+            Ok(_) => {}
+            Err(error) => self.terminal.warning(format_args!("{error}; beginning anew")),
         }
+        self.terminal.step(format_args!("state of {thing} in {}", dir.display()));
+        Ok(Some(store))
     }
 
-    /// Does something to the state, if there is one.
-    fn save(
-        &self,
-        store: Option<&mut Store>,
-        change: impl FnOnce(&mut Store) -> std::io::Result<()>,
-    ) -> Result<(), Failure> {
-        match store.map(change) {
-            Some(Err(error)) => self.without_state(&format!("state of {}: {error}", self.settings.thing_name)),
-            _ => Ok(()),
-        }
+    /// Writes the state, if there is a place for it.
+    ///
+    /// # Errors
+    /// Why it could not be written.
+    fn save(&self, store: Option<&Store>, state: &State) -> Result<(), String> {
+        let Some(store) = store else { return Ok(()) };
+        store.save(state).map_err(|error| format!("state of {}: {error}", self.settings.thing_name))
     }
 
     /// Tells that the state cannot be kept; a failure if it was asked for by name.
     fn without_state(&self, reason: &str) -> Result<(), Failure> {
-        if self.delivery.state_dir.is_some() {
+        if self.needs_state && self.delivery.state_dir.is_some() {
             let hint = "give a --state-dir that this user can write to";
             return Err(Failure::new(Exit::State, format!("{reason}; nothing was sent")).hint(hint));
         }
-        self.terminal.warning(format_args!("{reason}; without state the next report has no network_stats"));
+        self.terminal.warning(format_args!("{reason}; the state is not kept, and a later run counts no traffic"));
         Ok(())
     }
 }
 
 /// The counters at the last accepted report; `None` when there are none to count from, which is told.
-fn before(state: &State, collector: &Collector, terminal: Terminal) -> Option<Interfaces> {
+fn before(state: &State, collector: &Collector, terminal: &Terminal) -> Option<Interfaces> {
     match state.baseline(&collector.root.identity()) {
         Ok(before) => {
             let taken_at = state.baseline.as_ref().map_or("an unknown time", |baseline| &baseline.taken_at);

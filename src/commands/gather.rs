@@ -11,10 +11,10 @@ use crate::collector::proc_root::Netns;
 use crate::collector::sockets::Endian;
 use crate::collector::{Collector, Problem, Sample};
 use crate::exit::{Exit, Failure};
-use crate::report::Style;
-use crate::report::budget::Cut;
+use crate::report::budget::{self, Cut, Encoding, TooSmall};
 use crate::report::custom::{CustomError, CustomMetrics};
 use crate::report::names::{self, Names};
+use crate::report::{Report, Style};
 use crate::terminal::Terminal;
 
 /// The most bytes of a JSON file that are read; a whole report takes 128000.
@@ -24,7 +24,7 @@ const MAX_INPUT: u64 = 1 << 20;
 ///
 /// # Errors
 /// [`Exit::NoInput`] when there is nothing to read.
-pub(super) fn open_collector(args: &ReportArgs, terminal: Terminal) -> Result<Collector, Failure> {
+pub(super) fn open_collector(args: &ReportArgs, terminal: &Terminal) -> Result<Collector, Failure> {
     let collector = Collector::new(&args.proc, args.netns)
         .map_err(|error| Failure::new(Exit::NoInput, error.to_string()).hint(error.hint()))?;
     let root = &collector.root;
@@ -50,7 +50,7 @@ pub(super) fn open_collector(args: &ReportArgs, terminal: Terminal) -> Result<Co
 ///
 /// # Errors
 /// [`Exit::NoInput`] when every table of the report is unknown.
-pub(super) fn tell(sample: &Sample, collector: &Collector, terminal: Terminal) -> Result<(), Failure> {
+pub(super) fn tell(sample: &Sample, collector: &Collector, terminal: &Terminal) -> Result<(), Failure> {
     for table in &sample.tables {
         let rows = match (table.rows, table.repeated) {
             (None, _) => "not there, so empty".to_owned(),
@@ -124,8 +124,27 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
+/// Cuts a report's lists so that it takes at most `max` bytes, and tells what was cut.
+///
+/// # Errors
+/// [`Exit::Usage`] when even empty lists are too much.
+pub(super) fn fit(
+    report: &mut Report<'_>,
+    encoding: Encoding,
+    args: &ReportArgs,
+    max: usize,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    let cut = budget::fit(report, encoding, names(args), max).map_err(|TooSmall { needed }| {
+        let message = format!("--max-bytes {max} is too small: the report takes {needed} bytes with its lists empty");
+        Failure::new(Exit::Usage, message)
+    })?;
+    tell_cut(cut, max, terminal);
+    Ok(())
+}
+
 /// Tells which lists were cut to fit `max` bytes.
-pub(super) fn tell_cut(cut: Cut, max: usize, terminal: Terminal) {
+pub(super) fn tell_cut(cut: Cut, max: usize, terminal: &Terminal) {
     let Cut { tcp_ports, udp_ports, connections } = cut;
     if cut != Cut::default() {
         terminal.warning(format_args!(

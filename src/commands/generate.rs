@@ -1,6 +1,7 @@
-//! `generate`: man pages and completions, from the definitions that the program itself parses with.
+//! `generate`: man pages and completions, from the definitions that the program itself parses with, and unit files.
 
 mod man;
+mod units;
 
 use std::fs;
 use std::path::Path;
@@ -19,6 +20,7 @@ pub(super) fn run(args: &GenerateArgs) -> Result<Exit, Failure> {
     let files = match args.what {
         Generated::Man => man::pages(),
         Generated::Completions => completions(),
+        Generated::Units => units::units(),
     };
     for (name, content) in files {
         let path = args.dir.join(name);

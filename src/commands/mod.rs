@@ -7,6 +7,7 @@ mod generate;
 mod publish;
 mod resolve;
 mod validate_params;
+mod watch;
 
 use std::env;
 use std::ffi::OsString;
@@ -33,10 +34,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         (false, false) => Verbosity::Normal,
     };
     let terminal = Terminal::new(cli.global.color, verbosity);
+    let of_command = matches.subcommand().map_or(&matches, |(_, matches)| matches);
     let outcome = match &cli.command {
-        Command::Collect(args) => collect::run(args, terminal),
-        Command::Publish(args) => publish::run(args, matches.subcommand().map_or(&matches, |(_, args)| args), terminal),
-        Command::ValidateParams(args) => validate_params::run(args, terminal),
+        Command::Collect(args) => collect::run(args, &terminal),
+        Command::Publish(args) => publish::run(args, of_command, &terminal),
+        Command::Watch(args) => watch::run(args, of_command, &terminal),
+        Command::ValidateParams(args) => validate_params::run(args, &terminal),
         Command::Generate(args) => generate::run(args),
     };
     outcome.unwrap_or_else(|failure| {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use clap::ArgMatches;
 
-use super::deliver::{self, Job, Prepared};
+use super::deliver::{self, Delivered, Job, Prepared};
 use super::resolve;
 use crate::cli::{PayloadFormat, PublishArgs};
 use crate::delivery::settings::Settings;
@@ -19,7 +19,7 @@ use crate::terminal::Terminal;
 ///
 /// # Errors
 /// [`Failure`] with what keeps the report from being made, sent, or accepted.
-pub(super) fn run(args: &PublishArgs, matches: &ArgMatches, terminal: Terminal) -> Result<Exit, Failure> {
+pub(super) fn run(args: &PublishArgs, matches: &ArgMatches, terminal: &Terminal) -> Result<Exit, Failure> {
     if !args.once && !args.dry_run {
         let failure = Failure::new(Exit::Usage, "publish sends one report and ends: say so with --once");
         return Err(failure.hint("for a report every 5 minutes there is device-defender watch"));
@@ -46,11 +46,20 @@ pub(super) fn run(args: &PublishArgs, matches: &ArgMatches, terminal: Terminal) 
     }
 
     let runtime = deliver::runtime()?;
-    let job = Job { report: &args.report, delivery: &args.delivery, settings: &settings, runtime, terminal };
+    let job = Job {
+        report: &args.report,
+        delivery: &args.delivery,
+        settings: &settings,
+        runtime,
+        terminal,
+        pulse: &|| (),
+        needs_state: true,
+    };
     if args.dry_run {
         return show(&job);
     }
-    let (ended, strict) = job.deliver(credentials.as_ref().map(|credentials| &credentials.config))?;
+    let tls = credentials.as_ref().map(|credentials| &credentials.config);
+    let Delivered { ended, strict } = job.deliver(tls, &mut State::new(&settings.thing_name))?;
     ended.failure().map_or(Ok(strict), Err)
 }
 

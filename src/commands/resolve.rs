@@ -15,7 +15,12 @@ use crate::terminal::Terminal;
 
 /// Puts the settings together: a flag before its environment variable, before `AWS_IOT_THING_NAME` for the thing name,
 /// before a Greengrass core. Faults on the way are added to `faults`.
-pub(super) fn inputs(args: &DeliveryArgs, matches: &ArgMatches, terminal: Terminal, faults: &mut Vec<Fault>) -> Inputs {
+pub(super) fn inputs(
+    args: &DeliveryArgs,
+    matches: &ArgMatches,
+    terminal: &Terminal,
+    faults: &mut Vec<Fault>,
+) -> Inputs {
     let given = |flag, value: Option<OsString>| given(matches, flag, value);
     let path = |path: &Option<PathBuf>| path.clone().map(PathBuf::into_os_string);
     let text = |text: &Option<String>| text.clone().map(OsString::from);
@@ -41,7 +46,7 @@ pub(super) fn inputs(args: &DeliveryArgs, matches: &ArgMatches, terminal: Termin
 
 /// The Greengrass core that settings come from: that of the root that is given, else, when something is missing, of the
 /// first usual root that has one.
-fn core(args: &DeliveryArgs, lacks_something: bool, terminal: Terminal, faults: &mut Vec<Fault>) -> Option<Core> {
+fn core(args: &DeliveryArgs, lacks_something: bool, terminal: &Terminal, faults: &mut Vec<Fault>) -> Option<Core> {
     let fault = |error: CoreError| {
         let exit = match error {
             CoreError::Unreadable { .. } => Exit::NoInput,

@@ -4,6 +4,7 @@ mod document;
 mod probe;
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use colored::{ColoredString, Colorize};
 use serde::Serialize;
@@ -55,26 +56,32 @@ struct FindingLine<'a> {
     remedy: &'a str,
 }
 
+/// Reads a connector definition and checks it.
+///
+/// # Errors
+/// [`Exit::NoInput`] when it cannot be read, [`Exit::Input`] when it is none.
+pub(super) fn read_definition(path: &Path) -> Result<Definition, Failure> {
+    let name = gather::input_name(path);
+    let text = gather::read(path).map_err(|e| Failure::new(Exit::NoInput, format!("{name}: {e}")))?;
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
+    let Document(document) =
+        serde_json::from_slice(text).map_err(|e| Failure::new(Exit::Input, format!("{name}: {}", not_json(&e))))?;
+    let hint = "wanted is an object with Connectors, Definition or InitialVersion, or one with the parameters; \
+                the answer of get-connector-definition has none of them";
+    Definition::check(&document).map_err(|e| Failure::new(Exit::Input, format!("{name}: {e}")).hint(hint))
+}
+
 /// Runs `validate-params`.
 ///
 /// # Errors
 /// [`Failure`] with what keeps the input from being judged.
-pub(super) fn run(args: &ValidateParamsArgs, terminal: Terminal) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ValidateParamsArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     if args.probe && args.file.is_none() && args.proc_destination_path.is_none() {
         let failure = Failure::new(Exit::Usage, "--probe needs a path to look at");
         return Err(failure.hint("give --proc-destination-path, or a definition that has one"));
     }
     let definition = match &args.file {
-        Some(path) => {
-            let name = gather::input_name(path);
-            let text = gather::read(path).map_err(|e| Failure::new(Exit::NoInput, format!("{name}: {e}")))?;
-            let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
-            let Document(document) = serde_json::from_slice(text)
-                .map_err(|e| Failure::new(Exit::Input, format!("{name}: {}", not_json(&e))))?;
-            let hint = "wanted is an object with Connectors, Definition or InitialVersion, or one with the parameters; \
-                        the answer of get-connector-definition has none of them";
-            Definition::check(&document).map_err(|e| Failure::new(Exit::Input, format!("{name}: {e}")).hint(hint))?
-        }
+        Some(path) => read_definition(path)?,
         None => Definition::check_values(values(args)),
     };
     let probes = args.probe.then(|| probe(&definition));

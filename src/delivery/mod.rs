@@ -19,6 +19,8 @@ pub mod session;
 pub mod settings;
 pub mod tls;
 
+use std::time::Instant;
+
 use crate::exit::{Exit, Failure};
 pub use connection::Way;
 
@@ -80,8 +82,8 @@ impl Outcome {
 pub struct Ended {
     /// What came of the report.
     pub outcome: Outcome,
-    /// Whether the PUBLISH was written, at least in part. The service may have it then.
-    pub published: bool,
+    /// When the PUBLISH was written, at least in part: the service may have it then. `None` when it was not.
+    pub published: Option<Instant>,
     /// What happened: phase, host and reason. Quotes foreign text.
     pub text: String,
     /// What to do about it.
@@ -91,7 +93,7 @@ pub struct Ended {
 impl Ended {
     /// An end before the PUBLISH was written.
     fn before_publish(outcome: Outcome, text: impl Into<String>) -> Self {
-        Self { outcome, published: false, text: text.into(), hint: None }
+        Self { outcome, published: None, text: text.into(), hint: None }
     }
 
     /// The same with a hint.

@@ -56,6 +56,8 @@ pub struct Session<'a> {
     encoding: Encoding,
     /// Which answers were subscribed to.
     answers: Answers,
+    /// When the PUBLISH was written, at least in part.
+    published: Option<Instant>,
 }
 
 /// Whether the answers can come.
@@ -89,8 +91,7 @@ impl<'a> Session<'a> {
     pub async fn open(way: Way<'a>, encoding: Encoding, wants_answer: bool) -> Result<Self, Ended> {
         let (stream, traffic) = connect(way).await?;
         let stream = Framed::new(stream, Packets::default());
-        let answers = Answers::Unwanted;
-        let mut session = Self { way, stream, traffic, encoding, answers };
+        let mut session = Self { way, stream, traffic, encoding, answers: Answers::Unwanted, published: None };
         session.log_in().await?;
         if wants_answer {
             session.answers = session.subscribe().await?;
@@ -176,9 +177,11 @@ impl<'a> Session<'a> {
         let mut publish = Publish::new(topic.clone(), QoS::AtLeastOnce, payload);
         publish.pkid = PUBLISH_ID;
         let start = Instant::now();
+        self.published = Some(start);
         if let Err(ended) = self.send(Phase::Publish, Packet::Publish(publish)).await {
             return ended;
         }
+        self.published = Some(Instant::now());
         self.tell(&format!("PUBLISH: report {report_id}, {bytes} bytes, to {topic}"));
         let mut acknowledged = false;
         loop {
@@ -264,7 +267,7 @@ impl<'a> Session<'a> {
                 let hint = format!("AWS IoT does so when no policy allows iot:Publish on {}", self.topic(""));
                 self.end(Outcome::NotAuthorized, "the broker closed the connection after the PUBLISH", Some(&hint))
             }
-            Break::Broken(Broken::Io(error)) if about_our_certificate(&error).is_some() => self.refused(&error, true),
+            Break::Broken(Broken::Io(error)) if about_our_certificate(&error).is_some() => self.refused(&error),
             Break::TimeUp(_) if self.answers == Answers::One => self.unconfirmed(),
             Break::TimeUp(_) if acknowledged => self.end(
                 Outcome::Unanswered,
@@ -289,7 +292,7 @@ impl<'a> Session<'a> {
     /// An end after the PUBLISH.
     fn end(&self, outcome: Outcome, text: &str, hint: Option<&str>) -> Ended {
         let text = format!("{}: {text}", self.way.settings.endpoint);
-        Ended { outcome, published: true, text, hint: hint.map(str::to_owned) }
+        Ended { outcome, published: self.published.map(Instant::into_std), text, hint: hint.map(str::to_owned) }
     }
 
     /// DISCONNECT, and the end of the connection, in good order if the other side lets us.
@@ -366,7 +369,7 @@ impl<'a> Session<'a> {
                 };
                 Ended::before_publish(Outcome::NotAuthorized, text).hint(hint)
             }
-            Break::Broken(Broken::Io(error)) if about_our_certificate(&error).is_some() => self.refused(&error, false),
+            Break::Broken(Broken::Io(error)) if about_our_certificate(&error).is_some() => self.refused(&error),
             other => {
                 let text = format!("{phase}: {endpoint}: {}", self.reason(&other));
                 Ended::before_publish(Outcome::Lost, text).hint("nothing was sent; try again later")
@@ -375,8 +378,8 @@ impl<'a> Session<'a> {
     }
 
     /// How it ends when the other side does not accept our certificate: under TLS 1.3 it says so after the handshake.
-    fn refused(&self, error: &std::io::Error, published: bool) -> Ended {
-        Ended { published, ..certificate_refused(self.way.settings, error) }
+    fn refused(&self, error: &std::io::Error) -> Ended {
+        Ended { published: self.published.map(Instant::into_std), ..certificate_refused(self.way.settings, error) }
     }
 
     /// Why a connection broke.

@@ -8,25 +8,18 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 use serde::Serialize;
 
-use super::{Baseline, State, StateError, VERSION};
+use super::{State, VERSION};
 use crate::thing::ThingName;
 
-/// How often a lock that another run holds is tried again.
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
-
-/// The state of a thing, locked. The lock ends with it.
+/// The right to change the state of a thing. It ends with this.
 #[derive(Debug)]
 pub struct Store {
     dir: PathBuf,
-    /// What the file holds.
-    pub state: State,
     /// Held, not used.
     _lock: File,
 }
@@ -42,18 +35,17 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
-    /// Another run held the lock until the deadline.
+    /// Another run holds the lock.
     #[error("{}: another run has it locked", .0.display())]
     Locked(PathBuf),
 }
 
 impl Store {
-    /// Locks the state of `thing` in the directory `dir`, which is made if it is not there, and reads it. A file that
-    /// cannot be used is as good as none, and comes out beside.
+    /// Locks the state of `thing` in the directory `dir`, which is made if it is not there.
     ///
     /// # Errors
-    /// [`StoreError`] when the directory cannot be written to, or another run holds the lock until `deadline`.
-    pub fn open(dir: &Path, thing: &ThingName, deadline: Instant) -> Result<(Self, Option<StateError>), StoreError> {
+    /// [`StoreError`] when the directory cannot be written to, or another run holds the lock.
+    pub fn lock(dir: &Path, thing: &ThingName) -> Result<Self, StoreError> {
         let unusable = |path: &Path| {
             let path = path.to_owned();
             move |source| StoreError::Unusable { path, source }
@@ -61,53 +53,20 @@ impl Store {
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unusable(dir))?;
         let path = dir.join(format!("{thing}.lock"));
         let lock = create(dir, OpenOptions::new().create(true), &path).map_err(unusable(&path))?;
-        loop {
-            match lock.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::Error(source)) => return Err(StoreError::Unusable { path, source }),
-                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => return Err(StoreError::Locked(path)),
-                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
-            }
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { dir: dir.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path)),
+            Err(TryLockError::Error(source)) => Err(StoreError::Unusable { path, source }),
         }
-        let (state, broken) = match State::load(dir, thing) {
-            Ok(state) => (state, None),
-            Err(error) => (None, Some(error)),
-        };
-        let state = state.unwrap_or_else(|| State::new(thing));
-        Ok((Self { dir: dir.to_owned(), state, _lock: lock }, broken))
-    }
-
-    /// Notes that a report is about to be sent.
-    ///
-    /// # Errors
-    /// That the file could not be written; the old one is still there then.
-    pub fn sending(&mut self, report_id: u64) -> io::Result<()> {
-        self.state.last_report_id = report_id;
-        self.save()
-    }
-
-    /// Notes that the report was accepted: the next one's traffic is counted from `baseline`.
-    ///
-    /// # Errors
-    /// As [`Self::sending`].
-    pub fn accepted(&mut self, baseline: Baseline) -> io::Result<()> {
-        self.state.baseline = Some(baseline);
-        self.save()
     }
 
     /// Replaces the file: the new one is complete on disk before it takes the old one's name.
-    fn save(&self) -> io::Result<()> {
-        #[derive(Serialize)]
-        struct Versioned<'a> {
-            version: u64,
-            thing_name: &'a str,
-            last_report_id: u64,
-            baseline: Option<&'a Baseline>,
-        }
-        let State { thing_name, last_report_id, baseline } = &self.state;
-        let document =
-            Versioned { version: VERSION, thing_name, last_report_id: *last_report_id, baseline: baseline.as_ref() };
-        let mut text = serde_json::to_vec(&document)?;
+    ///
+    /// # Errors
+    /// That the file could not be written; the old one is still there then.
+    pub fn save(&self, state: &State) -> io::Result<()> {
+        let thing_name = &state.thing_name;
+        let mut text = serde_json::to_vec(&Versioned { version: VERSION, state })?;
         text.push(b'\n');
 
         let new = self.dir.join(format!("{thing_name}.new"));
@@ -121,6 +80,14 @@ impl Store {
         fs::rename(&new, self.dir.join(format!("{thing_name}.json")))?;
         File::open(&self.dir)?.sync_all()
     }
+}
+
+/// A state as it stands in the file.
+#[derive(Serialize)]
+struct Versioned<'a> {
+    version: u64,
+    #[serde(flatten)]
+    state: &'a State,
 }
 
 /// Opens a file of ours for writing. A link that somebody put in its place is not followed.

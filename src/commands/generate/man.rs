@@ -25,7 +25,7 @@ struct Page {
 const COLOR_ENVIRONMENT: (&str, &str) =
     ("NO_COLOR, TERM", "When NO_COLOR is set and not empty, or TERM is dumb, --color auto means never.");
 
-const PAGES: [Page; 4] = [
+const PAGES: [Page; 5] = [
     Page {
         command: "",
         fields: &[],
@@ -33,7 +33,8 @@ const PAGES: [Page; 4] = [
         environment: &[COLOR_ENVIRONMENT],
         files: &[],
         examples: &[("Print a report of this machine:", "device-defender collect")],
-        see_also: "device-defender-collect(1), device-defender-publish(1), device-defender-validate-params(1), ss(8), proc(5)",
+        see_also: "device-defender-collect(1), device-defender-publish(1), device-defender-watch(1), \
+                   device-defender-validate-params(1), ss(8), proc(5)",
     },
     Page {
         command: "collect",
@@ -157,7 +158,59 @@ const PAGES: [Page; 4] = [
                  --thing-name gateway-7 --cert-file device.pem --key-file device.key",
             ),
         ],
-        see_also: "device-defender(1), device-defender-collect(1), mosquitto_sub(1)",
+        see_also: "device-defender(1), device-defender-collect(1), device-defender-watch(1), mosquitto_sub(1)",
+    },
+    Page {
+        command: "watch",
+        fields: &[],
+        exits: &Exit::ALL,
+        environment: &[
+            (
+                "AWS_IOT_THING_NAME",
+                "The thing name when neither --thing-name nor its variable gives one, as Greengrass sets it.",
+            ),
+            (
+                "STATE_DIRECTORY",
+                "The state directory when neither --state-dir nor its variable gives one, as systemd sets it.",
+            ),
+            ("XDG_STATE_HOME, HOME", "Where the state directory of a user other than root is."),
+            ("SSL_CERT_FILE, SSL_CERT_DIR", "The system's certificates, where they are elsewhere than usual."),
+            (
+                "NOTIFY_SOCKET, WATCHDOG_USEC",
+                "Set by systemd: where the state of the service is told, and how often a sign of life is wanted.",
+            ),
+            ("JOURNAL_STREAM", "Set by systemd: when standard error is the journal, lines begin with their priority."),
+        ],
+        files: &[
+            (
+                "/var/lib/device-defender/THING.json",
+                "The last report id and when it was sent, and the counters at the last accepted report. For a user other \
+                 than root it is below $XDG_STATE_HOME/device-defender, by default ~/.local/state/device-defender.",
+            ),
+            (
+                "/var/lib/device-defender/THING.lock",
+                "Locked by a cycle from before it collects until it has its answer.",
+            ),
+            (
+                "/greengrass/v2/config/effectiveConfig.yaml, /greengrass/config/config.json",
+                "A Greengrass core's configuration, where missing settings come from.",
+            ),
+        ],
+        examples: &[
+            (
+                "As a service, with unit files made for it:",
+                "device-defender generate units /etc/systemd/system\nsystemctl enable --now device-defender",
+            ),
+            (
+                "With the parameters of a connector that can no longer be deployed:",
+                "device-defender watch --params connector.json",
+            ),
+            (
+                "What goes over the network, minute by minute?",
+                "device-defender watch --print --interval 60 | jq -c .metrics.network_stats",
+            ),
+        ],
+        see_also: "device-defender(1), device-defender-publish(1), systemd.service(5)",
     },
     Page {
         command: "validate-params",
