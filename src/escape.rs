@@ -3,6 +3,18 @@
 
 use std::fmt::Write;
 
+/// How much of a text that may be as long as it likes is shown, in characters.
+const SHOWN: usize = 200;
+
+/// The first 200 characters of a text from outside.
+#[must_use]
+pub fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN).and_then(|(end, _)| text.get(..end)) {
+        Some(beginning) => format!("{beginning}…"),
+        None => text.to_owned(),
+    }
+}
+
 /// The same for JSON that is meant for a terminal: JSON by itself escapes no more than the control characters below 32.
 #[must_use]
 pub fn escape_json(text: &str) -> String {

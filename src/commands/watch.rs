@@ -53,6 +53,7 @@ pub(super) fn run(args: &WatchArgs, matches: &ArgMatches, terminal: &Terminal) -
     let service = Service::begin(terminal);
     let now = time::since_boot();
     let start = now.saturating_add(splay);
+    terminal.hold_warnings();
     let Some(settings) = settings else {
         let schedule = Schedule::new(interval, start, None);
         let mut printer = Printer { report: &report, terminal, last_report_id: 0, before: None };
@@ -67,7 +68,6 @@ pub(super) fn run(args: &WatchArgs, matches: &ArgMatches, terminal: &Terminal) -
         let wait = humantime::format_duration(Duration::from_secs(wait.as_secs().saturating_add(1)));
         terminal.notice(format_args!("first report in {wait}, then every {}", humantime::format_duration(interval)));
     }
-    terminal.hold_warnings();
     let job = Job {
         report: &report,
         delivery: &args.delivery,
@@ -169,10 +169,13 @@ impl Printer<'_> {
     fn cycle(&mut self) -> Cycle {
         let printed = self.print();
         let published = Some(time::since_boot());
+        let warnings = self.terminal.held();
         match printed {
             Ok((Reader::Gone, _)) => Cycle::ReaderGone,
-            Ok((Reader::There, exit)) => Cycle::Over { published, exit, news: News::printed(self.last_report_id) },
-            Err(failure) => Cycle::Over { published, exit: failure.exit, news: News::failed(failure, Vec::new()) },
+            Ok((Reader::There, exit)) => {
+                Cycle::Over { published, exit, news: News::printed(self.last_report_id, warnings) }
+            }
+            Err(failure) => Cycle::Over { published, exit: failure.exit, news: News::failed(failure, warnings) },
         }
     }
 

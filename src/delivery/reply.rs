@@ -13,6 +13,7 @@
 use serde_json::Value as Json;
 
 use super::Encoding;
+use crate::escape::shortened;
 use crate::thing::ThingName;
 
 /// An answer to our report.
@@ -65,13 +66,13 @@ impl Reply {
         if let Some(name) = document.get("thingName").and_then(Json::as_str)
             && name != thing.as_str()
         {
-            return Err(NotOurs::OtherThing(name.to_owned()));
+            return Err(NotOurs::OtherThing(shortened(name)));
         }
         match document.get("reportId") {
             Some(Json::Number(id)) if id.as_u64() != Some(report_id) => {
                 return Err(NotOurs::OtherReport(id.to_string()));
             }
-            Some(Json::String(id)) if *id != report_id.to_string() => return Err(NotOurs::OtherReport(id.clone())),
+            Some(Json::String(id)) if *id != report_id.to_string() => return Err(NotOurs::OtherReport(shortened(id))),
             Some(Json::Number(_) | Json::String(_)) => {}
             _ if answer.retained => return Err(NotOurs::Retained),
             _ => {}
@@ -83,8 +84,8 @@ impl Reply {
             let value = document.get("statusDetails").and_then(|details| details.get(name)).or(document.get(name));
             match value {
                 None | Some(Json::Null) => String::new(),
-                Some(Json::String(text)) => text.clone(),
-                Some(other) => other.to_string(),
+                Some(Json::String(text)) => shortened(text),
+                Some(other) => shortened(&other.to_string()),
             }
         };
         Ok(Self::Rejected { code: detail("ErrorCode"), message: detail("ErrorMessage") })

@@ -25,6 +25,7 @@ use super::packets::{Broken, Incoming, Packets};
 use super::reply::{Answer, Reply};
 use super::settings::Settings;
 use super::{Encoding, Ended, Outcome, tls};
+use crate::escape::shortened;
 
 /// The longest the farewell takes.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -220,7 +221,7 @@ impl<'a> Session<'a> {
         }
         let accepted = topic == self.topic("accepted");
         if !accepted && topic != self.topic("rejected") {
-            self.tell(&format!("ignored: a message to {topic}"));
+            self.tell(&format!("ignored: a message to {}", shortened(&topic)));
             return None;
         }
         let answer = Answer { accepted, encoding: self.encoding, retained: retain, payload: &payload };

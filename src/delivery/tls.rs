@@ -20,6 +20,7 @@ use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use super::files;
 use super::settings::{Fault, Files};
+use crate::escape::shortened;
 use crate::exit::Exit;
 use crate::time::rfc3339;
 
@@ -50,7 +51,7 @@ impl Certificate {
         let certificate = CertificateInner::<Raw>::from_der(der).ok()?;
         let tbs = certificate.tbs_certificate();
         Some(Self {
-            subject: tbs.subject().to_string(),
+            subject: shortened(&tbs.subject().to_string()),
             not_before: tbs.validity().not_before.to_system_time(),
             not_after: tbs.validity().not_after.to_system_time(),
             public_key: tbs.subject_public_key_info().subject_public_key.raw_bytes().to_vec(),
@@ -327,7 +328,8 @@ pub fn refusal(error: &CertificateError, ca: Option<&Path>, host: &str) -> (Stri
             ("it is not valid yet".to_owned(), "set this machine's clock, if that is wrong".to_owned())
         }
         CertificateError::NotValidForNameContext { presented, .. } => {
-            let names = if presented.is_empty() { "no name at all".to_owned() } else { presented.join(", ") };
+            let names =
+                if presented.is_empty() { "no name at all".to_owned() } else { shortened(&presented.join(", ")) };
             let hint =
                 "give --endpoint the name that the certificate has (subjectAltName; the common name does not count)";
             (format!("it is not for `{host}`, but for {names}"), hint.to_owned())

@@ -22,6 +22,7 @@ NoNewPrivileges=yes
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
 PrivateDevices=yes
+PrivateMounts=yes
 PrivateTmp=yes
 PrivateUsers=yes
 ProcSubset=all

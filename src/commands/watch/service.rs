@@ -32,14 +32,9 @@ impl News {
     }
 
     /// A report was printed.
-    pub(super) fn printed(report_id: u64) -> Self {
-        Self {
-            text: format!("report {report_id} printed"),
-            hint: None,
-            failed: false,
-            routine: true,
-            warnings: Vec::new(),
-        }
+    pub(super) fn printed(report_id: u64, warnings: Vec<String>) -> Self {
+        let routine = warnings.is_empty();
+        Self { text: format!("report {report_id} printed"), hint: None, failed: false, routine, warnings }
     }
 
     /// Something went wrong.
