@@ -15,12 +15,12 @@ use crate::collector::Collector;
 use crate::collector::counters::Interfaces;
 use crate::delivery::session::{Message, Session};
 use crate::delivery::settings::Settings;
-use crate::delivery::{Encoding, Ended, Outcome, Way};
+use crate::delivery::{Ended, Outcome, Way};
 use crate::exit::{Exit, Failure};
-use crate::report::budget;
+use crate::report::custom::CustomMetrics;
 use crate::report::json::Layout;
 use crate::report::traffic::{self, NetworkStats};
-use crate::report::{Report, cbor, json};
+use crate::report::{Encoding, Report, cbor, json};
 use crate::state::store::{Store, StoreError};
 use crate::state::{self, Baseline, Moment, NoBaseline, State};
 use crate::terminal::Terminal;
@@ -81,27 +81,32 @@ impl Job<'_> {
     /// # Errors
     /// [`Failure`] with what kept the report from being made or sent.
     pub(super) fn deliver(&self, tls: Option<&Arc<ClientConfig>>, state: &mut State) -> Result<Delivered, Failure> {
+        let custom = gather::custom_metrics(self.report)?; // a pipe may keep us waiting; nobody is kept from the state yet
         let start = Instant::now();
         let deadline = start.checked_add(self.settings.timeout).unwrap_or(start);
-        let store = self.lock_state(deadline, state)?;
-        let Prepared { message, baseline, strict } = self.prepare(state)?;
+        let mut store = self.lock_state(deadline, state)?;
+        let Prepared { message, baseline, strict } = self.prepare(state, custom)?;
 
         let tell = |text: &str| self.terminal.step(text);
         let way = Way { settings: self.settings, tls, deadline: deadline.into(), tell: &tell };
-        let session = match self.wait(Session::open(way, message.encoding, !self.delivery.no_wait)) {
+        let mut session = match self.wait(Session::open(way, message.encoding, !self.delivery.no_wait)) {
             Ok(session) => session,
             Err(ended) => return Ok(Delivered { ended, strict }),
         };
         state.last_report_id = message.report_id;
         state.sent = time::boot_id().map(|boot_id| Moment::new(boot_id, time::since_boot()));
-        self.save(store.as_ref(), state).or_else(|reason| self.without_state(&reason))?;
+        if let Some(Err(error)) = store.as_ref().map(|store| store.save(state)) {
+            self.without_state(&error.to_string())?;
+            store = None;
+        }
         let ended = self.wait(session.publish(message));
         if let (Outcome::Accepted | Outcome::Acknowledged, Some(baseline)) = (ended.outcome, baseline) {
             state.baseline = Some(baseline);
-            if let Err(reason) = self.save(store.as_ref(), state) {
-                self.terminal.warning(format_args!("{reason}; the next report counts this one's traffic again"));
+            if let Some(Err(error)) = store.map(|store| store.save(state)) {
+                self.terminal.warning(format_args!("{error}; the next report counts this one's traffic again"));
             }
         }
+        self.wait(session.close());
         Ok(Delivered { ended, strict })
     }
 
@@ -122,14 +127,16 @@ impl Job<'_> {
     ///
     /// # Errors
     /// [`Failure`] when nothing can be read, or what there is does not fit.
-    pub(super) fn prepare(&self, state: &State) -> Result<Prepared, Failure> {
+    pub(super) fn prepare(&self, state: &State, custom: Option<CustomMetrics>) -> Result<Prepared, Failure> {
         let (args, terminal) = (self.report, self.terminal);
         let collector = gather::open_collector(args, terminal)?;
-        let custom = gather::custom_metrics(args)?;
         let sample = collector.sample();
         let now = gather::unix_time();
         gather::tell(&sample, &collector, terminal)?;
         let counters = sample.all_counters();
+        if sample.missed_interfaces > 0 {
+            terminal.warning("no network_stats: not all interfaces are known");
+        }
         let before = counters.and_then(|_| before(state, &collector, terminal));
         let network_stats = match (before, counters) {
             (Some(before), Some(now)) => Some(NetworkStats::new(traffic::since(&before, now), &args.exclude_interface)),
@@ -149,15 +156,20 @@ impl Job<'_> {
     fn encode(&self, report: &mut Report<'_>) -> Result<Vec<u8>, Failure> {
         let names = gather::names(self.report);
         let max = self.report.max_bytes.unwrap_or(MAX_BYTES);
-        let kind = match self.delivery.format {
-            PayloadFormat::Json => budget::Encoding::Json,
-            PayloadFormat::Cbor => budget::Encoding::Cbor,
-        };
-        gather::fit(report, kind, self.report, max, self.terminal)?;
+        gather::fit(report, encoding(self.delivery), self.report, max, self.terminal).map_err(|failure| match self
+            .report
+            .max_bytes
+        {
+            Some(_) => failure,
+            None => {
+                Failure::new(Exit::Input, format!("the report takes more than {MAX_BYTES} bytes with its lists empty"))
+                    .hint("send fewer or shorter custom metrics")
+            }
+        })?;
         let mut payload = Vec::new();
-        let written = match self.delivery.format {
-            PayloadFormat::Json => json::write(report, names, Layout::Line, &mut payload),
-            PayloadFormat::Cbor => cbor::write(report, names, &mut payload),
+        let written = match encoding(self.delivery) {
+            Encoding::Json => json::write(report, names, Layout::Line, &mut payload),
+            Encoding::Cbor => cbor::write(report, names, &mut payload),
         };
         written.map_err(|error| Failure::new(Exit::Bug, format!("the report cannot be written: {error}")))?;
         Ok(payload)
@@ -185,7 +197,7 @@ impl Job<'_> {
                     let after = humantime::format_duration(self.settings.timeout);
                     let failure =
                         Failure::new(Exit::TryLater, format!("{error}, still after {after}; nothing was sent"));
-                    return Err(failure.hint("wait for the other run, or give each its own --thing-name"));
+                    return Err(failure.hint("wait for the other run to end, or give --timeout more time"));
                 }
                 Err(error @ StoreError::Unusable { .. }) => {
                     return self.without_state(&error.to_string()).map(|()| None);
@@ -198,25 +210,24 @@ impl Job<'_> {
             Err(error) => self.terminal.warning(format_args!("{error}; beginning anew")),
         }
         self.terminal.step(format_args!("state of {thing} in {}", dir.display()));
+        if self.needs_state
+            && given.is_some()
+            && let Err(error) = store.save(state)
+        {
+            return self.without_state(&error.to_string()).map(|()| None); // better known before the network than after
+        }
         Ok(Some(store))
-    }
-
-    /// Writes the state, if there is a place for it.
-    ///
-    /// # Errors
-    /// Why it could not be written.
-    fn save(&self, store: Option<&Store>, state: &State) -> Result<(), String> {
-        let Some(store) = store else { return Ok(()) };
-        store.save(state).map_err(|error| format!("state of {}: {error}", self.settings.thing_name))
     }
 
     /// Tells that the state cannot be kept; a failure if it was asked for by name.
     fn without_state(&self, reason: &str) -> Result<(), Failure> {
         if self.needs_state && self.delivery.state_dir.is_some() {
-            let hint = "give a --state-dir that this user can write to";
+            let hint = "give a --state-dir that this user can write to, and that has room";
             return Err(Failure::new(Exit::State, format!("{reason}; nothing was sent")).hint(hint));
         }
-        self.terminal.warning(format_args!("{reason}; the state is not kept, and a later run counts no traffic"));
+        self.terminal.warning(format_args!(
+            "{reason}; the state is not kept, so a later run may count traffic again or not at all"
+        ));
         Ok(())
     }
 }

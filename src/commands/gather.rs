@@ -11,10 +11,10 @@ use crate::collector::proc_root::Netns;
 use crate::collector::sockets::Endian;
 use crate::collector::{Collector, Problem, Sample};
 use crate::exit::{Exit, Failure};
-use crate::report::budget::{self, Cut, Encoding, TooSmall};
+use crate::report::budget::{self, Cut, TooSmall};
 use crate::report::custom::{CustomError, CustomMetrics};
 use crate::report::names::{self, Names};
-use crate::report::{Report, Style};
+use crate::report::{Encoding, Report, Style};
 use crate::terminal::Terminal;
 
 /// The most bytes of a JSON file that are read; a whole report takes 128000.

@@ -7,11 +7,13 @@ use std::time::SystemTime;
 use clap::ArgMatches;
 
 use super::deliver::{self, Delivered, Job, Prepared};
-use super::resolve;
+use super::{gather, resolve};
 use crate::cli::{PayloadFormat, PublishArgs};
 use crate::delivery::settings::Settings;
 use crate::delivery::tls;
+use crate::escape::escape_json;
 use crate::exit::{Exit, Failure};
+use crate::report::Encoding;
 use crate::state::{self, State};
 use crate::terminal::Terminal;
 
@@ -75,13 +77,17 @@ fn show(job: &Job<'_>) -> Result<Exit, Failure> {
         }
         Some(Ok(None)) | None => State::new(thing_name),
     };
-    let Prepared { message, strict, .. } = job.prepare(&state)?;
+    let Prepared { message, strict, .. } = job.prepare(&state, gather::custom_metrics(job.report)?)?;
     let bytes = message.payload.len();
     let topic = job.settings.topic(message.encoding);
     job.terminal.notice(format_args!("not sent: {bytes} bytes to {endpoint}, topic {topic}"));
-    job.terminal.result(|out| {
-        out.write_all(&message.payload)?;
-        if job.delivery.format == PayloadFormat::Json { out.write_all(b"\n") } else { Ok(()) }
+    job.terminal.result(|out| match (message.encoding, std::str::from_utf8(&message.payload)) {
+        (Encoding::Json, Ok(text)) if job.terminal.stdout_is_terminal() => writeln!(out, "{}", escape_json(text)),
+        (Encoding::Json, _) => {
+            out.write_all(&message.payload)?;
+            out.write_all(b"\n")
+        }
+        (Encoding::Cbor, _) => out.write_all(&message.payload),
     })?;
     Ok(strict)
 }

@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 
 use crate::cli::DeliveryArgs;
 use crate::delivery::greengrass::{self, Core, CoreError, USUAL_ROOTS};
-use crate::delivery::settings::{Fault, Given, Inputs, Origin};
+use crate::delivery::settings::{CoreFile, Fault, Given, Inputs, Origin};
 use crate::exit::{Exit, Failure};
 use crate::terminal::Terminal;
 
@@ -34,11 +34,22 @@ pub(super) fn inputs(
         key_file: given("--key-file", path(&args.key_file)),
         timeout: given("--timeout", text(&args.timeout)),
         insecure_plaintext: args.insecure_plaintext,
+        core: CoreFile::None,
     };
-    if let Some(core) = core(args, inputs.lacks_something(), terminal, faults) {
-        terminal.step(format_args!("settings that are not given come from {}", core.file.display()));
-        if let Err(fault) = inputs.fill_from(core) {
-            faults.push(fault);
+    match core(args, inputs.lacks_something(), terminal) {
+        Ok(None) => {}
+        Ok(Some(core)) => {
+            terminal.step(format_args!("settings that are not given come from {}", core.file.display()));
+            inputs.fill_from(core, faults);
+        }
+        Err(error) => {
+            let (exit, remedy) = match error {
+                CoreError::Unreadable { .. } => (Exit::NoInput, "run as root, or give all settings otherwise"),
+                CoreError::None(_) => (Exit::Settings, "give the directory that Greengrass is installed in"),
+                CoreError::Broken { .. } => (Exit::Settings, "give all settings otherwise"),
+            };
+            faults.push(Fault { exit, text: format!("{error}; {remedy}") });
+            inputs.core = CoreFile::Unread;
         }
     }
     inputs
@@ -46,28 +57,17 @@ pub(super) fn inputs(
 
 /// The Greengrass core that settings come from: that of the root that is given, else, when something is missing, of the
 /// first usual root that has one.
-fn core(args: &DeliveryArgs, lacks_something: bool, terminal: &Terminal, faults: &mut Vec<Fault>) -> Option<Core> {
-    let fault = |error: CoreError| {
-        let exit = match error {
-            CoreError::Unreadable { .. } => Exit::NoInput,
-            CoreError::None(_) | CoreError::Broken { .. } => Exit::Settings,
-        };
-        Fault { exit, text: error.to_string() }
-    };
+fn core(args: &DeliveryArgs, lacks_something: bool, terminal: &Terminal) -> Result<Option<Core>, CoreError> {
     if let Some(root) = &args.greengrass_root {
-        return greengrass::read(root).map_err(|error| faults.push(fault(error))).ok();
+        return greengrass::read(root).map(Some);
     }
     for root in USUAL_ROOTS.iter().filter(|_| lacks_something) {
         match greengrass::read(Path::new(root)) {
-            Ok(core) => return Some(core),
             Err(error @ CoreError::None(_)) => terminal.step(error),
-            Err(error) => {
-                faults.push(fault(error));
-                return None;
-            }
+            read => return read.map(Some),
         }
     }
-    None
+    Ok(None)
 }
 
 /// A setting with where clap took it from.

@@ -20,7 +20,7 @@ use crate::delivery::{Outcome, tls};
 use crate::exit::{Exit, Failure};
 use crate::report::json::{self, Layout};
 use crate::report::traffic::{self, NetworkStats};
-use crate::report::{Report, budget};
+use crate::report::{Encoding, Report};
 use crate::schedule::Schedule;
 use crate::state::{self, State};
 use crate::terminal::{Reader, Terminal};
@@ -194,7 +194,7 @@ impl Printer<'_> {
         let mut report = Report::build(&sample, gather::style(args), report_id, network_stats, custom);
         let names = gather::names(args);
         if let Some(max) = args.max_bytes {
-            gather::fit(&mut report, budget::Encoding::Json, args, max.saturating_sub(1), terminal)?; // and the line end
+            gather::fit(&mut report, Encoding::Json, args, max.saturating_sub(1), terminal)?; // and the line end
         }
         let reader = terminal.result(|out| {
             json::write(&report, names, Layout::Line, &mut *out)?;

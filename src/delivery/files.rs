@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use nix::unistd::{AccessFlags, Uid, User, access, geteuid};
+use nix::unistd::{AccessFlags, Gid, Group, Uid, User, access, geteuid};
 
 use crate::collector::table;
 
@@ -35,25 +35,29 @@ pub fn explain(path: &Path, error: &io::Error) -> String {
     if error.kind() != ErrorKind::PermissionDenied {
         return error.to_string();
     }
-    let us = name_of(geteuid());
+    let us = format!("this runs as {}; run as root, or let this user in", name_of(geteuid()));
     let closed = path.ancestors().skip(1).find(|above| {
         let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
         above.metadata().is_ok() && access(above, AccessFlags::X_OK).is_err()
     });
     match (closed, fs::metadata(path)) {
         (Some(directory), _) => match directory.metadata() {
-            Ok(about) => format!("the directory {} is {}; this runs as {us}", directory.display(), whose(&about)),
+            Ok(about) => format!("permission denied: the directory {} {}; {us}", directory.display(), whose(&about)),
             Err(_) => error.to_string(),
         },
-        (None, Ok(about)) => format!("permission denied: it is {}; this runs as {us}", whose(&about)),
-        (None, Err(_)) => format!("{error}; this runs as {us}"),
+        (None, Ok(about)) => format!("permission denied: it {}; {us}", whose(&about)),
+        (None, Err(_)) => format!("{error}; {us}"),
     }
 }
 
-/// The owner and mode of a file, in words.
+/// The owner, group and mode of a file, in words.
 fn whose(about: &Metadata) -> String {
     let mode = about.permissions().mode() & 0o7777;
-    format!("for {} only (mode {mode:04o})", name_of(Uid::from_raw(about.uid())))
+    let group = match Group::from_gid(Gid::from_raw(about.gid())) {
+        Ok(Some(group)) => group.name,
+        _ => about.gid().to_string(),
+    };
+    format!("belongs to {} and group {group} (mode {mode:04o})", name_of(Uid::from_raw(about.uid())))
 }
 
 /// A user's name, or number where there is none.

@@ -22,8 +22,8 @@ pub const USUAL_ROOTS: [&str; 2] = ["/greengrass/v2", "/greengrass"];
 pub struct Field {
     /// The path of the field, with dots.
     pub name: &'static str,
-    /// Its value: of a string the text, of anything else its JSON.
-    pub value: String,
+    /// Its value: the text of a string or an integer; of anything else what it is.
+    pub value: Result<String, &'static str>,
 }
 
 /// What a core's configuration says.
@@ -120,18 +120,19 @@ fn of_v2(file: PathBuf, config: &Value) -> Core {
         ca: field(config, "system.rootCaPath", "/system/rootCaPath"),
         certificate: field(config, "system.certificateFilePath", "/system/certificateFilePath"),
         key: field(config, "system.privateKeyPath", "/system/privateKeyPath"),
-        proxy: nucleus("aws.greengrass.Nucleus: networkProxy", "/networkProxy/proxy/url").map(|field| field.name),
+        proxy: has_proxy(config.pointer(&format!("{NUCLEUS}/networkProxy"))).then_some("networkProxy"),
     }
 }
 
 fn of_v1(file: PathBuf, config: &Value, root: &Path) -> Core {
     let thing_name = field(config, "coreThing.thingArn", "/coreThing/thingArn").map(|mut arn| {
-        if let Some((_, name)) = arn.value.split_once(":thing/") {
-            arn.value = name.to_owned();
-        }
+        arn.value = arn.value.and_then(|arn| match arn.split_once(":thing/") {
+            Some((_, name)) => Ok(name.to_owned()),
+            None => Err("an ARN of something else than a thing"),
+        });
         arn
     });
-    let [ca, certificate, key] = if config.get("crypto").is_some() {
+    let [ca, certificate, key] = if config.get("crypto").is_some_and(|crypto| !crypto.is_null()) {
         [
             field(config, "crypto.caPath", "/crypto/caPath"),
             field(
@@ -148,7 +149,7 @@ fn of_v1(file: PathBuf, config: &Value, root: &Path) -> Core {
     } else {
         let below_certs = |name, path| {
             let mut field = field(config, name, path)?;
-            field.value = root.join("certs").join(field.value).to_string_lossy().into_owned();
+            field.value = field.value.map(|name| root.join("certs").join(name).to_string_lossy().into_owned());
             Some(field)
         };
         [
@@ -165,7 +166,7 @@ fn of_v1(file: PathBuf, config: &Value, root: &Path) -> Core {
         ca,
         certificate,
         key,
-        proxy: field(config, "coreThing.networkProxy", "/coreThing/networkProxy/proxy/url").map(|field| field.name),
+        proxy: has_proxy(config.pointer("/coreThing/networkProxy")).then_some("coreThing.networkProxy"),
     }
 }
 
@@ -173,8 +174,26 @@ fn of_v1(file: PathBuf, config: &Value, root: &Path) -> Core {
 fn field(config: &Value, name: &'static str, pointer: &str) -> Option<Field> {
     let value = match config.pointer(pointer)? {
         Value::Null => return None,
-        Value::String(text) => text.trim().to_owned(),
-        other => other.to_string(),
+        Value::String(text) if text.trim().is_empty() => return None,
+        Value::String(text) => Ok(text.trim().to_owned()),
+        Value::Number(number) if !number.is_f64() => Ok(number.to_string()),
+        Value::Number(_) => Err("a number with a fraction"),
+        Value::Bool(_) => Err("true or false"),
+        Value::Array(_) => Err("a list"),
+        Value::Object(_) => Err("an object"),
     };
-    (!value.is_empty()).then_some(Field { name, value })
+    Some(Field { name, value })
+}
+
+/// Whether a `networkProxy` says anything but which addresses need no proxy.
+fn has_proxy(network_proxy: Option<&Value>) -> bool {
+    match network_proxy {
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(list)) => list.iter().any(|value| has_proxy(Some(value))),
+        Some(Value::Object(object)) => {
+            object.iter().any(|(name, value)| name != "noProxyAddresses" && has_proxy(Some(value)))
+        }
+        Some(Value::Bool(_) | Value::Number(_)) => true,
+    }
 }

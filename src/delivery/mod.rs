@@ -17,32 +17,13 @@ pub mod packets;
 pub mod reply;
 pub mod session;
 pub mod settings;
+pub mod stream;
 pub mod tls;
 
 use std::time::Instant;
 
 use crate::exit::{Exit, Failure};
 pub use connection::Way;
-
-/// How a report is encoded, which is the last level of its topic, too. Answers come in the same encoding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// JSON.
-    Json,
-    /// CBOR.
-    Cbor,
-}
-
-impl Encoding {
-    /// The last level of the topic: lower case, as topics are case-sensitive.
-    #[must_use]
-    pub fn level(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Cbor => "cbor",
-        }
-    }
-}
 
 /// What came of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

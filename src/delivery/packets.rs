@@ -1,10 +1,11 @@
 //! MQTT 3.1.1 packets on the stream: `rumqttc`'s codec, with two things it does not do. A packet that is larger than any
 //! answer can be is passed over instead of ending the session, and a stream that ends within a packet says so.
 
+use std::fmt;
 use std::io;
 
-use rumqttc::mqttbytes::Error;
-use rumqttc::mqttbytes::v4::{Codec, Packet};
+use rumqttc::mqttbytes::v4::{Codec, ConnectReturnCode, Packet, PubAck, SubAck};
+use rumqttc::mqttbytes::{Error, QoS};
 use tokio_util::bytes::{Buf, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
 
@@ -43,14 +44,19 @@ pub enum Broken {
 #[derive(Debug)]
 pub struct Packets {
     codec: Codec,
+    /// Whether anything has come: the first packet can only be a CONNACK.
+    greeted: bool,
     /// How many bytes of an oversized packet are still to be passed over.
     skip: usize,
 }
 
+/// The first byte of a CONNACK (section 3.2.1).
+const CONNACK: u8 = 0x20;
+
 impl Default for Packets {
     fn default() -> Self {
         let codec = Codec { max_incoming_size: MAX_INCOMING, max_outgoing_size: MAX_OUTGOING };
-        Self { codec, skip: 0 }
+        Self { codec, greeted: false, skip: 0 }
     }
 }
 
@@ -59,6 +65,13 @@ impl Decoder for Packets {
     type Error = Broken;
 
     fn decode(&mut self, stream: &mut BytesMut) -> Result<Option<Incoming>, Broken> {
+        match stream.first() {
+            Some(&byte) if !self.greeted && byte != CONNACK => {
+                return Err(Broken::NotMqtt(Error::IncorrectPacketFormat));
+            }
+            Some(_) => self.greeted = true,
+            None => {}
+        }
         let skipped = self.skip.min(stream.len());
         stream.advance(skipped);
         self.skip = self.skip.saturating_sub(skipped);
@@ -95,5 +108,40 @@ impl Encoder<Packet> for Packets {
 
     fn encode(&mut self, packet: Packet, stream: &mut BytesMut) -> Result<(), Broken> {
         self.codec.encode(packet, stream).map_err(Broken::NotMqtt)
+    }
+}
+
+impl fmt::Display for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Oversized(bytes) => write!(f, "a packet of {bytes} bytes"),
+            Self::ConnectRefused(_) | Self::Packet(Packet::ConnAck(_)) => f.write_str("CONNACK"),
+            Self::Packet(Packet::SubAck(SubAck { pkid, .. })) => write!(f, "a SUBACK of packet {pkid}"),
+            Self::Packet(Packet::Publish(_)) => f.write_str("a message"),
+            Self::Packet(Packet::PubAck(PubAck { pkid })) => write!(f, "a PUBACK of packet {pkid}"),
+            Self::Packet(Packet::PingResp) => f.write_str("PINGRESP"),
+            Self::Packet(_) => f.write_str("another packet"),
+        }
+    }
+}
+
+/// A quality of service as its number.
+pub(super) fn level(qos: QoS) -> u8 {
+    match qos {
+        QoS::AtMostOnce => 0,
+        QoS::AtLeastOnce => 1,
+        QoS::ExactlyOnce => 2,
+    }
+}
+
+/// A return code of CONNACK as its number (section 3.2.2.3).
+pub(super) fn number_of(code: ConnectReturnCode) -> u8 {
+    match code {
+        ConnectReturnCode::Success => 0,
+        ConnectReturnCode::RefusedProtocolVersion => 1,
+        ConnectReturnCode::BadClientId => 2,
+        ConnectReturnCode::ServiceUnavailable => 3,
+        ConnectReturnCode::BadUserNamePassword => 4,
+        ConnectReturnCode::NotAuthorized => 5,
     }
 }

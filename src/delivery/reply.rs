@@ -10,10 +10,11 @@
 //! which of the two it is. `reportId` may be missing. `ErrorCode` is an open string; `InvalidPayload` and `Throttled` are
 //! known. Answers come in the encoding of the report.
 
+use ciborium::Value as Cbor;
 use serde_json::Value as Json;
 
-use super::Encoding;
 use crate::escape::shortened;
+use crate::report::Encoding;
 use crate::thing::ThingName;
 
 /// An answer to our report.
@@ -69,11 +70,12 @@ impl Reply {
             return Err(NotOurs::OtherThing(shortened(name)));
         }
         match document.get("reportId") {
-            Some(Json::Number(id)) if id.as_u64() != Some(report_id) => {
-                return Err(NotOurs::OtherReport(id.to_string()));
+            Some(id @ (Json::Number(_) | Json::String(_))) => {
+                let text = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+                if text.trim_end_matches(".0") != report_id.to_string() {
+                    return Err(NotOurs::OtherReport(shortened(&text)));
+                }
             }
-            Some(Json::String(id)) if *id != report_id.to_string() => return Err(NotOurs::OtherReport(shortened(id))),
-            Some(Json::Number(_) | Json::String(_)) => {}
             _ if answer.retained => return Err(NotOurs::Retained),
             _ => {}
         }
@@ -108,7 +110,30 @@ pub struct Answer<'a> {
 fn decode(payload: &[u8], encoding: Encoding) -> Result<Json, NotOurs> {
     match encoding {
         Encoding::Json => serde_json::from_slice(payload).map_err(|error| NotOurs::Garbled(error.to_string())),
-        Encoding::Cbor => ciborium::from_reader(payload)
-            .map_err(|error| NotOurs::Garbled(format!("no CBOR of texts and numbers: {error}"))),
+        Encoding::Cbor => match ciborium::from_reader(payload) {
+            Ok(cbor) => Ok(as_json(cbor)),
+            Err(_) => Err(NotOurs::Garbled("no CBOR".to_owned())),
+        },
+    }
+}
+
+/// CBOR as JSON. What JSON has no word for, a byte string for one, is null: it may stand in a field that nobody asks for.
+fn as_json(cbor: Cbor) -> Json {
+    match cbor {
+        Cbor::Integer(number) => {
+            let number = i128::from(number);
+            let unsigned = u64::try_from(number).map(Json::from);
+            unsigned.or_else(|_| i64::try_from(number).map(Json::from)).unwrap_or_default()
+        }
+        Cbor::Float(number) => Json::from(number),
+        Cbor::Text(text) => Json::String(text),
+        Cbor::Bool(value) => Json::Bool(value),
+        Cbor::Tag(_, value) => as_json(*value),
+        Cbor::Array(list) => list.into_iter().map(as_json).collect(),
+        Cbor::Map(entries) => {
+            let named = entries.into_iter().filter_map(|(name, value)| Some((name.into_text().ok()?, as_json(value))));
+            Json::Object(named.collect())
+        }
+        _ => Json::Null,
     }
 }

@@ -1,10 +1,8 @@
-//! One delivery, in one straight line: look-up, TCP, TLS, CONNECT, SUBSCRIBE, PUBLISH, the answer, DISCONNECT (MQTT 3.1.1).
+//! One session with the broker, in one straight line: CONNECT, SUBSCRIBE, PUBLISH, the answer, DISCONNECT (MQTT 3.1.1).
 //!
-//! Every phase has a name, a limit, and words for what can go wrong in it; all of them together have one deadline. How AWS
-//! IoT says no is in its developer guide: CONNACK 5 or its own 7 ("MQTT"), or a connection that is closed after CONNECT,
-//! SUBSCRIBE or PUBLISH when a policy forbids it.
+//! How AWS IoT says no is in its developer guide: CONNACK 5 or its own 7 ("MQTT"), or a connection that is closed after
+//! CONNECT, SUBSCRIBE or PUBLISH when a policy forbids it.
 
-use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,15 +15,14 @@ use rumqttc::mqttbytes::v4::{
 use tokio::time::{Instant, timeout_at};
 use tokio_util::codec::Framed;
 
-use super::connection::{
-    Phase, Stream, Way, about_our_certificate, certificate_refused, connect, later, limit, shown, took,
-};
-use super::network::Traffic;
-use super::packets::{Broken, Incoming, Packets};
+use super::connection::{Phase, Running, Stream, Way, about_our_certificate, certificate_refused, connect, later};
+use super::packets::{Broken, Incoming, Packets, level, number_of};
 use super::reply::{Answer, Reply};
 use super::settings::Settings;
-use super::{Encoding, Ended, Outcome, tls};
+use super::stream::Traffic;
+use super::{Ended, Outcome};
 use crate::escape::shortened;
+use crate::report::Encoding;
 
 /// The longest the farewell takes.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -59,6 +56,8 @@ pub struct Session<'a> {
     answers: Answers,
     /// When the PUBLISH was written, at least in part.
     published: Option<Instant>,
+    /// Whether the other side is still there.
+    is_open: bool,
 }
 
 /// Whether the answers can come.
@@ -68,8 +67,8 @@ enum Answers {
     Unwanted,
     /// Both will come.
     Both,
-    /// One of the subscriptions was refused.
-    One,
+    /// The subscription to this one was refused.
+    AllBut(&'static str),
     /// Both subscriptions were refused.
     None,
 }
@@ -80,9 +79,12 @@ enum Break {
     Closed,
     /// Anything else.
     Broken(Broken),
-    /// The time was up, after so long.
-    TimeUp(Duration),
+    /// The time was up.
+    TimeUp(Running),
 }
+
+/// The answers, by the last level of their topics.
+const ANSWERS: [&str; 2] = ["accepted", "rejected"];
 
 impl<'a> Session<'a> {
     /// Connects, and subscribes to the answers if they are wanted.
@@ -92,19 +94,13 @@ impl<'a> Session<'a> {
     pub async fn open(way: Way<'a>, encoding: Encoding, wants_answer: bool) -> Result<Self, Ended> {
         let (stream, traffic) = connect(way).await?;
         let stream = Framed::new(stream, Packets::default());
-        let mut session = Self { way, stream, traffic, encoding, answers: Answers::Unwanted, published: None };
+        let answers = Answers::Unwanted;
+        let mut session = Self { way, stream, traffic, encoding, answers, published: None, is_open: true };
         session.log_in().await?;
         if wants_answer {
             session.answers = session.subscribe().await?;
         }
         Ok(session)
-    }
-
-    /// Publishes a report, and waits for what becomes of it.
-    pub async fn publish(mut self, message: Message) -> Ended {
-        let ended = self.exchange(message).await;
-        let _gone = self.say_goodbye().await;
-        ended
     }
 
     /// CONNECT to CONNACK.
@@ -113,18 +109,18 @@ impl<'a> Session<'a> {
         let mut connect = Connect::new(client_id);
         connect.keep_alive = KEEP_ALIVE;
         connect.clean_session = true;
-        let start = Instant::now();
-        self.send(Phase::Connect, Packet::Connect(connect)).await?;
-        let code = match self.receive(Phase::Connect).await? {
+        let running = self.way.begin(Phase::Connect);
+        self.send(running, Packet::Connect(connect)).await?;
+        let code = match self.receive(running).await? {
             Incoming::Packet(Packet::ConnAck(ConnAck { code: ConnectReturnCode::Success, session_present })) => {
                 let old = if session_present { "; the broker had an old session" } else { "" };
-                let took = took(start);
-                self.tell(&format!("CONNECT: client id {client_id} let in, clean session, in {took}{old}"));
+                let took = running.took();
+                self.tell(&format!("CONNECT: client id {client_id} accepted, clean session, in {took}{old}"));
                 return Ok(());
             }
             Incoming::Packet(Packet::ConnAck(ConnAck { code, .. })) => number_of(code),
             Incoming::ConnectRefused(code) => code,
-            other => return Err(self.unexpected(Phase::Connect, "CONNACK", &other)),
+            other => return Err(self.unexpected(running, "CONNACK", &other)),
         };
         let (outcome, meaning, hint) = match code {
             1 => (Outcome::Lost, "it does not speak MQTT 3.1.1", "use a broker that does".to_owned()),
@@ -135,95 +131,96 @@ impl<'a> Session<'a> {
             4 | 5 | 7 => (Outcome::NotAuthorized, "not authorized", self.connect_hint()),
             _ => (Outcome::Lost, "a reason that is not known", "look into the broker's log".to_owned()),
         };
-        let text = format!("CONNECT: {} refused: CONNACK {code}, {meaning}", self.way.settings.endpoint);
-        Err(Ended::before_publish(outcome, text).hint(hint))
+        let reason = format!("refused with CONNACK {code}: {meaning}");
+        Err(Ended { outcome, ..self.way.lost(Phase::Connect, &reason) }.hint(hint))
     }
 
     /// SUBSCRIBE to SUBACK.
     async fn subscribe(&mut self) -> Result<Answers, Ended> {
-        let filters = ["accepted", "rejected"].map(|answer| SubscribeFilter::new(self.topic(answer), QoS::AtLeastOnce));
-        let start = Instant::now();
+        let filters = ANSWERS.map(|answer| SubscribeFilter::new(self.topic(answer), QoS::AtLeastOnce));
+        let running = self.way.begin(Phase::Subscribe);
         let subscribe = Subscribe { pkid: SUBSCRIBE_ID, filters: filters.to_vec() };
-        self.send(Phase::Subscribe, Packet::Subscribe(subscribe)).await?;
+        self.send(running, Packet::Subscribe(subscribe)).await?;
         let codes = loop {
-            match self.receive(Phase::Subscribe).await? {
+            match self.receive(running).await? {
                 Incoming::Packet(Packet::SubAck(SubAck { pkid: SUBSCRIBE_ID, return_codes })) => break return_codes,
-                Incoming::Packet(Packet::Publish(_)) | Incoming::Oversized(_) => {} // kept messages may come early
-                other => return Err(self.unexpected(Phase::Subscribe, "SUBACK", &other)),
+                early @ (Incoming::Packet(Packet::Publish(_)) | Incoming::Oversized(_)) => {
+                    self.tell(&format!("ignored: {early} before SUBACK"));
+                }
+                other => return Err(self.unexpected(running, "the SUBACK of this SUBSCRIBE", &other)),
             }
         };
-        let took = took(start);
-        let mut granted = Vec::new();
-        for (filter, code) in filters.iter().zip(codes.iter().map(Some).chain([None, None])) {
-            let answer = match code {
+        let took = running.took();
+        let mut refused = Vec::new();
+        for ((filter, answer), code) in filters.iter().zip(ANSWERS).zip(codes.iter().map(Some).chain([None, None])) {
+            let said = match code {
                 Some(SubscribeReasonCode::Success(qos)) => format!("granted with QoS {}", level(*qos)),
                 Some(SubscribeReasonCode::Failure) => "refused".to_owned(),
                 None => "not answered".to_owned(),
             };
-            self.tell(&format!("SUBSCRIBE: {} {answer}, in {took}", filter.path));
-            granted.push(matches!(code, Some(SubscribeReasonCode::Success(_))));
+            self.tell(&format!("SUBSCRIBE: {} {said}, in {took}", filter.path));
+            if !matches!(code, Some(SubscribeReasonCode::Success(_))) {
+                refused.push(answer);
+            }
         }
-        Ok(match granted.as_slice() {
-            [true, true] => Answers::Both,
-            [false, false] => Answers::None,
-            _ => Answers::One,
+        Ok(match refused.as_slice() {
+            [] => Answers::Both,
+            [one] => Answers::AllBut(one),
+            _ => Answers::None,
         })
     }
 
     /// PUBLISH to the answer, or to PUBACK where no answer can come.
-    async fn exchange(&mut self, message: Message) -> Ended {
+    pub async fn publish(&mut self, message: Message) -> Ended {
         let Message { report_id, encoding, payload } = message;
         let topic = self.way.settings.topic(encoding);
         let bytes = payload.len();
         let mut publish = Publish::new(topic.clone(), QoS::AtLeastOnce, payload);
         publish.pkid = PUBLISH_ID;
-        let start = Instant::now();
-        self.published = Some(start);
-        if let Err(ended) = self.send(Phase::Publish, Packet::Publish(publish)).await {
+        let running = self.way.begin(Phase::Publish);
+        self.published = Some(Instant::now());
+        if let Err(ended) = self.send(running, Packet::Publish(publish)).await {
             return ended;
         }
         self.published = Some(Instant::now());
         self.tell(&format!("PUBLISH: report {report_id}, {bytes} bytes, to {topic}"));
         let mut acknowledged = false;
         loop {
-            let incoming = match self.incoming(self.way.deadline).await {
+            let incoming = match self.incoming(running).await {
                 Ok(incoming) => incoming,
                 Err(broken) => return self.unanswered(broken, acknowledged),
             };
             match incoming {
                 Incoming::Packet(Packet::PubAck(PubAck { pkid: PUBLISH_ID })) => {
                     acknowledged = true;
-                    self.tell(&format!("PUBACK after {}", took(start)));
+                    self.tell(&format!("PUBACK after {}", running.took()));
                     match self.answers {
-                        Answers::Unwanted => {
-                            return self.end(Outcome::Acknowledged, "acknowledged by the broker", None);
-                        }
-                        Answers::None => return self.unconfirmed(),
-                        Answers::Both | Answers::One => {}
+                        Answers::Unwanted => return self.end(Outcome::Acknowledged, "acknowledged by the broker", ""),
+                        Answers::None => return self.unconfirmed("its answers", acknowledged),
+                        Answers::Both | Answers::AllBut(_) => {}
                     }
                 }
                 Incoming::Packet(Packet::Publish(answer)) => {
-                    if let Some(ended) = self.answer(answer, report_id, start).await {
+                    if let Some(ended) = self.answer(answer, report_id, running).await {
                         return ended;
                     }
                 }
-                Incoming::Oversized(bytes) => self.tell(&format!("ignored: a packet of {bytes} bytes")),
-                other => self.tell(&format!("ignored: {}", name_of(&other))),
+                other => self.tell(&format!("ignored: {other}")),
             }
         }
     }
 
     /// Judges a message that came: how it ended, if it is the answer.
-    async fn answer(&mut self, message: Publish, report_id: u64, start: Instant) -> Option<Ended> {
+    async fn answer(&mut self, message: Publish, report_id: u64, running: Running) -> Option<Ended> {
         let Publish { qos, retain, topic, pkid, payload, .. } = message;
         if qos == QoS::AtLeastOnce {
-            let _unsent = self.send(Phase::Publish, Packet::PubAck(PubAck::new(pkid))).await;
+            let _unsent = self.send(running, Packet::PubAck(PubAck::new(pkid))).await;
         }
-        let accepted = topic == self.topic("accepted");
-        if !accepted && topic != self.topic("rejected") {
+        let Some(kind) = ANSWERS.into_iter().find(|answer| topic == self.topic(answer)) else {
             self.tell(&format!("ignored: a message to {}", shortened(&topic)));
             return None;
-        }
+        };
+        let accepted = kind == "accepted";
         let answer = Answer { accepted, encoding: self.encoding, retained: retain, payload: &payload };
         let reply = match Reply::parse(&answer, &self.way.settings.thing_name, report_id) {
             Ok(reply) => reply,
@@ -232,148 +229,135 @@ impl<'a> Session<'a> {
                 return None;
             }
         };
-        let took = took(start);
+        self.tell(&format!("{kind} after {}", running.took()));
         let throttled = reply.is_throttled();
-        match reply {
-            Reply::Accepted => {
-                self.tell(&format!("accepted after {took}"));
-                Some(self.end(Outcome::Accepted, "accepted", None))
-            }
+        Some(match reply {
+            Reply::Accepted => self.end(Outcome::Accepted, "accepted", ""),
             Reply::Rejected { code, message } => {
-                self.tell(&format!("rejected after {took}"));
                 let why = match (code.as_str(), message.as_str()) {
                     ("", "") => "without a reason".to_owned(),
                     (code, "") => code.to_owned(),
                     ("", message) => message.to_owned(),
                     (code, message) => format!("{code}: {message}"),
                 };
-                let report = format!("report {report_id}");
-                Some(if throttled {
+                let text = format!("report {report_id} rejected: {why}");
+                if throttled {
                     let hint = "the service takes a report every 5 minutes; try again then";
-                    self.end(Outcome::Throttled, &format!("{report} throttled: {why}"), Some(hint))
+                    self.end(Outcome::Throttled, &text, hint)
                 } else {
-                    let hint = "look at the report with --dry-run; the same one would be rejected again";
-                    self.end(Outcome::Rejected, &format!("{report} rejected: {why}"), Some(hint))
-                })
+                    let hint = "look at the report with --dry-run; one like it would be rejected again";
+                    self.end(Outcome::Rejected, &text, hint)
+                }
             }
-        }
+        })
     }
 
     /// How it ends when no answer came after the PUBLISH.
     fn unanswered(&self, broken: Break, acknowledged: bool) -> Ended {
+        const LATER: &str =
+            "the report may have arrived; the next one counts its traffic again. Try again in 5 minutes";
+        const SILENCE: &str = "is Device Defender in use in this account, and may this client receive on .../accepted and \
+                               .../rejected (iot:Receive)? For a broker without Device Defender there is --no-wait. Try \
+                               again in 5 minutes";
         let seen = if acknowledged { "the broker took the report (PUBACK)" } else { "no PUBACK came" };
-        let hint = "the report may have arrived; the next one counts its traffic again. Try again in 5 minutes";
-        match broken {
-            Break::Closed if !acknowledged => {
-                let hint = format!("AWS IoT does so when no policy allows iot:Publish on {}", self.topic(""));
-                self.end(Outcome::NotAuthorized, "the broker closed the connection after the PUBLISH", Some(&hint))
+        match (broken, self.answers) {
+            (Break::Closed, _) if !acknowledged => {
+                let topic = self.way.settings.topic(self.encoding);
+                let hint = format!("AWS IoT does so when no policy allows iot:Publish on {topic}");
+                self.end(Outcome::NotAuthorized, "the broker closed the connection after the PUBLISH", &hint)
             }
-            Break::Broken(Broken::Io(error)) if about_our_certificate(&error).is_some() => self.refused(&error),
-            Break::TimeUp(_) if self.answers == Answers::One => self.unconfirmed(),
-            Break::TimeUp(_) if acknowledged => self.end(
-                Outcome::Unanswered,
-                &format!("no answer in time; {seen}"),
-                Some(
-                    "is Device Defender in use in this account, and may this client receive on .../accepted and \
-                     .../rejected (iot:Receive)? For a broker without Device Defender there is --no-wait. Try again in 5 \
-                     minutes",
-                ),
-            ),
-            other => self.end(Outcome::Unanswered, &format!("{}; {seen}", self.reason(&other)), Some(hint)),
+            (Break::Broken(Broken::Io(error)), _) if about_our_certificate(&error).is_some() => self.refused(&error),
+            (Break::TimeUp(_), Answers::AllBut(answer)) => self.unconfirmed(&format!(".../{answer}"), acknowledged),
+            (Break::TimeUp(_), _) if acknowledged => {
+                self.end(Outcome::Unanswered, &format!("no answer in time; {seen}"), SILENCE)
+            }
+            (other, _) => self.end(Outcome::Unanswered, &format!("{}; {seen}", self.reason(&other)), LATER),
         }
     }
 
-    /// How it ends when the answers must not be heard.
-    fn unconfirmed(&self) -> Ended {
+    /// How it ends when answers must not be heard.
+    fn unconfirmed(&self, answers: &str, acknowledged: bool) -> Ended {
+        let seen = if acknowledged { "the broker took the report (PUBACK)" } else { "no PUBACK came" };
+        let text = format!("the subscription to {answers} is refused, so the report is not confirmed; {seen}");
         let hint = format!("a policy must allow iot:Subscribe on {} and .../rejected", self.topic("accepted"));
-        let text = "the report was sent, but the subscription to its answers is refused";
-        self.end(Outcome::NotAuthorized, text, Some(&hint))
+        self.end(Outcome::NotAuthorized, &text, &hint)
     }
 
     /// An end after the PUBLISH.
-    fn end(&self, outcome: Outcome, text: &str, hint: Option<&str>) -> Ended {
+    fn end(&self, outcome: Outcome, text: &str, hint: &str) -> Ended {
         let text = format!("{}: {text}", self.way.settings.endpoint);
-        Ended { outcome, published: self.published.map(Instant::into_std), text, hint: hint.map(str::to_owned) }
+        let hint = (!hint.is_empty()).then(|| hint.to_owned());
+        Ended { outcome, published: self.published.map(Instant::into_std), text, hint }
     }
 
     /// DISCONNECT, and the end of the connection, in good order if the other side lets us.
-    async fn say_goodbye(&mut self) -> Result<(), Break> {
-        let deadline = self.way.deadline.max(Instant::now()).min(later(FAREWELL));
+    pub async fn close(mut self) {
         let farewell = async {
             self.stream.send(Packet::Disconnect).await?;
             self.stream.close().await
         };
-        timeout_at(deadline, farewell).await.map_err(|_| Break::TimeUp(FAREWELL))?.map_err(Break::Broken)?;
-        let Traffic { received, sent, .. } = &*self.traffic;
-        self.tell(&format!("DISCONNECT; {} bytes sent, {} received", sent.get(), received.get()));
-        Ok(())
+        if self.is_open && matches!(timeout_at(later(FAREWELL), farewell).await, Ok(Ok(()))) {
+            let Traffic { received, sent, .. } = &*self.traffic;
+            self.tell(&format!("DISCONNECT; {} bytes sent, {} received", sent.get(), received.get()));
+        }
     }
 
     /// Sends a packet.
-    async fn send(&mut self, phase: Phase, packet: Packet) -> Result<(), Ended> {
-        let start = Instant::now();
-        let deadline = limit(self.way, phase);
-        let broken = match timeout_at(deadline, self.stream.send(packet)).await {
+    async fn send(&mut self, running: Running, packet: Packet) -> Result<(), Ended> {
+        let broken = match timeout_at(running.deadline, self.stream.send(packet)).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(broken)) => Break::Broken(broken),
-            Err(_) => Break::TimeUp(start.elapsed()),
+            Err(_) => Break::TimeUp(running),
         };
-        let said = self.last_words(broken).await;
-        Err(match phase {
-            Phase::Publish => self.unanswered(said, false),
-            _ => self.lost(phase, said),
+        self.is_open = false;
+        Err(match running.phase {
+            Phase::Publish => self.unanswered(broken, false),
+            _ => self.lost(running, broken),
         })
     }
 
-    /// What the other side said before a send failed: an alert, perhaps, which tells more than that the pipe is broken.
-    async fn last_words(&mut self, broken: Break) -> Break {
-        match self.incoming(self.way.deadline.min(later(FAREWELL))).await {
-            Err(said @ Break::Broken(Broken::Io(_))) if !is_loss(&said) => said,
-            _ => broken,
-        }
-    }
-
     /// Receives a packet in a phase before the PUBLISH.
-    async fn receive(&mut self, phase: Phase) -> Result<Incoming, Ended> {
-        match self.incoming(limit(self.way, phase)).await {
+    async fn receive(&mut self, running: Running) -> Result<Incoming, Ended> {
+        match self.incoming(running).await {
             Ok(incoming) => Ok(incoming),
-            Err(broken) => Err(self.lost(phase, broken)),
+            Err(broken) => Err(self.lost(running, broken)),
         }
     }
 
-    async fn incoming(&mut self, deadline: Instant) -> Result<Incoming, Break> {
-        let start = Instant::now();
-        match timeout_at(deadline, self.stream.next()).await {
-            Ok(Some(Ok(incoming))) => Ok(incoming),
-            Ok(None) => Err(Break::Closed),
-            // TLS without its own farewell: what AWS IoT and others do when they close.
-            Ok(Some(Err(Broken::Io(error)))) if error.kind() == ErrorKind::UnexpectedEof => Err(Break::Closed),
-            Ok(Some(Err(broken))) => Err(Break::Broken(broken)),
-            Err(_) => Err(Break::TimeUp(start.elapsed())),
-        }
+    async fn incoming(&mut self, running: Running) -> Result<Incoming, Break> {
+        let broken = match timeout_at(running.deadline, self.stream.next()).await {
+            Ok(Some(Ok(incoming))) => return Ok(incoming),
+            Err(_) => return Err(Break::TimeUp(running)),
+            Ok(None) => Break::Closed,
+            Ok(Some(Err(broken))) => Break::Broken(broken),
+        };
+        self.is_open = false;
+        Err(broken)
     }
 
     /// How it ends when the connection breaks before the PUBLISH.
-    fn lost(&self, phase: Phase, broken: Break) -> Ended {
-        let endpoint = &self.way.settings.endpoint;
+    fn lost(&self, running: Running, broken: Break) -> Ended {
+        let phase = running.phase;
         match broken {
-            Break::Closed => {
-                if let Some(stranger) = self.traffic.stranger(self.way.tls.is_some()) {
-                    return Ended::before_publish(Outcome::Lost, format!("{phase}: {endpoint} is {stranger}"));
-                }
-                let text = format!("{phase}: {endpoint} closed the connection instead of answering");
+            Break::Broken(Broken::Io(error)) if about_our_certificate(&error).is_some() => self.refused(&error),
+            Break::Closed if self.traffic.instead_of_mqtt().is_none() => {
                 let hint = match phase {
                     Phase::Subscribe => {
                         format!("AWS IoT does so when no policy allows iot:Subscribe on {}", self.topic("accepted"))
                     }
-                    _ => format!("AWS IoT does so when it lets a client not in: {}", self.connect_hint()),
+                    _ => format!("AWS IoT does so when it does not accept a client: {}", self.connect_hint()),
                 };
-                Ended::before_publish(Outcome::NotAuthorized, text).hint(hint)
+                let ended = self.way.lost(phase, "the broker closed the connection instead of answering");
+                Ended { outcome: Outcome::NotAuthorized, ..ended }.hint(hint)
             }
-            Break::Broken(Broken::Io(error)) if about_our_certificate(&error).is_some() => self.refused(&error),
             other => {
-                let text = format!("{phase}: {endpoint}: {}", self.reason(&other));
-                Ended::before_publish(Outcome::Lost, text).hint("nothing was sent; try again later")
+                let hint =
+                    if self.traffic.instead_of_mqtt().is_some() || matches!(other, Break::Broken(Broken::NotMqtt(_))) {
+                        "is this the right endpoint and port?"
+                    } else {
+                        "nothing was sent; try again later"
+                    };
+                self.way.lost(phase, &self.reason(&other)).hint(hint)
             }
         }
     }
@@ -385,20 +369,21 @@ impl<'a> Session<'a> {
 
     /// Why a connection broke.
     fn reason(&self, broken: &Break) -> String {
-        match broken {
-            Break::Closed => "the broker closed the connection".to_owned(),
-            Break::TimeUp(after) => format!("no answer within {}", shown(*after)),
-            Break::Broken(broken @ Broken::NotMqtt(_)) => match self.traffic.stranger(self.way.tls.is_some()) {
-                Some(stranger) if self.way.tls.is_none() => format!("this is {stranger}"),
-                _ => format!("the answer is not MQTT 3.1.1: {broken}"),
-            },
-            Break::Broken(broken) => format!("the connection broke: {broken}"),
+        match (self.traffic.instead_of_mqtt(), broken) {
+            (Some(stranger), _) => format!("no MQTT broker, but {stranger}"),
+            (None, Break::Closed) => "the broker closed the connection".to_owned(),
+            (None, Break::TimeUp(running)) => running.timed_out(),
+            (None, Break::Broken(Broken::NotMqtt(error))) => format!("the answer is not MQTT 3.1.1: {error}"),
+            (None, Break::Broken(Broken::MidPacket)) => {
+                "the connection was closed in the middle of a packet".to_owned()
+            }
+            (None, Break::Broken(Broken::Io(error))) => format!("the connection broke: {error}"),
         }
     }
 
-    fn unexpected(&self, phase: Phase, wanted: &str, got: &Incoming) -> Ended {
-        let text = format!("{phase}: {}: {} came instead of {wanted}", self.way.settings.endpoint, name_of(got));
-        Ended::before_publish(Outcome::Lost, text).hint("is this an MQTT 3.1.1 broker?")
+    fn unexpected(&self, running: Running, wanted: &str, got: &Incoming) -> Ended {
+        let reason = format!("{got} came instead of {wanted}");
+        self.way.lost(running.phase, &reason).hint("is this an MQTT 3.1.1 broker?")
     }
 
     fn connect_hint(&self) -> String {
@@ -409,53 +394,12 @@ impl<'a> Session<'a> {
         )
     }
 
-    /// The topic of a report, or of an answer to it.
+    /// The topic of an answer.
     fn topic(&self, answer: &str) -> String {
-        let topic = self.way.settings.topic(self.encoding);
-        if answer.is_empty() { topic } else { format!("{topic}/{answer}") }
+        format!("{}/{answer}", self.way.settings.topic(self.encoding))
     }
 
     fn tell(&self, text: &str) {
         (self.way.tell)(text);
-    }
-}
-
-/// Whether a connection simply went away.
-fn is_loss(broken: &Break) -> bool {
-    match broken {
-        Break::Broken(Broken::Io(error)) => tls::error_within(error).is_none(),
-        _ => true,
-    }
-}
-
-fn level(qos: QoS) -> u8 {
-    match qos {
-        QoS::AtMostOnce => 0,
-        QoS::AtLeastOnce => 1,
-        QoS::ExactlyOnce => 2,
-    }
-}
-
-fn number_of(code: ConnectReturnCode) -> u8 {
-    match code {
-        ConnectReturnCode::Success => 0,
-        ConnectReturnCode::RefusedProtocolVersion => 1,
-        ConnectReturnCode::BadClientId => 2,
-        ConnectReturnCode::ServiceUnavailable => 3,
-        ConnectReturnCode::BadUserNamePassword => 4,
-        ConnectReturnCode::NotAuthorized => 5,
-    }
-}
-
-/// What a packet is called.
-fn name_of(incoming: &Incoming) -> String {
-    match incoming {
-        Incoming::Oversized(bytes) => format!("a packet of {bytes} bytes"),
-        Incoming::ConnectRefused(_) | Incoming::Packet(Packet::ConnAck(_)) => "CONNACK".to_owned(),
-        Incoming::Packet(Packet::SubAck(_)) => "SUBACK".to_owned(),
-        Incoming::Packet(Packet::Publish(_)) => "PUBLISH".to_owned(),
-        Incoming::Packet(Packet::PubAck(_)) => "PUBACK".to_owned(),
-        Incoming::Packet(Packet::PingResp) => "PINGRESP".to_owned(),
-        Incoming::Packet(_) => "another packet".to_owned(),
     }
 }

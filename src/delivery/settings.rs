@@ -4,19 +4,23 @@
 //! Limits are those of MQTT 3.1.1 (section 1.5.3 and 4.7) and of AWS IoT ("AWS IoT Core limits": 128 bytes for a client
 //! id, 8 levels and 256 bytes for a topic, which a thing name of 128 bytes cannot exceed).
 
+mod values;
+
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use percent_encoding::percent_decode_str;
 use rustls::pki_types::ServerName;
 
-use super::Encoding;
 use super::greengrass::{Core, Field};
 use crate::exit::Exit;
+use crate::report::Encoding;
 use crate::thing::ThingName;
+use values::{
+    is_loopback, parse_client_id, parse_host, parse_path, parse_port, parse_thing_name, parse_timeout, without_secret,
+};
 
 /// The port of MQTT over TLS.
 const TLS_PORT: u16 = 8883;
@@ -24,14 +28,8 @@ const TLS_PORT: u16 = 8883;
 /// The port of MQTT without TLS.
 const PLAIN_PORT: u16 = 1883;
 
-/// The most bytes of a client id that AWS IoT takes.
-const CLIENT_ID_LENGTH: usize = 128;
-
 /// How long a delivery may take unless it is said otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The longest it may be said to take: well inside the keep alive of 20 minutes that the session asks for.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Where a setting came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +42,6 @@ pub enum Origin {
     AwsVariable(&'static str),
     /// A Greengrass core's configuration: file and field.
     Greengrass(PathBuf, &'static str),
-    /// Nowhere: it is what holds when nothing is given.
-    Default,
 }
 
 impl fmt::Display for Origin {
@@ -55,7 +51,6 @@ impl fmt::Display for Origin {
             Self::Variable(flag) => write!(f, "environment variable {}", variable(flag)),
             Self::AwsVariable(name) => write!(f, "environment variable {name}"),
             Self::Greengrass(file, field) => write!(f, "{}: {field}", file.display()),
-            Self::Default => f.write_str("default"),
         }
     }
 }
@@ -114,6 +109,20 @@ pub struct Inputs {
     pub timeout: Option<Given>,
     /// Whether TLS is left out.
     pub insecure_plaintext: bool,
+    /// The Greengrass configuration that was looked into for what is not given.
+    pub core: CoreFile,
+}
+
+/// What became of looking into a Greengrass configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum CoreFile {
+    /// There is none.
+    #[default]
+    None,
+    /// It was read.
+    Read(PathBuf),
+    /// It could not be read, which has been told. What is missing may be in it.
+    Unread,
 }
 
 /// Where reports go, and how.
@@ -166,10 +175,14 @@ pub struct Files {
 }
 
 impl Settings {
-    /// The topic that reports are published to.
+    /// The topic that reports in this encoding are published to.
     #[must_use]
     pub fn topic(&self, encoding: Encoding) -> String {
-        format!("$aws/things/{}/defender/metrics/{}", self.thing_name, encoding.level())
+        let level = match encoding {
+            Encoding::Json => "json",
+            Encoding::Cbor => "cbor",
+        };
+        format!("$aws/things/{}/defender/metrics/{level}", self.thing_name)
     }
 }
 
@@ -181,42 +194,50 @@ impl Inputs {
         self.endpoint.is_none() || self.thing_name.is_none() || !files
     }
 
-    /// Takes what is missing from a Greengrass core's configuration. A core that connects through a proxy gives no
-    /// endpoint, as this program cannot connect that way.
-    ///
-    /// # Errors
-    /// That there is a proxy.
-    pub fn fill_from(&mut self, core: Core) -> Result<(), Fault> {
+    /// Takes what is missing from a Greengrass core's configuration, and adds what is wrong with it to `faults`. The
+    /// port goes with the endpoint. A core that connects through a proxy gives neither, as this program cannot connect
+    /// that way.
+    pub fn fill_from(&mut self, core: Core, faults: &mut Vec<Fault>) {
         let file = core.file;
-        let take = |setting: &mut Option<Given>, field: Option<Field>| {
-            if let (None, Some(Field { name, value })) = (&setting, field) {
-                *setting = Some(Given { text: value.into(), origin: Origin::Greengrass(file.clone(), name) });
+        let mut take = |setting: &mut Option<Given>, field: Option<Field>| {
+            let (None, Some(Field { name, value })) = (&setting, field) else { return };
+            match value {
+                Ok(text) => {
+                    let origin = Origin::Greengrass(file.clone(), name);
+                    *setting = Some(Given { text: text.into(), origin });
+                }
+                Err(kind) => {
+                    let text = format!("{}: {name}: {kind}, where a text is wanted", file.display());
+                    faults.push(Fault { exit: Exit::Settings, text });
+                }
             }
         };
         let proxy = core.proxy.filter(|_| self.endpoint.is_none());
-        take(&mut self.endpoint, core.endpoint);
-        take(&mut self.port, core.port);
-        take(&mut self.thing_name, core.thing_name);
-        take(&mut self.ca_file, core.ca);
-        take(&mut self.cert_file, core.certificate);
-        take(&mut self.key_file, core.key);
-        match proxy {
-            None => Ok(()),
-            Some(field) => Err(Fault {
-                exit: Exit::Settings,
-                text: format!(
-                    "{}: {field}: this core connects through a proxy, which this program cannot; to connect without \
-                     it, give --endpoint",
-                    file.display()
-                ),
-            }),
+        if self.endpoint.is_none() {
+            take(&mut self.endpoint, core.endpoint);
+            take(&mut self.port, core.port);
         }
+        take(&mut self.thing_name, core.thing_name);
+        if !self.insecure_plaintext {
+            take(&mut self.ca_file, core.ca);
+            take(&mut self.cert_file, core.certificate);
+            take(&mut self.key_file, core.key);
+        }
+        if let Some(field) = proxy {
+            let text = format!(
+                "{}: {field}: this core connects through a proxy, which this program cannot; to connect without it, give \
+                 --endpoint",
+                file.display()
+            );
+            faults.push(Fault { exit: Exit::Settings, text });
+        }
+        self.core = CoreFile::Read(file);
     }
 
     /// Checks all settings, and adds what is missing or wrong to `faults`. The files come out by themselves, as they can
     /// be looked at when something else is wrong; what is [`Settings`] is `None` when anything is.
     pub fn check(&self, faults: &mut Vec<Fault>) -> (Option<Settings>, Option<Files>) {
-        let mut check = Check { faults, summary: Vec::new() };
+        let mut check = Check { faults, summary: Vec::new(), core: &self.core };
         let host = check.required("endpoint", "--endpoint", self.endpoint.as_ref(), parse_host);
         let default_port = if self.insecure_plaintext { PLAIN_PORT } else { TLS_PORT };
         let port = check.optional("port", self.port.as_ref(), parse_port, default_port);
@@ -264,11 +285,9 @@ impl Inputs {
             return check.required("client id", "--client-id", self.client_id.as_ref(), parse_client_id);
         }
         let client_id = format!("{}-device-defender", thing_name?);
-        if client_id.len() > CLIENT_ID_LENGTH {
-            let text = format!(
-                "the thing name is so long that the default client id, THING-device-defender, takes more than \
-                 {CLIENT_ID_LENGTH} bytes; give --client-id, one that the policy allows"
-            );
+        if let Err(reason) = parse_client_id(OsStr::new(&client_id)) {
+            let text =
+                format!("client id `{client_id}` (default): {reason}; give --client-id, one that the policy allows");
             check.faults.push(Fault { exit: Exit::Settings, text });
             return None;
         }
@@ -281,6 +300,7 @@ impl Inputs {
 struct Check<'f> {
     faults: &'f mut Vec<Fault>,
     summary: Vec<String>,
+    core: &'f CoreFile,
 }
 
 impl Check<'_> {
@@ -293,12 +313,23 @@ impl Check<'_> {
         parse: fn(&OsStr) -> Result<T, String>,
     ) -> Option<T> {
         let Some(given) = given else {
-            let text =
-                format!("no {name}: give {flag}, the environment variable {}, or --greengrass-root", variable(flag));
+            let variable = variable(flag);
+            let text = match self.core {
+                CoreFile::Unread => return None,
+                CoreFile::Read(file) => {
+                    format!(
+                        "no {name}: {} has none; give {flag} or the environment variable {variable}",
+                        file.display()
+                    )
+                }
+                CoreFile::None => {
+                    format!("no {name}: give {flag}, the environment variable {variable}, or --greengrass-root")
+                }
+            };
             self.faults.push(Fault { exit: Exit::Settings, text });
             return None;
         };
-        let text = given.text.display();
+        let text = without_secret(&given.text.to_string_lossy());
         match parse(&given.text) {
             Ok(value) => {
                 self.summary.push(format!("{name}: {text} ({})", given.origin));
@@ -342,96 +373,5 @@ impl Described for u16 {
 impl Described for Duration {
     fn described(self) -> String {
         humantime::format_duration(self).to_string()
-    }
-}
-
-/// The text of a setting that is no path.
-fn text(given: &OsStr) -> Result<&str, String> {
-    given.to_str().ok_or_else(|| "not UTF-8".to_owned())
-}
-
-fn parse_host(given: &OsStr) -> Result<ServerName<'static>, String> {
-    let text = text(given)?;
-    if text.contains("://") {
-        return Err("give the host name alone, without a scheme such as mqtts://".to_owned());
-    }
-    let unbracketed = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
-    match ServerName::try_from(unbracketed.unwrap_or(text).to_owned()) {
-        Ok(name @ ServerName::IpAddress(_)) => Ok(name),
-        Ok(name) if unbracketed.is_none() => Ok(name),
-        _ if text.split_once(':').is_some_and(|(host, port)| is_name(host) && port.parse::<u16>().is_ok()) => {
-            Err("give the host name alone, and the port with --port".to_owned())
-        }
-        _ if text.contains('/') => Err("give the host name alone, without a path".to_owned()),
-        _ => Err("neither a host name nor an IP address".to_owned()),
-    }
-}
-
-fn is_name(text: &str) -> bool {
-    ServerName::try_from(text).is_ok()
-}
-
-/// Whether a host is this machine by its very name.
-fn is_loopback(host: &ServerName<'_>) -> bool {
-    match host {
-        ServerName::IpAddress(ip) => IpAddr::from(*ip).to_canonical().is_loopback(),
-        name => name.to_str().eq_ignore_ascii_case("localhost"),
-    }
-}
-
-fn parse_port(given: &OsStr) -> Result<u16, String> {
-    match text(given)?.parse() {
-        Ok(port) if port > 0 && !text(given)?.starts_with('+') => Ok(port),
-        _ => Err("a port is a number from 1 to 65535".to_owned()),
-    }
-}
-
-fn parse_thing_name(given: &OsStr) -> Result<ThingName, String> {
-    text(given)?.parse().map_err(|error: crate::thing::NotAThingName| error.to_string())
-}
-
-fn parse_client_id(given: &OsStr) -> Result<String, String> {
-    let text = text(given)?;
-    if text.is_empty() || text.len() > CLIENT_ID_LENGTH {
-        let length = text.len();
-        return Err(format!(
-            "it takes {length} bytes, and a client id takes 1 to {CLIENT_ID_LENGTH}; give a shorter one"
-        ));
-    }
-    if text.chars().any(|c| c.is_control() || matches!(c, '/' | '+' | '#')) {
-        return Err("a client id is without control characters, `/`, `+` and `#`".to_owned());
-    }
-    if text.starts_with('$') {
-        return Err("client ids that begin with `$` are kept for the broker".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
-fn parse_timeout(given: &OsStr) -> Result<Duration, String> {
-    match humantime::parse_duration(text(given)?) {
-        Ok(timeout) if timeout < Duration::from_millis(1) => Err("a timeout is longer than 0".to_owned()),
-        Ok(timeout) if timeout > LONGEST_TIMEOUT => Err("a timeout is at most 10m (m is minutes, M months)".to_owned()),
-        Ok(timeout) => Ok(timeout),
-        Err(error) => Err(format!("no duration such as 30s or 2m: {error}")),
-    }
-}
-
-/// A path: as it stands, or as the `file:` URI of a Greengrass configuration (RFC 8089).
-fn parse_path(given: &OsStr) -> Result<PathBuf, String> {
-    let Some(text) = given.to_str() else { return Ok(PathBuf::from(given)) };
-    if text.is_empty() {
-        return Err("a path is not empty".to_owned());
-    }
-    if text.starts_with("pkcs11:") {
-        return Err("a key or certificate in hardware (PKCS #11, RFC 7512) cannot be used; give files, as of a \
-                    certificate made for this program"
-            .to_owned());
-    }
-    let Some(rest) = text.strip_prefix("file:") else { return Ok(PathBuf::from(text)) };
-    let path =
-        rest.strip_prefix("//localhost/").or_else(|| rest.strip_prefix("///")).or_else(|| rest.strip_prefix('/'));
-    match path.map(|path| percent_decode_str(path).decode_utf8()) {
-        Some(Ok(path)) => Ok(Path::new("/").join(path.trim_start_matches('/'))),
-        _ => Err("a file URI has an absolute path, as in file:///greengrass/certs/core.pem".to_owned()),
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustls::client::ClientConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 use rustls::{AlertDescription, CertificateError, RootCertStore};
 use x509_cert::certificate::{CertificateInner, Raw};
@@ -108,7 +108,7 @@ pub fn load(files: &Files, port: u16, now: SystemTime) -> Result<Credentials, Ve
         && public_key(key.as_ref()).is_some_and(|public_key| public_key != leaf.public_key)
     {
         loading.fault(Exit::Settings, &files.key, "this key does not belong to the certificate");
-        let text = format!("is `{}`; give the key that was made with it", leaf.subject);
+        let text = format!("it is `{}`; give the key that it was made with, or put it first in the file", leaf.subject);
         loading.fault(Exit::Settings, &files.certificate, &text);
     }
     let Loading { mut faults, warnings, summary, .. } = loading;
@@ -173,7 +173,7 @@ impl Loading {
             }
             Ok(certificates) => Some(certificates),
             Err(error) => {
-                self.fault(Exit::Settings, file, &format!("broken PEM: {error}"));
+                self.fault(Exit::Settings, file, &broken_pem(&error));
                 None
             }
         }
@@ -183,16 +183,23 @@ impl Loading {
     fn roots(&mut self, file: &Path) -> Option<RootCertStore> {
         let mut roots = RootCertStore::empty();
         let mut reasons = Vec::new();
+        let mut trusted = Vec::new();
         for certificate in self.certificates(file)? {
             let parsed = Certificate::parse(&certificate);
             let not_valid = parsed.as_ref().and_then(|parsed| parsed.not_valid(self.now));
             let subject = parsed.map_or_else(|| "a certificate".to_owned(), |parsed| format!("`{}`", parsed.subject));
-            match (not_valid, roots.add(certificate)) {
-                (Some(reason), _) => reasons.push(format!("{subject} is {reason}")),
-                (None, Err(error)) => reasons.push(format!("{subject} cannot be trusted: {error}")),
-                (None, Ok(())) => self.summary.push(format!("{}: trusting {subject}", file.display())),
+            if let Some(reason) = not_valid {
+                reasons.push(format!("{subject} is {reason}"));
+            } else if let Err(error) = roots.add(certificate) {
+                reasons.push(format!("{subject} cannot be trusted: {error}"));
+            } else {
+                trusted.push(subject);
             }
         }
+        self.summary.push(match trusted.as_slice() {
+            [one] => format!("{}: trusting {one}", file.display()),
+            many => format!("{}: trusting {} certificates", file.display(), many.len()),
+        });
         let reasons: Vec<String> = reasons.into_iter().map(|reason| format!("{}: {reason}", file.display())).collect();
         if roots.is_empty() {
             self.faults.extend(reasons.into_iter().map(|text| Fault { exit: Exit::Settings, text }));
@@ -254,10 +261,6 @@ impl Loading {
                 return None;
             }
         };
-        if memchr::memmem::find(&text, b"Proc-Type: 4,ENCRYPTED").is_some() {
-            self.fault(Exit::Settings, file, ENCRYPTED);
-            return None;
-        }
         let key = ring::sign::any_supported_type(&key).ok();
         if key.is_none() {
             let reason = "the key cannot be used; RSA of 2048 to 8192 bits, and EC on P-256 or P-384, can";
@@ -273,13 +276,23 @@ const ENCRYPTED: &str = "the key is encrypted, and there is nobody to ask for it
 fn why_no_key(text: &[u8], error: &pem::Error) -> String {
     let has = |line: &[u8]| memchr::memmem::find(text, line).is_some();
     match error {
-        _ if has(b"BEGIN ENCRYPTED PRIVATE KEY") => ENCRYPTED.to_owned(),
+        _ if has(b"BEGIN ENCRYPTED PRIVATE KEY") || has(b"Proc-Type: 4,ENCRYPTED") => ENCRYPTED.to_owned(),
         pem::Error::NoItemsFound if has(b"BEGIN CERTIFICATE") => "a certificate, and no private key in it".to_owned(),
         pem::Error::NoItemsFound => {
             "no private key in it; PEM is wanted, with a line BEGIN PRIVATE KEY (or RSA, EC)".to_owned()
         }
-        error => format!("broken PEM: {error}"),
+        error => broken_pem(error),
     }
+}
+
+fn broken_pem(error: &pem::Error) -> String {
+    let reason = match error {
+        pem::Error::MissingSectionEnd { .. } => "a section has no end line; is the file cut off?",
+        pem::Error::IllegalSectionStart { .. } => "a line that begins a section is malformed",
+        pem::Error::Base64Decode(_) => "what is in a section is not base64",
+        _ => "it cannot be read",
+    };
+    format!("broken PEM: {reason}")
 }
 
 /// The rustls error inside an I/O error.
@@ -321,19 +334,33 @@ pub fn refusal(error: &CertificateError, ca: Option<&Path>, host: &str) -> (Stri
             };
             (format!("it is issued by none of the certificates to trust, {trusted}"), hint.to_owned())
         }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            ("it is expired".to_owned(), "renew the broker's certificate, if this machine's clock is right".to_owned())
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            ("it is not valid yet".to_owned(), "set this machine's clock, if that is wrong".to_owned())
-        }
+        CertificateError::ExpiredContext { time, not_after } => (
+            format!("it expired at {}, and this machine's clock shows {}", at(*not_after), at(*time)),
+            "renew the broker's certificate, if the clock is right".to_owned(),
+        ),
+        CertificateError::NotValidYetContext { time, not_before } => (
+            format!("it is not valid before {}, and this machine's clock shows {}", at(*not_before), at(*time)),
+            "set this machine's clock, if that is wrong".to_owned(),
+        ),
         CertificateError::NotValidForNameContext { presented, .. } => {
-            let names =
-                if presented.is_empty() { "no name at all".to_owned() } else { shortened(&presented.join(", ")) };
+            // Each is written as `DnsName("broker.example.net")`.
+            let names: Vec<&str> = presented.iter().filter_map(|name| name.split('"').nth(1)).collect();
+            let names = if names.is_empty() { "no host name at all".to_owned() } else { shortened(&names.join(", ")) };
             let hint =
-                "give --endpoint the name that the certificate has (subjectAltName; the common name does not count)";
+                "give --endpoint a name that the certificate has (subjectAltName; the common name does not count)";
             (format!("it is not for `{host}`, but for {names}"), hint.to_owned())
         }
+        CertificateError::Other(error) if error.to_string().contains("UnsupportedCertVersion") => {
+            ("it is of X.509 version 1".to_owned(), "issue it again as version 3 with subjectAltName".to_owned())
+        }
+        CertificateError::Other(error) if error.to_string().contains("CaUsedAsEndEntity") => (
+            "it is that of a CA, as self-signed ones are by default".to_owned(),
+            "give the broker a certificate that is none (basicConstraints CA:FALSE)".to_owned(),
+        ),
         other => (other.to_string(), "look at the broker's certificate".to_owned()),
     }
+}
+
+fn at(time: UnixTime) -> String {
+    rfc3339(UNIX_EPOCH.checked_add(Duration::from_secs(time.as_secs())).unwrap_or(UNIX_EPOCH))
 }

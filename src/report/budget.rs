@@ -12,16 +12,7 @@ use serde::Serialize;
 use super::document::Named;
 use super::json::{self, Layout};
 use super::names::Names;
-use super::{Connections, Ports, Report, cbor};
-
-/// How the document is going to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// JSON on one line.
-    Json,
-    /// CBOR.
-    Cbor,
-}
+use super::{Connections, Encoding, Ports, Report, cbor};
 
 /// How many entries of each list were left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -43,6 +43,15 @@ pub struct Report<'a> {
     pub custom_metrics: Option<CustomMetrics>,
 }
 
+/// How a report is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// JSON on one line.
+    Json,
+    /// CBOR.
+    Cbor,
+}
+
 /// How a report is written where the documentation leaves room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Style {

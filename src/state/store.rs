@@ -27,7 +27,7 @@ pub struct Store {
 /// Why the state of a thing cannot be changed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The directory or the lock file cannot be made.
+    /// The directory or a file in it cannot be made or written.
     #[error("{}: {source}", path.display())]
     Unusable {
         /// The directory or file.
@@ -52,7 +52,7 @@ impl Store {
         };
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unusable(dir))?;
         let path = dir.join(format!("{thing}.lock"));
-        let lock = create(dir, OpenOptions::new().create(true), &path).map_err(unusable(&path))?;
+        let lock = open_lock(dir, &path).map_err(unusable(&path))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { dir: dir.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path)),
@@ -63,22 +63,34 @@ impl Store {
     /// Replaces the file: the new one is complete on disk before it takes the old one's name.
     ///
     /// # Errors
-    /// That the file could not be written; the old one is still there then.
-    pub fn save(&self, state: &State) -> io::Result<()> {
+    /// [`StoreError::Unusable`]; the old file is still there then.
+    pub fn save(&self, state: &State) -> Result<(), StoreError> {
         let thing_name = &state.thing_name;
-        let mut text = serde_json::to_vec(&Versioned { version: VERSION, state })?;
+        let mut text = serde_json::to_vec(&Versioned { version: VERSION, state })
+            .map_err(|error| StoreError::Unusable { path: self.dir.clone(), source: error.into() })?;
         text.push(b'\n');
 
+        let path = self.dir.join(format!("{thing_name}.json"));
         let new = self.dir.join(format!("{thing_name}.new"));
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {} // a run that was killed may have left one
-        }
-        let mut file = create(&self.dir, OpenOptions::new().create_new(true), &new)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&new, self.dir.join(format!("{thing_name}.json")))?;
-        File::open(&self.dir)?.sync_all()
+        let replace = || {
+            remove(&new)?; // a run that was killed may have left one
+            let mut file = create(&self.dir, &new)?;
+            file.write_all(&text)?;
+            file.sync_all()?;
+            fs::rename(&new, &path)?;
+            File::open(&self.dir)?.sync_all()
+        };
+        replace().map_err(|source| {
+            drop(remove(&new));
+            StoreError::Unusable { path, source }
+        })
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -90,13 +102,25 @@ struct Versioned<'a> {
     state: &'a State,
 }
 
-/// Opens a file of ours for writing. A link that somebody put in its place is not followed.
-fn create(dir: &Path, options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    let file =
-        options.write(true).mode(0o600).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits()).open(path)?;
+/// Makes a file of ours. A link that somebody put in its place is not followed.
+fn create(dir: &Path, path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     if geteuid().is_root() {
         let owner = dir.metadata()?;
         fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
     }
     Ok(file)
+}
+
+/// Makes the lock file, or opens the one that is there.
+fn open_lock(dir: &Path, path: &Path) -> io::Result<File> {
+    match create(dir, path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
+            let file = OpenOptions::new().write(true).custom_flags(flags).open(path)?;
+            let about = file.metadata()?;
+            if about.is_file() && about.nlink() == 1 { Ok(file) } else { Err(io::Error::other("not a plain file")) }
+        }
+        result => result,
+    }
 }

@@ -76,6 +76,10 @@ fn check_usage(args: &WatchArgs) -> Result<(), Failure> {
     if args.report.custom_metrics.as_deref() == Some(Path::new("-")) {
         return usage("watch reads the custom metrics again each time, and cannot from standard input");
     }
+    if args.report.custom_metrics.as_deref().and_then(|path| path.metadata().ok()).is_some_and(|about| !about.is_file())
+    {
+        return usage("watch reads the custom metrics again each time, from a file, not a pipe or directory");
+    }
     if args.params.as_deref() == Some(Path::new("-")) {
         return usage("watch reads nothing from standard input: --params takes a file");
     }
