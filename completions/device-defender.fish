@@ -35,6 +35,7 @@ complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "col
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "validate-params" -d 'Check the parameters of a Greengrass Device Defender connector'
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "publish" -d 'Send one report to AWS IoT Device Defender, or to any MQTT broker, and wait for the answer'
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "watch" -d 'Report every few minutes, for years'
+complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "detect" -d 'Judge this device, or reports, against a security profile'
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "generate" -d 'Print man pages, shell completions and unit files'
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l netns -d 'Whose network namespace to show: auto, self, or a process number' -r
@@ -136,6 +137,25 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s v -l verbose -d 'Tell every step on standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s q -l quiet -d 'Tell errors only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l profile -d 'The security profile, or its list of behaviors, - for standard input; may be given more than once' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l report -d 'Judge the reports in this file instead of this device, - for standard input' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l netns -d 'Whose network namespace to show: auto, self, or a process number' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l since -d 'Count traffic since: boot, report, or for a duration such as 300s [default: report, where there was one]' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l thing-name -d 'The thing whose state file is read, and that reports are of [default: $AWS_IOT_THING_NAME, or the only one there is]' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l format -d 'Print a table for people, or JSON: the verdicts in one document, of many reports the events, one a line' -r -f -a "table\t'For people'
+json\t'For programs'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l strict -d 'End with 65 when a row was malformed, with 66 when a table could not be read'
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l processes -d 'Show which processes own the ports and connections that violate a behavior'
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s v -l verbose -d 'Tell every step on standard error'
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s q -l quiet -d 'Tell errors only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"

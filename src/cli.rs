@@ -71,15 +71,21 @@ pub enum Command {
     /// certificate, a broker that restarts; certificates and custom metrics are read again each time. Made for systemd,
     /// which it tells its state. With --print the reports go to standard output, a line each, and nowhere else.
     Watch(WatchArgs),
+    /// Judge this device, or reports, against a security profile
+    ///
+    /// Tells for every behavior of a Device Defender security profile, as aws iot describe-security-profile prints it,
+    /// whether this device is in violation of it right now, and why. Judges a report of its own, or with --report one from
+    /// a file, or as many as come: then an alarm that begins or ends is an event.
+    Detect(DetectArgs),
     /// Print man pages, shell completions and unit files
     #[command(hide = true)]
     Generate(GenerateArgs),
 }
 
-/// What is read, and how the report is written.
+/// What a report is made from.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "What is read")]
-pub struct ReportArgs {
+pub struct SourceArgs {
     /// Read the tables below this path instead of /proc
     ///
     /// A proc file system mounted anywhere, such as a host's /proc in a container, or a saved copy of one.
@@ -108,6 +114,14 @@ pub struct ReportArgs {
     /// The report is printed all the same.
     #[arg(long)]
     pub strict: bool,
+}
+
+/// What is read, and how the report is written.
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// What is read.
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// Write long or short field names
     #[arg(long, value_enum, default_value_t, help_heading = "How it is written")]
     pub names: NamesArg,
@@ -309,6 +323,58 @@ pub struct ValidateParamsArgs {
     /// Print text, or one JSON document
     #[arg(long, value_enum, default_value_t)]
     pub format: VerdictFormat,
+}
+
+/// Arguments of `detect`.
+#[derive(Debug, Args)]
+pub struct DetectArgs {
+    /// The security profile, or its list of behaviors, - for standard input; may be given more than once
+    #[arg(long, value_name = "FILE", required = true, num_args = 1.., value_hint = ValueHint::FilePath)]
+    pub profile: Vec<PathBuf>,
+    /// Judge the reports in this file instead of this device, - for standard input
+    ///
+    /// JSON, one report a line or indented, also after its topic as mosquitto_sub -v writes it; or CBOR. With more than
+    /// one report alarms are told as they begin and end. An input that stays open for 3 seconds after its first report
+    /// counts as more than one. Nothing of this device is read then.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(conflicts_with_all = ["netns", "exclude_interface", "custom_metrics", "strict", "since", "processes"])]
+    pub report: Option<PathBuf>,
+    /// What is read.
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Count traffic since: boot, report, or for a duration such as 300s [default: report, where there was one]
+    ///
+    /// boot: all that the counters show. report: since the last report that Device Defender accepted, as the state file
+    /// tells. A duration: wait that long between two looks at the counters. A behavior with durationSeconds is judged
+    /// when that is no longer.
+    #[arg(long, value_name = "WHEN", help_heading = "What is read")]
+    pub since: Option<Since>,
+    /// The thing whose state file is read, and that reports are of [default: $AWS_IOT_THING_NAME, or the only one there is]
+    #[arg(long, value_name = "NAME", env = "DEVICE_DEFENDER_THING_NAME", hide_env_values = true)]
+    #[arg(help_heading = "What is read")]
+    pub thing_name: Option<ThingName>,
+    /// The directory of the state file [default: see FILES in the man page]
+    #[arg(long, value_name = "DIR", env = "DEVICE_DEFENDER_STATE_DIR", hide_env_values = true)]
+    #[arg(value_hint = ValueHint::DirPath, help_heading = "What is read")]
+    pub state_dir: Option<PathBuf>,
+    /// Print a table for people, or JSON: the verdicts in one document, of many reports the events, one a line
+    #[arg(long, value_enum, default_value_t, help_heading = "How it is written")]
+    pub format: DetectFormat,
+    /// Show which processes own the ports and connections that violate a behavior
+    ///
+    /// Looks at every open descriptor of every process; other users' processes take root. For tables.
+    #[arg(long, help_heading = "How it is written")]
+    pub processes: bool,
+}
+
+/// How `detect` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum DetectFormat {
+    /// For people
+    #[default]
+    Table,
+    /// For programs
+    Json,
 }
 
 /// How a verdict is printed.

@@ -89,10 +89,14 @@ impl Exit {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Done => "Done; a report was accepted. Also when the reader of standard output went away.",
-            Self::No => "The check said no: parameters are not valid, or --probe found the path unusable.",
+            Self::No => {
+                "The check said no: parameters are not valid, --probe found the path unusable, or a behavior is violated \
+                 (of many reports: in alarm after the last)."
+            }
             Self::Usage => "The command line is wrong.",
             Self::Input => {
-                "Input was not understood: not JSON, or against the rules; with --strict, also a malformed row."
+                "Input was not understood: not JSON, or against the rules, such as an invalid behavior; with --strict, \
+                 also a malformed row."
             }
             Self::NoInput => {
                 "A file cannot be opened, or no /proc table can be read; with --strict, also when one table of the report \

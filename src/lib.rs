@@ -8,6 +8,7 @@
 //! ```text
 //! /proc ──> collector ──> Sample ──> report::Report::build ──> Report ──> json | cbor | table ──> terminal ──> stdout
 //!                                          ^                     └──> delivery ──> accepted, rejected, no answer
+//!                                          │                     └──> detect (security profile) ──> verdicts
 //!                       state (last accepted counters, last report id)
 //! ```
 //!
@@ -18,6 +19,7 @@
 //! | [`state`] | what survives between runs |
 //! | [`delivery`] | settings, TLS, one MQTT session, the answer |
 //! | [`schedule`] | when `watch` reports; pure |
+//! | [`detect`] | a security profile judged on the device; pure |
 //! | [`params`] | the connector's parameters and their patterns |
 //! | [`commands`] | one file a subcommand; the only place where the parts meet |
 //! | [`cli`] | the flags and their help texts |
@@ -27,8 +29,8 @@
 //! | [`thing`] | the thing name |
 //! | [`time`] | times as they are shown |
 //!
-//! Dependencies point one way: `commands` uses all others; `report` uses the collector's types and `escape`; nothing but
-//! `commands` knows `cli`. Pure parts take clock, byte order and bytes as arguments.
+//! Dependencies point one way: `commands` uses all others; `report` uses the collector's types and `escape`, `detect` the
+//! report's; nothing but `commands` knows `cli`. Pure parts take clock, byte order and bytes as arguments.
 //!
 //! # Rules
 //!
@@ -42,6 +44,7 @@ pub mod cli;
 pub mod collector;
 pub mod commands;
 pub mod delivery;
+pub mod detect;
 pub mod escape;
 pub mod exit;
 pub mod params;

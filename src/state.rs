@@ -11,8 +11,9 @@
 //!               "interfaces": {"eth0": {"bytes_in": 1, "packets_in": 1, "bytes_out": 1, "packets_out": 1}}}}
 //! ```
 //!
-//! `sent` and `baseline` may be `null`, and `sent` may be missing. `taken_at` is for people; nothing is computed from it. Fields that this version does not
-//! know are passed over; a file of another `version` is not used.
+//! `sent` and `baseline` may be `null`, and `sent` may be missing. `taken_at` is for people; no traffic is computed from it,
+//! but `detect` tells by it how much time the traffic covers. Fields that this version does not know are passed over; a file
+//! of another `version` is not used.
 
 pub mod store;
 
@@ -85,7 +86,7 @@ pub struct Baseline {
     proc: PathBuf,
     net: PathBuf,
     namespace: String,
-    /// When, as RFC 3339; for people.
+    /// When, as RFC 3339, by the clock as it was.
     pub taken_at: String,
     interfaces: Interfaces,
 }

@@ -40,18 +40,18 @@ pub enum Verbosity {
     Verbose,
 }
 
+/// Whether standard output is still read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// As far as can be told.
+    There,
+    /// It has been closed.
+    Gone,
+}
+
 /// Standard output, as a result is written to it: a plain file, as the standard library's own standard output passes over
 /// a descriptor that cannot be written to. A named type, so that half a million connections cost no indirect calls.
 pub type Out = BufWriter<File>;
-
-/// What became of the reader of standard output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reader {
-    /// It is there.
-    There,
-    /// It went away, or there never was one.
-    Gone,
-}
 
 /// How important a line is (`syslog(3)`).
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +103,15 @@ impl Terminal {
     ///
     /// # Errors
     /// [`Exit::Output`] for anything else that keeps the result from being written, a full disk for one.
-    pub fn result(&self, write: impl FnOnce(&mut Out) -> io::Result<()>) -> Result<Reader, Failure> {
+    pub fn result(&self, write: impl FnOnce(&mut Out) -> io::Result<()>) -> Result<(), Failure> {
+        self.event(write).map(|_| ())
+    }
+
+    /// Writes a part of a result that comes in parts, at once, and tells whether anyone is there to read the next.
+    ///
+    /// # Errors
+    /// As those of [`Self::result`].
+    pub fn event(&self, write: impl FnOnce(&mut Out) -> io::Result<()>) -> Result<Reader, Failure> {
         let failed = |e: io::Error| Failure::new(Exit::Output, format!("standard output: {e}"));
         let file = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(failed)?);
         let mut out = BufWriter::with_capacity(64 * 1024, file);

@@ -118,7 +118,7 @@ fn the_readme_names_every_flag_of_collect() {
 fn the_readme_shows_what_the_program_prints() {
     let readme = read("README.md");
     let examples: Vec<&str> = readme.split("<!-- ").skip(1).collect();
-    assert_eq!(examples.len(), 3);
+    assert_eq!(examples.len(), 6);
     for example in examples {
         let (args, rest) = example.split_once(" -->\n").unwrap();
         let shown = rest.split("```").nth(1).unwrap().split_once('\n').unwrap().1;

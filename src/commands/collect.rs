@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 use std::{env, thread};
 
+use glob::Pattern;
 use nix::unistd::geteuid;
 
 use super::gather;
@@ -29,11 +30,11 @@ use crate::thing::{NotAThingName, ThingName};
 pub(super) fn run(args: &CollectArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     check_usage(args, terminal)?;
     let state = match args.since {
-        Since::Report => load_state(args, terminal)?,
+        Since::Report => load_state(args.thing_name.as_ref(), args.state_dir.as_deref(), terminal)?,
         Since::Boot | Since::Ago(_) => None,
     };
-    let collector = gather::open_collector(&args.report, terminal)?;
-    let custom = gather::custom_metrics(&args.report)?;
+    let collector = gather::open_collector(&args.report.source, terminal)?;
+    let custom = gather::custom_metrics(&args.report.source)?;
 
     let before = match args.since {
         Since::Boot => {
@@ -41,32 +42,43 @@ pub(super) fn run(args: &CollectArgs, terminal: &Terminal) -> Result<Exit, Failu
             Sample { counters: Some(Interfaces::new()), ..Sample::default() }
         }
         Since::Report => Sample { counters: baseline(&collector, state.as_ref(), terminal), ..Sample::default() },
-        Since::Ago(duration) => {
-            let mut before = collector.sample_counters();
-            before.counters = before.all_counters().cloned();
-            terminal.step(format_args!("waiting {}", humantime::format_duration(duration)));
-            thread::sleep(duration);
-            before
-        }
+        Since::Ago(duration) => first_look(&collector, duration, terminal),
     };
     let mut sample = collector.sample();
     sample.add_problems(before.problems);
     gather::tell(&sample, &collector, terminal)?;
-    let network_stats = match (before.counters, &sample.counters) {
-        (Some(before), Some(now)) => {
-            Some(NetworkStats::new(traffic::since(&before, now), &args.report.exclude_interface))
-        }
-        _ => None,
-    };
-    for pattern in &args.report.exclude_interface {
-        let excluded = sample.counters.iter().flatten().filter(|(name, _)| pattern.matches(name)).count();
-        terminal.step(format_args!("--exclude-interface {pattern}: {excluded} interfaces"));
-    }
+    let network_stats =
+        network_stats(before.counters.as_ref(), &sample, &args.report.source.exclude_interface, terminal);
     let now = gather::unix_time();
     let report_id = state.map_or(now, |state| state.next_report_id(now));
     let report = Report::build(&sample, gather::style(&args.report), report_id, network_stats, custom);
     print(report, args, &collector, terminal)?;
-    Ok(gather::exit_of(&sample, args.report.strict))
+    Ok(gather::exit_of(&sample, args.report.source.strict))
+}
+
+/// Looks at the counters and waits.
+pub(super) fn first_look(collector: &Collector, duration: Duration, terminal: &Terminal) -> Sample {
+    let mut before = collector.sample_counters();
+    if !before.problems.is_empty() {
+        before.counters = None; // an interface whose row was skipped would look new, and all it ever carried count
+    }
+    terminal.step(format_args!("waiting {}", humantime::format_duration(duration)));
+    thread::sleep(duration);
+    before
+}
+
+/// The traffic from `before` to `sample`; `None` when either is unknown.
+pub(super) fn network_stats(
+    before: Option<&Interfaces>,
+    sample: &Sample,
+    exclude: &[Pattern],
+    terminal: &Terminal,
+) -> Option<NetworkStats> {
+    for pattern in exclude {
+        let excluded = sample.counters.iter().flatten().filter(|(name, _)| pattern.matches(name)).count();
+        terminal.step(format_args!("--exclude-interface {pattern}: {excluded} interfaces"));
+    }
+    Some(NetworkStats::new(traffic::since(before?, sample.counters.as_ref()?), exclude))
 }
 
 /// Refuses combinations of flags that make no sense together.
@@ -90,10 +102,14 @@ fn usage(text: &str) -> Failure {
 ///
 /// # Errors
 /// [`Exit::Settings`] when it is not clear whose state is meant.
-fn load_state(args: &CollectArgs, terminal: &Terminal) -> Result<Option<State>, Failure> {
-    let dir = state::directory(args.state_dir.as_deref(), |name| env::var_os(name))
+pub(super) fn load_state(
+    thing_name: Option<&ThingName>,
+    state_dir: Option<&Path>,
+    terminal: &Terminal,
+) -> Result<Option<State>, Failure> {
+    let dir = state::directory(state_dir, |name| env::var_os(name))
         .ok_or_else(|| Failure::new(Exit::Settings, "no state directory: HOME is not set").hint("give --state-dir"))?;
-    let thing = match (&args.thing_name, env::var_os("AWS_IOT_THING_NAME").filter(|name| !name.is_empty())) {
+    let thing = match (thing_name, env::var_os("AWS_IOT_THING_NAME").filter(|name| !name.is_empty())) {
         (Some(thing), _) => thing.clone(),
         (None, Some(name)) => name.to_str().ok_or(NotAThingName).and_then(str::parse).map_err(|error| {
             let name = name.display();
@@ -133,7 +149,7 @@ fn only_thing(dir: &Path) -> Result<ThingName, Failure> {
 }
 
 /// The counters at the last accepted report; `None` when there are none to count from, which has been told then.
-fn baseline(collector: &Collector, state: Option<&State>, terminal: &Terminal) -> Option<Interfaces> {
+pub(super) fn baseline(collector: &Collector, state: Option<&State>, terminal: &Terminal) -> Option<Interfaces> {
     let state = state?;
     match state.baseline(&collector.root.identity()) {
         Ok(baseline) => {
@@ -168,8 +184,8 @@ fn print(
             })?;
         gather::tell_cut(cut, max, terminal);
     }
-    let owners = if args.processes { Some(find_owners(collector, terminal)?) } else { None };
-    let _enough = terminal.result(|out| match args.format {
+    let owners = if args.processes { Some(find_owners(collector, usage, terminal)?) } else { None };
+    terminal.result(|out| match args.format {
         Format::Json => {
             let on_terminal = Layout::Terminal { indent: args.report.max_bytes.is_none() };
             let layout = if terminal.stdout_is_terminal() { on_terminal } else { Layout::Line };
@@ -182,11 +198,18 @@ fn print(
             let view = View { width: terminal.width(), owners: owners.as_ref(), traffic_covers: &covers };
             table::write(&report, view, out)
         }
-    })?;
-    Ok(())
+    })
 }
 
-fn find_owners(collector: &Collector, terminal: &Terminal) -> Result<Owners, Failure> {
+/// Finds who owns the sockets. `usage` makes the failure of a command line that asks for what cannot be.
+///
+/// # Errors
+/// [`Exit::Usage`] for a copy, which has no processes, [`Exit::NoInput`] when they cannot be listed.
+pub(super) fn find_owners(
+    collector: &Collector,
+    usage: fn(&str) -> Failure,
+    terminal: &Terminal,
+) -> Result<Owners, Failure> {
     let root = &collector.root.root;
     if !collector.root.is_procfs {
         return Err(usage(&format!(

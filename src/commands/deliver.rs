@@ -81,7 +81,7 @@ impl Job<'_> {
     /// # Errors
     /// [`Failure`] with what kept the report from being made or sent.
     pub(super) fn deliver(&self, tls: Option<&Arc<ClientConfig>>, state: &mut State) -> Result<Delivered, Failure> {
-        let custom = gather::custom_metrics(self.report)?; // a pipe may keep us waiting; nobody is kept from the state yet
+        let custom = gather::custom_metrics(&self.report.source)?; // a pipe may keep us waiting; nobody is kept from the state yet
         let start = Instant::now();
         let deadline = start.checked_add(self.settings.timeout).unwrap_or(start);
         let mut store = self.lock_state(deadline, state)?;
@@ -129,7 +129,7 @@ impl Job<'_> {
     /// [`Failure`] when nothing can be read, or what there is does not fit.
     pub(super) fn prepare(&self, state: &State, custom: Option<CustomMetrics>) -> Result<Prepared, Failure> {
         let (args, terminal) = (self.report, self.terminal);
-        let collector = gather::open_collector(args, terminal)?;
+        let collector = gather::open_collector(&args.source, terminal)?;
         let sample = collector.sample();
         let now = gather::unix_time();
         gather::tell(&sample, &collector, terminal)?;
@@ -139,7 +139,9 @@ impl Job<'_> {
         }
         let before = counters.and_then(|_| before(state, &collector, terminal));
         let network_stats = match (before, counters) {
-            (Some(before), Some(now)) => Some(NetworkStats::new(traffic::since(&before, now), &args.exclude_interface)),
+            (Some(before), Some(now)) => {
+                Some(NetworkStats::new(traffic::since(&before, now), &args.source.exclude_interface))
+            }
             _ => None,
         };
         let report_id = state.next_report_id(now);
@@ -149,7 +151,7 @@ impl Job<'_> {
         let taken_at = rfc3339(SystemTime::now());
         let counters = counters.cloned();
         let baseline = counters.and_then(|counters| Baseline::new(collector.root.identity(), taken_at, counters));
-        Ok(Prepared { message, baseline, strict: gather::exit_of(&sample, args.strict) })
+        Ok(Prepared { message, baseline, strict: gather::exit_of(&sample, args.source.strict) })
     }
 
     /// The report's bytes, cut to size.

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::cli::{Compat, NamesArg, ReportArgs};
+use crate::cli::{Compat, NamesArg, ReportArgs, SourceArgs};
 use crate::collector::proc_root::Netns;
 use crate::collector::sockets::Endian;
 use crate::collector::{Collector, Problem, Sample};
@@ -24,7 +24,7 @@ const MAX_INPUT: u64 = 1 << 20;
 ///
 /// # Errors
 /// [`Exit::NoInput`] when there is nothing to read.
-pub(super) fn open_collector(args: &ReportArgs, terminal: &Terminal) -> Result<Collector, Failure> {
+pub(super) fn open_collector(args: &SourceArgs, terminal: &Terminal) -> Result<Collector, Failure> {
     let collector = Collector::new(&args.proc, args.netns)
         .map_err(|error| Failure::new(Exit::NoInput, error.to_string()).hint(error.hint()))?;
     let root = &collector.root;
@@ -88,7 +88,7 @@ pub(super) fn exit_of(sample: &Sample, strict: bool) -> Exit {
 ///
 /// # Errors
 /// [`Exit::NoInput`] when it cannot be read, [`Exit::Input`] with every fault in it.
-pub(super) fn custom_metrics(args: &ReportArgs) -> Result<Option<CustomMetrics>, Failure> {
+pub(super) fn custom_metrics(args: &SourceArgs) -> Result<Option<CustomMetrics>, Failure> {
     let Some(path) = args.custom_metrics.as_deref() else { return Ok(None) };
     let name = input_name(path);
     let text = read(path).map_err(|e| Failure::new(Exit::NoInput, format!("custom metrics: {name}: {e}")))?;

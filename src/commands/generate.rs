@@ -1,6 +1,7 @@
 //! `generate`: man pages and completions, from the definitions that the program itself parses with, and unit files.
 
 mod man;
+mod pages;
 mod units;
 
 use std::fs;

@@ -77,7 +77,7 @@ fn show(job: &Job<'_>) -> Result<Exit, Failure> {
         }
         Some(Ok(None)) | None => State::new(thing_name),
     };
-    let Prepared { message, strict, .. } = job.prepare(&state, gather::custom_metrics(job.report)?)?;
+    let Prepared { message, strict, .. } = job.prepare(&state, gather::custom_metrics(&job.report.source)?)?;
     let bytes = message.payload.len();
     let topic = job.settings.topic(message.encoding);
     job.terminal.notice(format_args!("not sent: {bytes} bytes to {endpoint}, topic {topic}"));

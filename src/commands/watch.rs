@@ -181,13 +181,15 @@ impl Printer<'_> {
 
     fn print(&mut self) -> Result<(Reader, Exit), Failure> {
         let (args, terminal) = (self.report, self.terminal);
-        let collector = gather::open_collector(args, terminal)?;
-        let custom = gather::custom_metrics(args)?;
+        let collector = gather::open_collector(&args.source, terminal)?;
+        let custom = gather::custom_metrics(&args.source)?;
         let sample = collector.sample();
         gather::tell(&sample, &collector, terminal)?;
         let now = sample.all_counters();
         let network_stats = match (&self.before, now) {
-            (Some(before), Some(now)) => Some(NetworkStats::new(traffic::since(before, now), &args.exclude_interface)),
+            (Some(before), Some(now)) => {
+                Some(NetworkStats::new(traffic::since(before, now), &args.source.exclude_interface))
+            }
             _ => None,
         };
         let report_id = gather::unix_time().max(self.last_report_id.saturating_add(1));
@@ -196,7 +198,7 @@ impl Printer<'_> {
         if let Some(max) = args.max_bytes {
             gather::fit(&mut report, Encoding::Json, args, max.saturating_sub(1), terminal)?; // and the line end
         }
-        let reader = terminal.result(|out| {
+        let reader = terminal.event(|out| {
             json::write(&report, names, Layout::Line, &mut *out)?;
             out.write_all(b"\n")
         })?;
@@ -204,6 +206,6 @@ impl Printer<'_> {
         if let Some(now) = now {
             self.before = Some(now.clone());
         }
-        Ok((reader, gather::exit_of(&sample, args.strict)))
+        Ok((reader, gather::exit_of(&sample, args.source.strict)))
     }
 }

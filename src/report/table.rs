@@ -46,7 +46,7 @@ pub fn write(report: &Report<'_>, view: View<'_>, out: &mut dyn Write) -> io::Re
 }
 
 /// The id, and the time it stands for.
-fn identify(report_id: u64) -> String {
+pub(crate) fn identify(report_id: u64) -> String {
     const YEAR_9999: u64 = 253_402_300_799; // the last second RFC 3339 can write
     let time = UNIX_EPOCH.checked_add(Duration::from_secs(report_id)).filter(|_| report_id <= YEAR_9999);
     time.map_or_else(
@@ -165,7 +165,7 @@ fn interface(interface: Interface<'_>) -> String {
 }
 
 /// The processes that have one of these sockets open, each once.
-fn processes(owners: &Owners, inodes: &[u64]) -> String {
+pub(crate) fn processes(owners: &Owners, inodes: &[u64]) -> String {
     let mut list: Vec<&Owner> = inodes.iter().flat_map(|&inode| owners.of(inode)).collect();
     list.sort_unstable();
     list.dedup();

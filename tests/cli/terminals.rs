@@ -20,7 +20,7 @@ struct Shown {
 /// Runs the program with standard output on a terminal of so many columns, standard error redirected.
 fn on_terminal(columns: u16, env: &[(&str, &str)], args: &[&str]) -> Shown {
     let stderr = tempfile::NamedTempFile::new().unwrap();
-    let line = r#"stty cols "$COLUMNS_WANTED" && eval "exec \"\$PROGRAM\" $ARGS" 2>"$STDERR""#;
+    let line = r#"stty rows 24 cols "$COLUMNS_WANTED" && eval "exec \"\$PROGRAM\" $ARGS" 2>"$STDERR""#;
     let quoted: Vec<String> = args.iter().map(|arg| format!("'{}'", arg.replace('\'', r"'\''"))).collect();
     let mut command = Command::new("script");
     command.env_clear().current_dir(fixtures()).args(["-qec", line, "/dev/null"]).stdin(Stdio::null());

@@ -172,7 +172,7 @@ proptest! {
         let parsed = Cli::try_parse_from(["device-defender", "collect", &format!("--netns={text}")]).ok();
         let parsed = parsed.map(|cli| {
             let Command::Collect(args) = cli.command else { panic!("not collect") };
-            args.report.netns
+            args.report.source.netns
         });
         prop_assert_eq!(parsed, expected);
     }

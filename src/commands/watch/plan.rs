@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-use crate::cli::{PayloadFormat, ReportArgs, WatchArgs};
+use crate::cli::{PayloadFormat, ReportArgs, SourceArgs, WatchArgs};
 use crate::commands::{resolve, validate_params};
 use crate::delivery::settings::{Fault, Settings};
 use crate::exit::{Exit, Failure};
@@ -45,7 +45,10 @@ pub(super) fn make(args: &WatchArgs, matches: &ArgMatches, terminal: &Terminal) 
             None
         }
     };
-    let report = ReportArgs { proc: proc(args, matches, definition.as_ref(), terminal), ..args.report.clone() };
+    let report = ReportArgs {
+        source: SourceArgs { proc: proc(args, matches, definition.as_ref(), terminal), ..args.report.source.clone() },
+        ..args.report.clone()
+    };
     let interval = interval(args, matches, definition.as_ref()).unwrap_or_else(|fault| {
         faults.push(fault);
         SHORTEST
@@ -73,10 +76,16 @@ pub(super) fn make(args: &WatchArgs, matches: &ArgMatches, terminal: &Terminal) 
 /// Refuses combinations of flags that make no sense together.
 fn check_usage(args: &WatchArgs) -> Result<(), Failure> {
     let usage = |text: &str| Err(Failure::new(Exit::Usage, text).hint("see device-defender watch --help"));
-    if args.report.custom_metrics.as_deref() == Some(Path::new("-")) {
+    if args.report.source.custom_metrics.as_deref() == Some(Path::new("-")) {
         return usage("watch reads the custom metrics again each time, and cannot from standard input");
     }
-    if args.report.custom_metrics.as_deref().and_then(|path| path.metadata().ok()).is_some_and(|about| !about.is_file())
+    if args
+        .report
+        .source
+        .custom_metrics
+        .as_deref()
+        .and_then(|path| path.metadata().ok())
+        .is_some_and(|about| !about.is_file())
     {
         return usage("watch reads the custom metrics again each time, from a file, not a pipe or directory");
     }
@@ -111,14 +120,14 @@ fn proc(args: &WatchArgs, matches: &ArgMatches, definition: Option<&Definition>,
     match path.map(PathBuf::from).filter(|_| !given) {
         Some(path) if path.exists() => path,
         Some(path) => {
-            let instead = args.report.proc.display();
+            let instead = args.report.source.proc.display();
             terminal.notice(format_args!(
                 "ProcDestinationPath {} is not there, as it was only inside Greengrass; reading {instead}",
                 path.display()
             ));
-            args.report.proc.clone()
+            args.report.source.proc.clone()
         }
-        None => args.report.proc.clone(),
+        None => args.report.source.proc.clone(),
     }
 }
 

@@ -1,0 +1,191 @@
+//! This device, judged: a baseline, `--since`, the size of its report, processes.
+
+use std::fs;
+use std::net::TcpListener;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::{Dir, behavior, fixtures};
+
+/// At least 0 bytes sent, in so many seconds: conforms whenever it is judged.
+fn any_traffic(seconds: Option<u64>) -> Value {
+    let mut behavior = behavior("aws:all-bytes-out", "greater-than-equals", &json!({"count": 0}));
+    if let Some(seconds) = seconds {
+        behavior["criteria"]["durationSeconds"] = json!(seconds);
+    }
+    behavior
+}
+
+/// The state of a report of the thing `gw`, accepted so many seconds ago, on a saved tree that has no namespace but this.
+fn state(ago: i64) -> Value {
+    let now = SystemTime::now();
+    let ago_abs = Duration::from_secs(ago.unsigned_abs());
+    let taken_at = if ago < 0 { now + ago_abs } else { now - ago_abs };
+    json!({
+        "version": 1, "thing_name": "gw", "last_report_id": 300,
+        "baseline": {
+            "boot_id": "b", "proc": "proc", "net": "proc/net", "namespace": "net:[1]",
+            "taken_at": humantime::format_rfc3339_seconds(taken_at).to_string(),
+            "interfaces": {"eth0": {"bytes_in": 700, "packets_in": 7, "bytes_out": 600, "packets_out": 7}},
+        },
+    })
+}
+
+/// A machine that has been up for so many seconds: the saved tree `idle`, whose eth0 has received 712 and sent 668 bytes.
+fn machine(profile: &Value, uptime: Option<&str>) -> Dir {
+    let dir = Dir::with_profile(profile);
+    for sub in ["proc/net", "proc/self/ns", "proc/sys/kernel/random", "state"] {
+        fs::create_dir_all(dir.path().join(sub)).unwrap();
+    }
+    for table in ["tcp", "tcp6", "udp", "udp6", "route", "fib_trie", "dev"] {
+        fs::copy(fixtures().join("idle/proc/net").join(table), dir.path().join("proc/net").join(table)).unwrap();
+    }
+    dir.write("proc/sys/kernel/random/boot_id", "b\n");
+    std::os::unix::fs::symlink("net:[1]", dir.path().join("proc/self/ns/net")).unwrap();
+    if let Some(uptime) = uptime {
+        dir.write("proc/uptime", uptime);
+    }
+    dir
+}
+
+const JSON: [&str; 8] = ["-q", "--proc", "proc", "--state-dir", "state", "--format", "json", "--color=never"];
+
+#[test]
+fn a_baseline_is_used_when_it_is_old_enough() {
+    let day = "86400.00 1.00";
+    for (ago, uptime, seconds, verdict, covers) in [
+        (400, Some(day), Some(300), "conforms", "400"),
+        (400, None, Some(300), "conforms", "400"),
+        (200, Some(day), Some(300), "not-judged", ""),
+        (200, Some(day), None, "conforms", "200"),
+        (400, Some("250.00 1.00"), Some(300), "not-judged", ""), // the clock was set, or it was rebooted
+        (-1000, Some(day), Some(300), "not-judged", ""),
+        (-1000, Some(day), None, "conforms", ""),
+    ] {
+        let dir = machine(&json!([any_traffic(seconds)]), uptime);
+        dir.write("state/gw.json", state(ago).to_string());
+        let verdicts = dir.detect(&JSON).json();
+        let said = &verdicts["behaviors"][0];
+        assert_eq!(said["verdict"], verdict, "{ago} {uptime:?} {seconds:?}: {said}");
+        assert_eq!(said["observed"], json!({"count": 68}), "668 - 600");
+        let told = said["covers_seconds"].as_u64();
+        // A second may pass meanwhile.
+        let expected = covers.parse::<u64>().ok();
+        assert!(told == expected || told == expected.map(|seconds| seconds + 1), "{told:?} {expected:?}");
+    }
+}
+
+#[test]
+fn without_anything_to_count_from_traffic_is_not_judged_and_the_way_out_is_told() {
+    let dir = machine(&json!([any_traffic(Some(600)), any_traffic(None)]), None);
+    let hint = "warning: not every behavior about traffic is judged; --since 10m counts traffic for that long";
+    let args = &JSON[1..];
+    let verdicts = dir.detect(args).tells(hint).json();
+    for said in verdicts["behaviors"].as_array().unwrap() {
+        assert_eq!((&said["verdict"], &said["observed"]), (&json!("not-judged"), &Value::Null));
+        assert_eq!(said["reason"], "there is nothing to count traffic from");
+    }
+    // Asked for, it is told why there is none.
+    let settings = "no thing name given, and no state in state\n\
+                    hint: give --thing-name, the name that reports are sent under";
+    dir.detect(&[args, &["--since", "report"]].concat()).exits(78).tells(settings).text();
+    let tells = format!("warning: no network_stats: no report of thing gw was sent yet (no state in state)\n{hint}");
+    dir.detect(&[args, &["--since", "report", "--thing-name", "gw"]].concat()).tells(&tells).json();
+    // A profile that says nothing about traffic does not look for it.
+    let dir = machine(&json!([behavior("aws:num-listening-tcp-ports", "less-than", &json!({"count": 5}))]), None);
+    dir.detect(&[args, &["--thing-name", "gw"]].concat()).json();
+}
+
+#[test]
+fn a_duration_covers_itself_and_boot_the_uptime() {
+    let dir = machine(&json!([any_traffic(None), any_traffic(Some(1)), any_traffic(Some(2))]), Some("1.90 1.00"));
+    for since in ["boot", "1s"] {
+        let verdicts = dir.detect(&[&JSON[..], &["--since", since]].concat()).json();
+        let told: Vec<_> =
+            verdicts["behaviors"].as_array().unwrap().iter().map(|said| said["verdict"].as_str().unwrap()).collect();
+        assert_eq!(told, ["conforms", "conforms", "not-judged"], "{since}");
+        assert_eq!(verdicts["behaviors"][2]["reason"], "the figure covers 1s of 2s");
+        let bytes = if since == "boot" { 668 } else { 0 };
+        assert_eq!(verdicts["behaviors"][0]["observed"], json!({ "count": bytes }));
+    }
+    fs::remove_file(dir.path().join("proc/uptime")).unwrap();
+    let verdicts = dir.detect(&[&JSON[..], &["--since", "boot"]].concat()).json();
+    assert_eq!(verdicts["behaviors"][1]["reason"], "how long the machine has been up cannot be read");
+}
+
+#[test]
+fn the_size_is_that_of_the_report_as_it_would_be_sent() {
+    let profile = json!([behavior("aws:message-byte-size", "less-than", &json!({"count": 1}))]);
+    let dir = machine(&profile, None);
+    let size = |dir: &Dir| dir.detect(&JSON).exits(1).json()["behaviors"][0]["observed"]["count"].as_u64().unwrap();
+    let sent = crate::Run::new(
+        dir.path(),
+        &["collect", "--proc", "proc", "--since", "report", "--thing-name", "x", "--state-dir", "state", "-q"],
+    );
+    assert_eq!(size(&dir), u64::try_from(sent.output().len() - 1).unwrap(), "without the line end");
+
+    // 5000 connections take more than the service does; every address is judged all the same.
+    let row = |n: u32| {
+        format!("{n}: 0100000A:1F90 {:08X}:01BB 01 00000000:00000000 00:00000000 00000000 0 0 {n} 1\n", 0x0a + (n << 8))
+    };
+    let head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+    dir.write("proc/net/tcp", format!("{head}{}", (1..=5000).map(row).collect::<String>()));
+    let size = size(&dir);
+    assert!((127_000..=128_000).contains(&size), "{size}");
+    dir.write(
+        "profile.json",
+        json!([
+            behavior("aws:num-established-tcp-connections", "less-than-equals", &json!({"count": 5000})),
+            behavior("aws:destination-ip-addresses", "in-cidr-set", &json!({"cidrs": ["11.0.0.0/8"]})),
+        ])
+        .to_string(),
+    );
+    let verdicts = dir.detect(&JSON).exits(1).json();
+    assert_eq!(verdicts["behaviors"][0]["verdict"], "conforms");
+    assert_eq!(verdicts["behaviors"][1]["offending"]["cidrs"].as_array().unwrap().len(), 5000);
+}
+
+#[test]
+fn strict_counts_after_a_violation() {
+    let dir = machine(&json!([behavior("aws:num-listening-tcp-ports", "less-than", &json!({"count": 5}))]), None);
+    dir.write("proc/net/udp", "nonsense");
+    dir.detect(&JSON).text();
+    dir.detect(&[&JSON[..], &["--strict"]].concat()).exits(66).text();
+    dir.write(
+        "profile.json",
+        json!([behavior("aws:num-listening-tcp-ports", "less-than", &json!({"count": 1}))]).to_string(),
+    );
+    dir.detect(&[&JSON[..], &["--strict"]].concat()).exits(1).text();
+}
+
+#[test]
+fn processes_tells_who_violates() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let profile = json!([behavior("aws:listening-tcp-ports", "not-in-port-set", &json!({ "ports": [port] }))]);
+    let output = Dir::with_profile(&profile).detect(&["-q", "--processes"]).exits(1).text();
+    let own = format!("violated by {port} ");
+    let line = output.lines().find(|line| line.contains(&own)).unwrap_or_else(|| panic!("{output}"));
+    assert!(line.contains(&format!("({})", std::process::id())), "{line}");
+    let dir = Dir::with_profile(&profile);
+    let hint = "hint: see device-defender detect --help";
+    let tells = format!("--processes is for --format table\n{hint}");
+    dir.detect(&["--processes", "--format", "json"]).exits(2).tells(&tells).text();
+    let idle = fixtures().join("idle/proc");
+    let tells = format!("--processes: {} is no proc file system, and a copy has no processes\n{hint}", idle.display());
+    dir.detect(&["--processes", "--proc", idle.to_str().unwrap()]).exits(2).tells(&tells).text();
+}
+
+#[test]
+fn custom_metrics_are_judged() {
+    let profile = json!([
+        behavior("temp", "less-than", &json!({"number": 50})),
+        behavior("peers", "in-cidr-set", &json!({"cidrs": ["192.0.2.0/24"]})),
+    ]);
+    let dir = machine(&profile, None);
+    dir.write("custom.json", r#"{"temp": 50.5, "peers": {"ip_list": ["192.0.2.1", "::ffff:192.0.2.2"]}}"#);
+    let verdicts = dir.detect(&[&JSON[..], &["--custom-metrics", "custom.json"]].concat()).exits(1).json();
+    assert_eq!(verdicts["behaviors"][0]["observed"], json!({"number": 50.5}));
+    assert_eq!(verdicts["behaviors"][1]["verdict"], "conforms");
+}

@@ -1,0 +1,257 @@
+//! Reports as agents write them.
+
+use std::io::{self, BufReader, Read};
+
+use device_defender::detect::reports::{MAX_DOCUMENT, Place, Reports};
+use serde_json::{Value, json};
+
+use crate::common::Run;
+use crate::{Dir, behavior, fixtures, verdict_on, verdicts_on};
+
+/// Behaviours that no report of the tests below conforms to, so that what was observed is told in full.
+fn all() -> Vec<Value> {
+    let count = |metric: &str| behavior(metric, "greater-than", &json!({"count": u64::MAX}));
+    vec![
+        count("aws:all-bytes-in"),
+        count("aws:all-bytes-out"),
+        count("aws:all-packets-in"),
+        count("aws:all-packets-out"),
+        count("aws:num-listening-tcp-ports"),
+        count("aws:num-listening-udp-ports"),
+        count("aws:num-established-tcp-connections"),
+        behavior("aws:listening-tcp-ports", "in-port-set", &json!({"ports": []})),
+        behavior("aws:listening-udp-ports", "in-port-set", &json!({"ports": []})),
+        behavior("aws:destination-ip-addresses", "in-cidr-set", &json!({"cidrs": []})),
+        behavior("cpu_usage", "less-than", &json!({"number": 0})),
+    ]
+}
+
+/// What is observed in a report, in the order of [`all`].
+fn observed(verdicts: &Value) -> Vec<Value> {
+    verdicts["behaviors"].as_array().unwrap().iter().map(|said| said["observed"].clone()).collect()
+}
+
+/// What every report of [`names_may_be_long_short_or_mixed`] says.
+fn expected() -> Vec<Value> {
+    let count = |number: u64| json!({ "count": number });
+    vec![
+        count(1),
+        count(2),
+        count(3),
+        count(4),
+        count(2),
+        count(1),
+        count(7),
+        json!({"ports": [22, 443]}),
+        json!({"ports": [68]}),
+        json!({"cidrs": ["192.0.2.1", "2001:db8::1"]}),
+        json!({"number": 12.5}),
+    ]
+}
+
+fn long() -> Value {
+    json!({
+        "header": {"report_id": 1_700_000_300, "version": "1.0"},
+        "metrics": {
+            "listening_tcp_ports": {"ports": [{"interface": "eth0", "port": 443}, {"port": 22}], "total": 2},
+            "listening_udp_ports": {"ports": [{"port": 68}], "total": 1},
+            "network_stats": {"bytes_in": 1, "bytes_out": 2, "packets_in": 3, "packets_out": 4},
+            "tcp_connections": {"established_connections": {"connections": [
+                {"local_interface": null, "local_port": 1, "remote_addr": "192.0.2.1:443"},
+                {"local_port": "1", "remote_addr": "[2001:db8::1]:443"}], "total": 7}},
+        },
+        "custom_metrics": {"cpu_usage": [{"number": 12.5}]},
+        "unknown": {"passed": "over"},
+    })
+}
+
+#[test]
+fn names_may_be_long_short_or_mixed() {
+    let short = json!({
+        "hed": {"rid": 1_700_000_300, "v": "1.0"},
+        "met": {
+            "tp": {"pts": [{"if": "eth0", "pt": 443}, {"pt": 22}], "t": 2},
+            "up": {"pts": [{"pt": 68}], "t": 1},
+            "ns": {"bi": 1, "bo": 2, "pi": 3, "po": 4},
+            "tc": {"ec": {"cs": [{"li": "eth0", "lp": 1, "rad": "192.0.2.1:443"}, {"rad": "[2001:db8::1]:443"}], "t": 7}},
+        },
+        "cmet": {"cpu_usage": {"number": 12.5}},
+    });
+    // As the Python agent writes it with short names.
+    let mixed = json!({
+        "hed": {"rid": 1_700_000_300, "v": "1.0"},
+        "met": {
+            "tp": {"pts": [{"interface": "eth0", "port": 443}, {"pt": 22}], "t": 2},
+            "listening_udp_ports": {"pts": [{"port": 68}], "total": 1},
+            "ns": {"bytes_in": 1, "bo": 2, "packets_in": 3, "po": 4},
+            "tc": {"established_connections": {"cs": [{"rad": "192.0.2.1:443"}, {"remote_addr": "[2001:db8::1]:443"}], "t": 7}},
+        },
+        "custom_metrics": {"cpu_usage": [{"number": 12.5}]},
+    });
+    let dir = Dir::with_profile(&json!(all()));
+    for report in [long(), short, mixed] {
+        let mut cbor = Vec::new();
+        ciborium::into_writer(&report, &mut cbor).unwrap();
+        let mut tagged = vec![0xd9, 0xd9, 0xf7];
+        tagged.extend_from_slice(&cbor);
+        let text = report.to_string();
+        let pretty = serde_json::to_string_pretty(&report).unwrap();
+        let inputs = [
+            text.clone().into_bytes(),
+            format!("\u{feff}\r\n {text}\r\n\r\n").into_bytes(),
+            pretty.into_bytes(),
+            cbor,
+            tagged,
+        ];
+        for input in inputs {
+            let verdicts = dir.judge(input, &[]).exits(1).json();
+            assert_eq!(observed(&verdicts), expected(), "{report}");
+            assert_eq!(verdicts["report_id"], 1_700_000_300);
+        }
+    }
+}
+
+#[test]
+fn the_size_is_that_of_the_document_alone() {
+    let report = long();
+    let mut cbor = Vec::new();
+    ciborium::into_writer(&report, &mut cbor).unwrap();
+    let dir = Dir::with_profile(&json!([behavior("aws:message-byte-size", "less-than", &json!({"count": 0}))]));
+    let size = |input: Vec<u8>| observed(&dir.judge(input, &[]).exits(1).json())[0]["count"].as_u64().unwrap();
+    let text = report.to_string();
+    let length = u64::try_from(text.len()).unwrap();
+    assert_eq!(size(format!("{text}\n").into_bytes()), length);
+    assert_eq!(size(format!("\n\n{text}\r\n\n").into_bytes()), length);
+    assert_eq!(size(format!("$aws/things/a/defender/metrics/json {text}\n").into_bytes()), length);
+    assert_eq!(size(cbor.clone()), u64::try_from(cbor.len()).unwrap());
+}
+
+#[test]
+fn reports_in_cbor_come_one_after_the_other() {
+    let profile = json!([behavior("aws:num-listening-tcp-ports", "less-than", &json!({"count": 2}))]);
+    let mut input = Vec::new();
+    for (id, total) in [(300, 1), (600, 2), (900, 1)] {
+        let report = json!({"header": {"report_id": id}, "metrics": {"listening_tcp_ports": {"total": total}}});
+        ciborium::into_writer(&report, &mut input).unwrap();
+    }
+    let dir = Dir::with_profile(&profile);
+    let kinds =
+        |run: Run| -> Vec<Value> { run.lines().iter().map(|event| event["violationEventType"].clone()).collect() };
+    assert_eq!(kinds(dir.judge(input.clone(), &[])), ["in-alarm", "alarm-cleared"]);
+    let output = dir.judge(&input[..input.len() - 1], &[]).finish();
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.starts_with("device-defender: warning: report: standard input: report 3: "), "{told}");
+}
+
+#[test]
+fn counts_come_from_the_total_and_without_it_from_the_list() {
+    let tcp = |block: Value| json!({"metrics": {"listening_tcp_ports": block}});
+    let count = behavior("aws:num-listening-tcp-ports", "less-than", &json!({"count": 0}));
+    let set = behavior("aws:listening-tcp-ports", "not-in-port-set", &json!({"ports": [23]}));
+    let three = json!([{"port": 1}, {"port": 2}, {"port": 2}]);
+    for (block, number, verdict, reason) in [
+        (json!({"ports": three, "total": 3}), json!(3), "conforms", Value::Null),
+        (json!({"ports": three}), json!(3), "conforms", Value::Null),
+        (json!({"ports": three, "total": 2}), json!(2), "conforms", Value::Null),
+        (json!({"ports": three, "total": 80}), json!(80), "not-judged", json!("the report lists 3 of 80")),
+        (json!({"ports": [], "total": 0}), json!(0), "conforms", Value::Null),
+        (json!({"total": 0}), json!(0), "conforms", Value::Null),
+        (json!({"total": 5}), json!(5), "not-judged", json!("the report does not have this metric")),
+        (json!({}), Value::Null, "not-judged", json!("the report does not have this metric")),
+    ] {
+        let said = verdicts_on(&[count.clone(), set.clone()], &tcp(block.clone()));
+        assert_eq!(said["behaviors"][0]["observed"]["count"], number, "{block}");
+        assert_eq!(
+            (&said["behaviors"][1]["verdict"], &said["behaviors"][1]["reason"]),
+            (&json!(verdict), &reason),
+            "{block}"
+        );
+    }
+    let sample = tcp(json!({"ports": [{"port": 23}], "total": 80}));
+    assert_eq!(verdict_on(set, &sample)["verdict"], "violated", "a sample is enough to violate");
+}
+
+#[test]
+fn addresses_are_understood_in_every_form_that_agents_write() {
+    let dir =
+        Dir::with_profile(&json!([behavior("aws:destination-ip-addresses", "in-cidr-set", &json!({"cidrs": []}))]));
+    let report = |remote: &Value| json!({"metrics": {"tcp_connections": {"established_connections": {"connections": [{"remote_addr": remote}]}}}});
+    for (remote, address) in [
+        ("192.0.2.1:443", "192.0.2.1"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("2001:db8::1:443", "2001:db8::1"),
+        ("::ffff:192.0.2.1:443", "192.0.2.1"),
+        ("[::ffff:192.0.2.1]:443", "192.0.2.1"),
+        ("[fe80::1%eth0]:443", "fe80::1"),
+        ("[::1]:0", "::1"),
+    ] {
+        let verdicts = dir.judge(report(&json!(remote)).to_string(), &[]).exits(1).json();
+        assert_eq!(observed(&verdicts), [json!({ "cidrs": [address] })], "{remote}");
+    }
+    for remote in
+        [json!("192.0.2.1"), json!("host:443"), json!(":443"), json!("192.0.2.1:65536"), json!(5), json!(null)]
+    {
+        let tells = format!(
+            "warning: report: standard input: line 1: aws:destination-ip-addresses: {remote} is not understood"
+        );
+        let said = dir.judge(report(&remote).to_string(), &[]).tells(&tells).json()["behaviors"][0].clone();
+        assert_eq!(said["verdict"], "not-judged", "{remote}");
+        assert_eq!(said["reason"], "1 of the 1 entries are not understood");
+    }
+}
+
+#[test]
+fn a_value_that_makes_no_sense_is_told_and_unknown() {
+    for (field, value) in [("bytes_in", json!(-5)), ("bytes_in", json!(1.5)), ("bytes_in", json!("7"))] {
+        let report = json!({"metrics": {"network_stats": {field: value, "bytes_out": 1}}});
+        let tells =
+            format!("warning: report: standard input: line 1: aws:all-bytes-in: {value} is no integer of 0 or more");
+        let verdicts = Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).exits(1).tells(&tells).json();
+        assert_eq!(observed(&verdicts)[..2], [Value::Null, json!({"count": 1})]);
+    }
+    let custom = |value: Value| json!({"custom_metrics": {"cpu_usage": value}});
+    for value in
+        [json!(5), json!([]), json!([{"number": "5"}]), json!([{"a": 5}]), json!([{"ip_list": ["x"]}]), json!([{}, {}])]
+    {
+        let tells =
+            format!("warning: report: standard input: line 1: custom metric cpu_usage: {value} is not understood");
+        let verdicts =
+            Dir::with_profile(&json!(all())).judge(custom(value.clone()).to_string(), &[]).tells(&tells).json();
+        assert_eq!(observed(&verdicts)[10], Value::Null, "{value}");
+    }
+    let report = json!({"header": {"report_id": -1}, "metrics": {}});
+    let tells = "warning: report: standard input: line 1: report_id -1 is no positive integer";
+    assert_eq!(
+        Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).tells(tells).json()["report_id"],
+        Value::Null
+    );
+}
+
+#[test]
+fn what_collect_prints_is_judged_as_the_device_itself() {
+    for tree in ["idle", "busy", "odd-names", "vlan-bridge", "ipv6-off"] {
+        let proc = fixtures().join(tree).join("proc");
+        let proc = proc.to_str().unwrap();
+        let dir = Dir::with_profile(&json!(all()));
+        let own = dir.detect(&["--proc", proc, "--since", "boot", "--format", "json"]).exits(1).json();
+        for args in [&[][..], &["--names", "short"], &["--format", "cbor"], &["--names", "short", "--format", "cbor"]] {
+            let report = Run::new(dir.path(), &[&["collect", "--proc", proc], args].concat()).output();
+            let verdicts = dir.judge(report, &[]).exits(1).json();
+            assert_eq!(observed(&verdicts), observed(&own), "{tree} {args:?}");
+        }
+    }
+}
+
+#[test]
+fn a_line_that_is_longer_than_any_report_is_passed_over() {
+    let report = "\n{\"metrics\": {}}\n".as_bytes();
+    for length in [MAX_DOCUMENT, MAX_DOCUMENT * 2 + 5] {
+        let input = b"{\"".chain(io::repeat(b'x').take(length)).chain(report);
+        let mut reports = Reports::new(BufReader::new(input));
+        let told = reports.next().unwrap().unwrap_err().to_string();
+        assert_eq!(told, format!("line 1: longer than {MAX_DOCUMENT} bytes"));
+        assert_eq!(reports.next().unwrap().unwrap().place, Place::Line(2));
+        assert!(reports.next().is_none());
+    }
+}

@@ -1,0 +1,263 @@
+//! How it is printed: formats, exit codes, streams as they happen, foreign text.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::common::PROGRAM;
+use crate::{Dir, Run, behavior, fixtures};
+
+fn ports(id: u64, ports: &[u16]) -> String {
+    let ports: Vec<Value> = ports.iter().map(|port| json!({ "port": port })).collect();
+    json!({"header": {"report_id": id}, "metrics": {"listening_tcp_ports": {"ports": ports}}}).to_string()
+}
+
+fn only_22() -> Value {
+    json!([behavior("aws:listening-tcp-ports", "in-port-set", &json!({"ports": [22]}))])
+}
+
+#[test]
+fn violated_beats_invalid_and_invalid_beats_all_else() {
+    let conforms = behavior("aws:listening-tcp-ports", "in-port-set", &json!({"ports": [22]}));
+    let violated = behavior("aws:listening-tcp-ports", "in-port-set", &json!({"ports": [23]}));
+    let invalid = behavior("aws:listening-tcp-ports", "less-than", &json!({"count": 5}));
+    let not_judged = behavior("aws:num-disconnects", "less-than", &json!({"count": 5}));
+    for (behaviors, code) in [
+        (json!([conforms]), 0),
+        (json!([not_judged]), 0),
+        (json!([conforms, not_judged]), 0),
+        (json!([invalid, conforms, not_judged]), 65),
+        (json!([violated]), 1),
+        (json!([invalid, violated, not_judged, conforms]), 1),
+    ] {
+        let dir = Dir::with_profile(&behaviors);
+        let verdicts = dir.judge(ports(300, &[22]), &[]).exits(code).json();
+        assert_eq!(verdicts["violated"], code == 1);
+        let stream = format!("{}\n{}\n", ports(300, &[22]), ports(600, &[22]));
+        assert_eq!(dir.judge(stream, &[]).exits(code).lines().len(), usize::from(code == 1), "{behaviors}");
+        dir.write("report.json", ports(300, &[22]));
+        let table = dir.detect(&["--report", "report.json"]).exits(code).text();
+        assert!(table.starts_with("Report 300 (1970-01-01T00:05:00Z)\n\nBehavior  Metric"), "{table}");
+    }
+}
+
+#[test]
+fn a_table_says_what_was_observed_what_is_normal_and_why() {
+    let mut bytes = behavior("aws:all-bytes-out", "less-than-equals", &json!({"count": 4096}));
+    bytes["name"] = json!("bytes");
+    bytes["criteria"]["durationSeconds"] = json!(300);
+    bytes["criteria"]["consecutiveDatapointsToAlarm"] = json!(3);
+    let mut ports = behavior("aws:listening-tcp-ports", "not-in-port-set", &json!({"ports": [23, 80]}));
+    ports["name"] = json!("ports");
+    let wrong = json!({"metric": "aws:all-bytes-in", "criteria": null});
+    let dir = Dir::with_profile(&json!([bytes, ports, wrong]));
+    let report = json!({"header": {"report_id": 1_700_000_300}, "metrics": {
+        "network_stats": {"bytes_out": 4097},
+        "listening_tcp_ports": {"ports": [{"port": 80}, {"port": 22}]}}});
+    dir.write("report.json", report.to_string());
+    let expected = "\
+Report 1700000300 (2023-11-14T22:18:20Z)
+
+Behavior   Metric                   Observed    Normal                    Verdict
+bytes      aws:all-bytes-out        4097 bytes  at most 4096 bytes in 5m  violated
+ports      aws:listening-tcp-ports  22, 80      none of 23, 80            violated
+(no name)  aws:all-bytes-in                                               invalid
+
+bytes      an alarm takes 3 violating reports in a row
+bytes      a single report does not tell what its traffic covers; taken to be the whole duration
+ports      violated by 80
+(no name)  invalid: .[2].name: is missing
+(no name)  invalid: .[2].criteria: is missing
+2 violated, 0 conforming, 1 invalid
+";
+    assert_eq!(dir.detect(&["--report", "report.json"]).exits(1).text(), expected);
+}
+
+#[test]
+fn a_stream_is_told_as_it_happens_and_in_the_end_as_a_table() {
+    let dir = Dir::with_profile(&only_22());
+    dir.write("reports.json", format!("{}\n{}\n", ports(300, &[22, 80]), ports(600, &[])));
+    let expected = "\
+300 (1970-01-01T00:05:00Z) in-alarm b: aws:listening-tcp-ports: 80 (normal: only 22)
+600 (1970-01-01T00:10:00Z) alarm-cleared b: aws:listening-tcp-ports: none (normal: only 22)
+
+After 2 reports
+
+Behavior  Metric                   Observed  Normal   Verdict   Alarm
+b         aws:listening-tcp-ports  none      only 22  conforms  no
+
+0 violated, 1 conforming, 0 in alarm
+";
+    assert_eq!(dir.detect(&["--report", "reports.json"]).text(), expected);
+}
+
+/// A run whose standard input stays open.
+fn open(
+    dir: &Dir,
+    format: &str,
+) -> (std::process::Child, std::process::ChildStdin, BufReader<std::process::ChildStdout>) {
+    let mut command = dir.detect(&["--report", "-", "--format", format]).command;
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    (child, stdin, BufReader::new(stdout))
+}
+
+#[test]
+fn events_come_while_the_input_is_open() {
+    let dir = Dir::with_profile(&only_22());
+    for format in ["table", "json"] {
+        let (mut child, mut stdin, mut stdout) = open(&dir, format);
+        let mut event = |text: &str| {
+            let mut line = String::new();
+            stdout.read_line(&mut line).unwrap();
+            assert!(line.contains(text), "{line}");
+        };
+        writeln!(stdin, "{}", ports(300, &[80])).unwrap();
+        event("in-alarm"); // the first report, too, though no other comes
+        writeln!(stdin, "{}", ports(600, &[22])).unwrap();
+        event("alarm-cleared");
+        writeln!(stdin, "{}", ports(900, &[80])).unwrap();
+        event("in-alarm");
+        drop(stdin);
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it() {
+    let dir = Dir::with_profile(&only_22());
+    let (mut child, mut stdin, stdout) = open(&dir, "json");
+    drop(stdout);
+    for id in (1..).step_by(2).take(10_000) {
+        // Each report begins or ends an alarm. The pipe breaks once the program has ended.
+        let both = format!("{}\n{}\n", ports(id, &[80]), ports(id + 1, &[22]));
+        if stdin.write_all(both.as_bytes()).is_err() {
+            break;
+        }
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn output_that_cannot_be_written_is_told() {
+    for reports in [ports(300, &[22]), format!("{}\n{}\n", ports(300, &[80]), ports(600, &[80]))] {
+        let dir = Dir::with_profile(&only_22());
+        dir.write("reports.json", reports);
+        let mut command = dir.detect(&["--report", "reports.json"]).command;
+        let output = command.stdout(File::options().write(true).open("/dev/full").unwrap()).output().unwrap();
+        assert_eq!(output.status.code(), Some(74));
+    }
+}
+
+#[test]
+fn an_input_without_a_report_is_told() {
+    let dir = Dir::with_profile(&only_22());
+    let hint = "hint: wanted is what `device-defender collect` or `watch --print` prints";
+    let none = format!("standard input: there is no report in it\n{hint}");
+    for input in ["", "\n \n"] {
+        dir.judge(input, &[]).exits(65).tells(&none).text();
+    }
+    let begins = "warning: report: standard input: line 1: no report, which begins with `{`; passed over";
+    dir.judge("null\n", &[]).exits(65).tells(&format!("{begins}\n{none}")).text();
+    let cut = "warning: report: standard input: line 1: the report is cut off; passed over";
+    dir.judge("{\"metrics\":\n {", &[]).exits(65).tells(&format!("{cut}\n{none}")).text();
+    let missing = "report: none.json: No such file or directory (os error 2)";
+    dir.detect(&["--report", "none.json"]).exits(66).tells(missing).text();
+    dir.detect(&["--report", "."]).exits(66).tells("report: .: Is a directory (os error 21)").text();
+}
+
+#[test]
+fn flags_that_make_no_sense_together_are_refused() {
+    let dir = Dir::with_profile(&only_22());
+    let once =
+        "standard input can be read only once, so only one file can be `-`\nhint: see device-defender detect --help";
+    dir.detect(&["-", "--report", "-"]).exits(2).tells(once).text();
+    dir.detect(&["-", "-"]).exits(2).tells(once).text();
+    dir.detect(&["-", "--custom-metrics", "-"]).exits(2).tells(once).text();
+    for flags in
+        [&["--since", "5m"][..], &["--processes"], &["--strict"], &["--custom-metrics", "x"], &["--netns", "1"]]
+    {
+        let output = dir.detect(&[flags, &["--report", "r"]].concat()).finish();
+        assert_eq!(output.status.code(), Some(2), "{flags:?}");
+    }
+    assert_eq!(Run::new(dir.path(), &["detect"]).finish().status.code(), Some(2), "a profile is needed");
+    for flag in ["--names", "--max-bytes", "--compat"] {
+        assert_eq!(dir.detect(&[flag, "1"]).finish().status.code(), Some(2), "{flag} is none of detect's");
+    }
+}
+
+#[test]
+fn nothing_foreign_drives_the_terminal() {
+    let evil = "\u{1b}[31m\u{7f}\u{9b}2J\u{202e}";
+    let mut wrong = behavior(evil, evil, &json!({ evil: evil }));
+    wrong["name"] = json!(evil);
+    let set = behavior("m", "in-set", &json!({"strings": [evil]}));
+    let profile = json!({"securityProfileName": evil, "behaviors": [wrong, set]});
+    let dir = Dir::with_profile(&profile);
+    dir.write("other.json", profile.to_string());
+    let report = |id: u64| {
+        let text = json!({"header": {"report_id": id}, "metrics": {},
+                          "custom_metrics": {"m": [{"string_list": [format!("{evil}{id}")]}], evil: evil}});
+        format!("$aws/things/\u{202e}x/defender/metrics/json {text}\n")
+    };
+    for reports in [report(300), report(300) + &report(600), format!("{evil}\n{}", report(300))] {
+        dir.write("reports", reports);
+        let output = dir.detect(&["other.json", "--report", "reports"]).finish();
+        for text in [output.stdout, output.stderr] {
+            let text = String::from_utf8(text).unwrap();
+            assert!(!text.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'), "{text:?}");
+        }
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+#[test]
+fn a_table_fits_the_columns_of_the_terminal() {
+    let report = fixtures().join("reports.ndjson");
+    let profile = fixtures().join("profile.json");
+    let busy = fixtures().join("busy/proc");
+    let reports = ["--report", report.to_str().unwrap()];
+    let device = ["-q", "--since", "boot", "--proc", busy.to_str().unwrap()];
+    for columns in ["80", "120"] {
+        for args in [&reports[..], &device] {
+            let line = format!(
+                "stty rows 24 cols {columns}; exec {PROGRAM} detect --profile {} {}",
+                profile.display(),
+                args.join(" ")
+            );
+            let mut script = Command::new("script");
+            script
+                .env_clear()
+                .env("PATH", "/usr/bin:/bin")
+                .env("SHELL", "/bin/sh")
+                .env("TERM", "xterm")
+                .stdin(Stdio::null());
+            let output = script.env("NO_COLOR", "1").args(["-qec", &line, "/dev/null"]).output().unwrap();
+            let screen = String::from_utf8(output.stdout).unwrap();
+            let table = screen.split_once("Behavior").unwrap().1;
+            let longest = table.lines().map(|line| line.trim_end().chars().count()).max();
+            assert!(longest <= columns.parse().ok(), "{screen}");
+        }
+    }
+}
+
+#[test]
+fn long_foreign_text_is_cut() {
+    let long = "n".repeat(100_000);
+    let wrong = behavior(&long, &long, &json!({ &long: &long }));
+    let mut named = behavior("m", "not-in-set", &json!({"strings": [long]}));
+    named["name"] = json!(long);
+    let profile = json!({"securityProfileName": long, "behaviors": [wrong, named]});
+    let dir = Dir::with_profile(&profile);
+    dir.write("other.json", profile.to_string());
+    let report = json!({"custom_metrics": {"m": [{"string_list": [long]}], &long: &long}});
+    dir.write("report.json", report.to_string());
+    let output = dir.detect(&["other.json", "--report", "report.json"]).finish();
+    let longest = |text: Vec<u8>| String::from_utf8(text).unwrap().lines().map(str::len).max().unwrap();
+    assert!(longest(output.stdout) < 2000 && longest(output.stderr) < 2000);
+    dir.write("profile.json", json!([behavior("m", "not-in-set", &json!({"strings": [long]}))]).to_string());
+    let table = dir.detect(&["--report", "report.json", "-q"]).exits(1).text();
+    assert!(longest(table.into_bytes()) < 500);
+}

@@ -1,0 +1,326 @@
+//! Security profiles: as the AWS CLI exports them, wrong ones, and what only the cloud can judge.
+
+use serde_json::{Value, json};
+
+use crate::{Dir, behavior, verdict_on, verdicts_on};
+
+/// A report with one TCP port, 22, and no traffic.
+fn report() -> Value {
+    json!({"header": {"report_id": 300}, "metrics": {"listening_tcp_ports": {"ports": [{"port": 22}], "total": 1}}})
+}
+
+#[test]
+fn an_export_with_every_field_is_judged() {
+    let profile = json!({
+        "securityProfileName": "edge",
+        "securityProfileArn": "arn:aws:iot:eu-west-1:123456789012:securityprofile/edge",
+        "securityProfileDescription": "what edge devices do",
+        "behaviors": [{
+            "name": "ports",
+            "metric": "aws:listening-tcp-ports",
+            "metricDimension": null,
+            "criteria": {
+                "comparisonOperator": "in-port-set",
+                "value": {"ports": [22, 443]},
+                "consecutiveDatapointsToAlarm": 1,
+                "consecutiveDatapointsToClear": 1,
+                "statisticalThreshold": null,
+            },
+            "suppressAlerts": true,
+            "exportMetric": false,
+        }, {
+            "name": "old",
+            "metric": "aws:num-listening-tcp-ports",
+            "criteria": {
+                "comparisonOperator": "less-than",
+                "value": {"count": "2"},
+                "durationSeconds": "300",
+                "consecutiveDatapointsToAlarm": "1",
+            },
+        }],
+        "alertTargets": {"SNS": {"alertTargetArn": "arn:aws:sns:eu-west-1:1:t", "roleArn": "arn:aws:iam::1:role/r"}},
+        "additionalMetricsToRetain": ["aws:num-messages-sent"],
+        "additionalMetricsToRetainV2": [{"metric": "aws:num-messages-sent",
+                                         "metricDimension": {"dimensionName": "d", "operator": "NOT_IN"}}],
+        "metricsExportConfig": {"mqttTopic": "t", "roleArn": "arn:aws:iam::1:role/r"},
+        "version": 3,
+        "creationDate": "2023-11-14T22:13:20.123000+00:00",
+        "lastModifiedDate": 1_700_000_000.123,
+    });
+    let bare = profile["behaviors"].clone();
+    for (profile, name) in [(profile, json!("edge")), (bare, Value::Null)] {
+        let verdicts = Dir::with_profile(&profile).judge(report().to_string(), &[]).json();
+        assert_eq!((&verdicts["report_id"], &verdicts["violated"]), (&json!(300), &json!(false)));
+        for said in verdicts["behaviors"].as_array().unwrap() {
+            assert_eq!((&said["verdict"], &said["profile"]), (&json!("conforms"), &name), "{said}");
+        }
+    }
+}
+
+#[test]
+fn every_line_names_its_profile_when_there_are_several() {
+    let dir = Dir::new();
+    let behaviors = json!([behavior("aws:listening-tcp-ports", "in-port-set", &json!({"ports": [22]}))]);
+    dir.write("profile.json", json!({"securityProfileName": "first", "behaviors": behaviors}).to_string());
+    dir.write("second.json", behaviors.to_string());
+    for args in [&["second.json"][..], &["--profile", "second.json"]] {
+        let verdicts = dir.detect(&[args, &["--report", "-", "--format", "json"]].concat());
+        let verdicts = verdicts.stdin(report().to_string()).json();
+        let names: Vec<&Value> =
+            verdicts["behaviors"].as_array().unwrap().iter().map(|said| &said["profile"]).collect();
+        assert_eq!(names, ["first", "second.json"]);
+    }
+}
+
+/// The faults of a behaviour as `path: message`.
+fn faults(behavior: Value) -> Vec<String> {
+    let said = verdict_on(behavior, &report());
+    assert_eq!((&said["verdict"], &said["observed"], &said["reason"]), (&json!("invalid"), &Value::Null, &Value::Null));
+    let fault = |fault: &Value| format!("{}: {}", fault["path"].as_str().unwrap(), fault["message"].as_str().unwrap());
+    said["faults"].as_array().unwrap().iter().map(fault).collect()
+}
+
+#[test]
+fn operators_and_values_that_do_not_fit_are_told_with_their_place() {
+    let comparisons = "less-than, less-than-equals, greater-than, greater-than-equals";
+    let operator = |name: &str, fitting: &str| {
+        format!(".[0].criteria.comparisonOperator: {name} does not fit this metric; what fits is {fitting}")
+    };
+    let value = |kind: &str, wanted: &str| {
+        format!(".[0].criteria.value.{kind}: does not fit the operator and the metric; wanted is {wanted}")
+    };
+    let ports = "in-port-set, not-in-port-set";
+    let cidrs = "in-cidr-set, not-in-cidr-set";
+    for (metric, name, given, expected) in [
+        ("aws:all-bytes-out", "in-port-set", json!({"ports": []}), operator("in-port-set", comparisons)),
+        ("aws:all-bytes-out", "in-set", json!({"count": 1}), operator("in-set", comparisons)),
+        ("aws:listening-tcp-ports", "less-than", json!({"count": 1}), operator("less-than", ports)),
+        ("aws:listening-udp-ports", "in-set", json!({"ports": [1]}), operator("in-set", ports)),
+        ("aws:destination-ip-addresses", "in-port-set", json!({"ports": [1]}), operator("in-port-set", cidrs)),
+        ("aws:source-ip-address", "less-than", json!({"count": 1}), operator("less-than", cidrs)),
+        (
+            "custom",
+            "in-port-set",
+            json!({"ports": [1]}),
+            operator("in-port-set", &format!("{comparisons}, {cidrs}, in-set, not-in-set")),
+        ),
+        ("aws:all-bytes-out", "less-than", json!({"number": 1}), value("number", "`count`")),
+        ("aws:listening-tcp-ports", "in-port-set", json!({"cidrs": []}), value("cidrs", "`ports`")),
+        ("aws:destination-ip-addresses", "in-cidr-set", json!({"ports": []}), value("ports", "`cidrs`")),
+        ("custom", "in-set", json!({"cidrs": []}), value("cidrs", "`strings` or `numbers`")),
+        ("custom", "less-than", json!({"numbers": [1]}), value("numbers", "`number` or `count`")),
+        (
+            "aws:all-bytes-out",
+            "equals",
+            json!({"count": 1}),
+            format!(".[0].criteria.comparisonOperator: \"equals\" is none of {comparisons}"),
+        ),
+        (
+            "aws:all-bytes-out",
+            "less-than",
+            json!({"count": 1, "number": 1}),
+            ".[0].criteria.value: {\"count\":1,\"number\":1} does not hold just `count`".to_owned(),
+        ),
+        ("aws:all-bytes-out", "less-than", json!({}), ".[0].criteria.value: {} does not hold just `count`".to_owned()),
+        ("aws:all-bytes-out", "less-than", json!(5), ".[0].criteria.value: 5 is no object".to_owned()),
+        (
+            "aws:all-bytes-out",
+            "less-than",
+            json!(null),
+            ".[0].criteria.value: is missing; wanted is `count`".to_owned(),
+        ),
+    ] {
+        assert_eq!(faults(behavior(metric, name, &given)), [expected], "{metric} {name} {given}");
+    }
+}
+
+#[test]
+fn values_out_of_range_are_told_each() {
+    let integer = "is no integer from 0 to 18446744073709551615";
+    for count in [json!(-1), json!(1.5), json!(1e3), json!("x"), json!("-1"), json!([1]), json!(true)] {
+        let expected = format!(".[0].criteria.value.count: {count} {integer}");
+        assert_eq!(faults(behavior("aws:all-bytes-in", "less-than", &json!({ "count": count }))), [expected]);
+    }
+    assert_eq!(
+        faults(behavior("aws:listening-tcp-ports", "in-port-set", &json!({"ports": [22, -1, 65536, "ssh", 443]}))),
+        [
+            ".[0].criteria.value.ports[1]: -1 is no integer from 0 to 65535",
+            ".[0].criteria.value.ports[2]: 65536 is no integer from 0 to 65535",
+            ".[0].criteria.value.ports[3]: \"ssh\" is no integer from 0 to 65535",
+        ]
+    );
+    let wrong =
+        ["10.0.0.0/33", "2001:db8::/129", "10.0.0/8", "10.0.0.0/", "/8", "", "10.0.0.0/-1", "10.0.0.0/8 ", "::1%lo"];
+    let said = faults(behavior("aws:destination-ip-addresses", "not-in-cidr-set", &json!({ "cidrs": wrong })));
+    let expected: Vec<String> = wrong
+        .iter()
+        .enumerate()
+        .map(|(place, cidr)| {
+            format!(
+                ".[0].criteria.value.cidrs[{place}]: {cidr:?} is no network such as 10.0.0.0/8 or 2001:db8::/32, and no address"
+            )
+        })
+        .collect();
+    assert_eq!(said, expected);
+    for (kind, value) in [("strings", json!([1])), ("numbers", json!(["x"]))] {
+        assert_eq!(faults(behavior("c", "in-set", &json!({ kind: value }))).len(), 1);
+    }
+    assert_eq!(
+        faults(behavior("aws:listening-tcp-ports", "in-port-set", &json!({"ports": 22}))),
+        [".[0].criteria.value.ports: 22 is no list"]
+    );
+}
+
+#[test]
+fn every_other_fault_of_a_behavior_is_told_and_the_others_are_judged() {
+    let right = behavior("aws:listening-tcp-ports", "in-port-set", &json!({"ports": [22]}));
+    let with = |field: &str, value: Value| {
+        let mut behavior = right.clone();
+        behavior[field] = value;
+        behavior
+    };
+    let with_criterion = |field: &str, value: Value| {
+        let mut behavior = right.clone();
+        behavior["criteria"][field] = value;
+        behavior
+    };
+    let long = "n".repeat(129);
+    let cases = [
+        (with("name", Value::Null), ".name: is missing"),
+        (with("name", json!("a b")), ".name: \"a b\" is no name: 1 to 128 letters, digits, `:`, `_` or `-`"),
+        (with("name", json!(5)), ".name: 5 is no name: 1 to 128 letters, digits, `:`, `_` or `-`"),
+        (with("metric", Value::Null), ".metric: is missing"),
+        (with("metric", json!(1)), ".metric: 1 is no string"),
+        (
+            with("metric", json!("aws:listening-tcp-port")),
+            ".metric: \"aws:listening-tcp-port\" is no metric of the service, and no name of a custom one; \
+             is `aws:listening-tcp-ports` meant?",
+        ),
+        (
+            with("metric", json!("cpu usage")),
+            ".metric: \"cpu usage\" is no metric of the service, and no name of a custom one",
+        ),
+        (with("criteria", Value::Null), ".criteria: is missing"),
+        (with("criteria", json!([])), ".criteria: [] is no object"),
+        (with("criteria", json!({})), ".criteria.comparisonOperator: is missing"),
+        (with_criterion("durationSeconds", json!(0)), ".criteria.durationSeconds: 0 is no integer from 1 to 86400"),
+        (
+            with_criterion("durationSeconds", json!("5m")),
+            ".criteria.durationSeconds: \"5m\" is no integer from 1 to 86400",
+        ),
+        (
+            with_criterion("consecutiveDatapointsToAlarm", json!(0)),
+            ".criteria.consecutiveDatapointsToAlarm: 0 is no integer from 1 to 10",
+        ),
+        (
+            with_criterion("consecutiveDatapointsToClear", json!(11)),
+            ".criteria.consecutiveDatapointsToClear: 11 is no integer from 1 to 10",
+        ),
+        (
+            with_criterion("mlDetectionConfig", json!({})),
+            ".criteria.mlDetectionConfig.confidenceLevel: null is none of LOW, MEDIUM, HIGH",
+        ),
+        (
+            with_criterion("statisticalThreshold", json!({"statistic": "p42"})),
+            ".criteria.statisticalThreshold.statistic: \"p42\" is none of p0, p0.1, p0.01, p1, p10, p50, p90, p99, p99.9, \
+             p99.99, p100",
+        ),
+        (json!("ports"), ": \"ports\" is no behavior, which is an object"),
+    ];
+    for (wrong, expected) in cases {
+        let said = verdicts_on(&[right.clone(), wrong.clone(), right.clone()], &report());
+        let said = said["behaviors"].as_array().unwrap();
+        assert_eq!((&said[0]["verdict"], &said[2]["verdict"]), (&json!("conforms"), &json!("conforms")));
+        let fault = &said[1]["faults"][0];
+        let text = format!("{}: {}", fault["path"].as_str().unwrap(), fault["message"].as_str().unwrap());
+        assert_eq!(text, format!(".[1]{expected}"), "{wrong}");
+        assert_eq!(said[1]["faults"].as_array().unwrap().len(), 1, "{wrong}");
+    }
+    let fault = &faults(with("metric", json!(format!("aws:{long}"))))[0];
+    assert!(fault.chars().count() < 200, "foreign text is cut: {fault}");
+    let twice = json!({"metric": "aws:all-bytes-in", "criteria": {"comparisonOperator": "less-than", "value": {"count": -1},
+                       "durationSeconds": -1}});
+    assert_eq!(faults(twice).len(), 3, "every fault of a behavior is told");
+}
+
+#[test]
+fn what_only_the_cloud_can_judge_is_told_and_never_conforms() {
+    let criteria = json!({"comparisonOperator": "less-than", "value": {"count": 5}, "durationSeconds": 300});
+    let cloud = "only the service measures this metric";
+    let mut cases: Vec<(Value, &str)> = [
+        "aws:num-messages-sent",
+        "aws:num-messages-received",
+        "aws:num-authorization-failures",
+        "aws:num-connection-attempts",
+        "aws:num-disconnects",
+        "aws:disconnect-duration",
+    ]
+    .map(|metric| (json!({"name": "b", "metric": metric, "criteria": criteria}), cloud))
+    .to_vec();
+    cases.push((behavior("aws:source-ip-address", "in-cidr-set", &json!({"cidrs": ["0.0.0.0/0"]})), cloud));
+    cases.push((
+        json!({"name": "b", "metric": "aws:num-listening-tcp-ports",
+               "criteria": {"comparisonOperator": "less-than", "statisticalThreshold": {"statistic": "p99.9"}}}),
+        "a percentile is that of all devices, which only the service knows",
+    ));
+    cases.push((
+        json!({"name": "b", "metric": "aws:num-listening-tcp-ports",
+               "criteria": {"mlDetectionConfig": {"confidenceLevel": "LOW"}, "consecutiveDatapointsToAlarm": 1}}),
+        "only the service has the machine learning model of this metric",
+    ));
+    cases.push((
+        json!({"name": "b", "metric": "aws:num-listening-tcp-ports", "criteria": criteria,
+               "metricDimension": {"dimensionName": "topics", "operator": "IN"}}),
+        "only the service knows the dimensions of a metric",
+    ));
+    for (behavior, reason) in cases {
+        let said = verdict_on(behavior.clone(), &report());
+        assert_eq!((&said["verdict"], &said["reason"]), (&json!("not-judged"), &json!(reason)), "{behavior}");
+    }
+}
+
+#[test]
+fn what_is_put_up_with_is_told() {
+    let mut networks =
+        behavior("aws:destination-ip-addresses", "in-cidr-set", &json!({"cidrs": ["10.1.2.3/8", "10.1.2.3"]}));
+    networks["criteria"]["durationSeconds"] = json!(300);
+    let mut bytes = behavior("aws:all-bytes-in", "less-than", &json!({"count": 5}));
+    bytes["criteria"]["durationSeconds"] = json!(60);
+    Dir::with_profile(&json!([networks, bytes]))
+        .judge(report().to_string(), &[])
+        .tells(
+            "warning: profile: profile.json: .[0].criteria.durationSeconds: means nothing for a set, of which the latest counts\n\
+             warning: profile: profile.json: .[0].criteria.value.cidrs[0]: 10.1.2.3/8 has bits set beyond its length; \
+             taken as 10.0.0.0/8\n\
+             warning: profile: profile.json: .[1].criteria.durationSeconds: 60 is none of 300, 600, 900, 1800 and 3600, \
+             which the service takes",
+        )
+        .json();
+}
+
+#[test]
+fn a_file_that_is_no_profile_ends_the_run() {
+    let hint = "hint: wanted is what `aws iot describe-security-profile` prints, or its list of behaviors";
+    let shape = "no security profile: neither an object with `behaviors` nor a list of behaviors";
+    for (text, message) in [
+        ("", "not JSON: EOF while parsing a value at line 1 column 0"),
+        ("{\"behaviors\": [", "not JSON: EOF while parsing a list at line 1 column 15"),
+        ("{}", shape),
+        ("5", shape),
+        ("{\"behaviors\": {}}", shape),
+        ("[]", "the profile has no behaviors"),
+        ("{\"behaviors\": []}", "the profile has no behaviors"),
+    ] {
+        let dir = Dir::new();
+        dir.write("profile.json", text);
+        let tells = format!("profile: profile.json: {message}\n{hint}");
+        assert_eq!(dir.detect(&[]).exits(65).tells(&tells).text(), "", "{text}");
+    }
+    let dir = Dir::new();
+    dir.write("profile.json", "nonsense");
+    let tells = format!(
+        "profile: profile.json: not JSON: expected ident at line 1 column 2\n\
+         profile: none.json: No such file or directory (os error 2)\n{hint}"
+    );
+    dir.detect(&["none.json"]).exits(66).tells(&tells).text();
+}

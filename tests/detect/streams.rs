@@ -1,0 +1,268 @@
+//! Report after report: windows of time, gaps and restarts, datapoints in a row, the events.
+
+use serde_json::{Value, json};
+
+use crate::Dir;
+
+/// A report of this time with these bytes sent; `None` without traffic.
+fn sent(id: u64, bytes: Option<u64>) -> Value {
+    let metrics = bytes.map_or_else(|| json!({}), |bytes| json!({"network_stats": {"bytes_out": bytes}}));
+    json!({"header": {"report_id": id, "version": "1.0"}, "metrics": metrics})
+}
+
+/// A report of this time with these listening TCP ports.
+fn ports(id: u64, ports: &[u16]) -> Value {
+    let ports: Vec<Value> = ports.iter().map(|port| json!({ "port": port })).collect();
+    json!({"header": {"report_id": id, "version": "1.0"},
+           "metrics": {"listening_tcp_ports": {"total": ports.len(), "ports": ports}}})
+}
+
+/// At most 100 bytes sent in so many seconds.
+fn at_most_100(seconds: u64) -> Value {
+    json!([{"name": "out", "metric": "aws:all-bytes-out", "criteria": {
+        "comparisonOperator": "less-than-equals", "value": {"count": 100}, "durationSeconds": seconds}}])
+}
+
+/// Only port 22, with so many datapoints to alarm and to clear.
+fn only_22(to_alarm: u64, to_clear: u64) -> Value {
+    json!([{"name": "ports", "metric": "aws:listening-tcp-ports", "criteria": {
+        "comparisonOperator": "in-port-set", "value": {"ports": [22]},
+        "consecutiveDatapointsToAlarm": to_alarm, "consecutiveDatapointsToClear": to_clear}}])
+}
+
+fn ndjson(reports: &[Value]) -> String {
+    reports.iter().flat_map(|report| [report.to_string(), "\n".to_owned()]).collect()
+}
+
+/// What happens, as type and time in seconds.
+fn events(profile: &Value, reports: &[Value]) -> Vec<(String, u64)> {
+    let output = Dir::with_profile(profile).judge(ndjson(reports), &["-q"]).finish();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let events = text.lines().map(|line| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        (event["violationEventType"].as_str().unwrap().to_owned(), event["violationEventTime"].as_u64().unwrap() / 1000)
+    });
+    let events: Vec<(String, u64)> = events.collect();
+    let in_alarm = events.last().is_some_and(|(kind, _)| kind == "in-alarm");
+    assert_eq!(output.status.code(), Some(i32::from(in_alarm)), "1 exactly when the last state is an alarm");
+    events
+}
+
+/// The same in a short form: `+` and a time for in-alarm, `-` for alarm-cleared.
+fn shown(profile: &Value, reports: &[Value]) -> String {
+    let sign = |kind: &str| match kind {
+        "in-alarm" => '+',
+        "alarm-cleared" => '-',
+        other => panic!("{other}"),
+    };
+    let events: Vec<String> = events(profile, reports).iter().map(|(kind, id)| format!("{}{id}", sign(kind))).collect();
+    events.join(" ")
+}
+
+/// What it is about, the duration, the reports' ids and bytes, and what happens.
+type Case<'a> = (&'a str, u64, &'a [(u64, Option<u64>)], &'a str);
+
+#[test]
+fn deltas_are_summed_over_the_window_once_it_is_covered() {
+    let cases: &[Case<'_>] = &[
+        ("the first report covers nobody knows what", 300, &[(300, Some(999)), (600, Some(1))], ""),
+        ("one report fills the window", 300, &[(300, None), (600, Some(101))], "+600"),
+        ("at the bound", 300, &[(300, None), (600, Some(100))], ""),
+        ("two reports fill it", 600, &[(300, None), (600, Some(50)), (900, Some(51))], "+900"),
+        ("two at the bound", 600, &[(300, None), (600, Some(50)), (900, Some(50))], ""),
+        ("not covered yet", 600, &[(300, None), (600, Some(999))], ""),
+        (
+            "what leaves the window leaves the sum",
+            600,
+            &[(300, None), (600, Some(99)), (900, Some(2)), (1200, Some(1)), (1500, Some(1))],
+            "+900 -1200",
+        ),
+        ("a report exactly at the beginning is out", 300, &[(300, None), (600, Some(90)), (900, Some(20))], ""),
+        (
+            "intervals that do not divide the window",
+            300,
+            &[(0, None), (200, Some(40)), (400, Some(40)), (600, Some(61))],
+            "+600",
+        ),
+        ("a late report covers more", 300, &[(300, None), (1000, Some(101))], "+1000"),
+        ("a gap is not zero", 600, &[(300, None), (600, Some(99)), (900, None), (1200, Some(2))], ""),
+        (
+            "covered again after the gap",
+            600,
+            &[(300, None), (600, Some(99)), (900, None), (1200, Some(2)), (1500, Some(99))],
+            "+1500",
+        ),
+        ("ids are cut to seconds: 299 is 300", 300, &[(300, None), (600, Some(60)), (899, Some(60))], ""),
+        ("298 is not", 300, &[(300, None), (600, Some(60)), (898, Some(60))], "+898"),
+        ("a report a second", 3, &[(1, None), (2, Some(50)), (3, Some(1)), (4, Some(50)), (5, Some(50))], "+4"),
+        (
+            "a duplicate does not count twice",
+            600,
+            &[(300, None), (600, Some(60)), (600, Some(60)), (900, Some(40))],
+            "",
+        ),
+        ("a late one neither", 600, &[(300, None), (900, Some(60)), (600, Some(60)), (1200, Some(40))], ""),
+        (
+            "a clock set back begins anew",
+            600,
+            &[(9000, None), (9300, Some(60)), (300, Some(60)), (600, Some(50)), (900, Some(51))],
+            "+900",
+        ),
+    ];
+    for (what, seconds, reports, expected) in cases {
+        let reports: Vec<Value> = reports.iter().map(|(id, bytes)| sent(*id + 1_700_000_000, *bytes)).collect();
+        let expected: Vec<String> = expected
+            .split_whitespace()
+            .map(|event| {
+                let (sign, id) = event.split_at(1);
+                format!("{sign}{}", id.parse::<u64>().unwrap() + 1_700_000_000)
+            })
+            .collect();
+        assert_eq!(shown(&at_most_100(*seconds), &reports), expected.join(" "), "{what}");
+    }
+}
+
+#[test]
+fn without_a_duration_the_latest_delta_counts() {
+    let mut profile = at_most_100(1);
+    profile[0]["criteria"].as_object_mut().unwrap().remove("durationSeconds");
+    let reports = [sent(300, Some(101)), sent(600, Some(100)), sent(900, None), sent(1200, Some(101))];
+    assert_eq!(shown(&profile, &reports), "+300 -600 +1200");
+}
+
+#[test]
+fn alarms_take_so_many_datapoints_in_a_row() {
+    // v: violating, c: conforming, x: no datapoint; then what happens, by place counted from 1.
+    for (to_alarm, to_clear, datapoints, expected) in [
+        (1, 1, "vc", "+1 -2"),
+        (1, 1, "vvv", "+1"),
+        (1, 1, "ccc", ""),
+        (2, 1, "vcvcvc", ""),
+        (2, 1, "vvc", "+2 -3"),
+        (2, 1, "vxv", "+3"),
+        (3, 1, "vvcvvv", "+6"),
+        (1, 2, "vcvcc", "+1 -5"),
+        (1, 2, "vcxc", "+1 -4"),
+        (1, 3, "vccvccc", "+1 -7"),
+        (10, 1, "vvvvvvvvvv", "+10"),
+        (10, 10, "vvvvvvvvvvcccccccccc", "+10 -20"),
+        (2, 2, "vvccvvcc", "+2 -4 +6 -8"),
+        (1, 1, "xvx", "+2"),
+    ] {
+        let report = |(place, datapoint)| match datapoint {
+            'v' => ports(place, &[22, 23]),
+            'c' => ports(place, if place % 2 == 0 { &[22] } else { &[] }),
+            _ => sent(place, None),
+        };
+        let reports: Vec<Value> = (1..).zip(datapoints.chars()).map(report).collect();
+        assert_eq!(shown(&only_22(to_alarm, to_clear), &reports), expected, "{to_alarm} {to_clear} {datapoints}");
+    }
+}
+
+#[test]
+fn an_event_has_the_shape_of_the_services_own() {
+    let profile = json!({"securityProfileName": "edge", "behaviors": only_22(1, 1)});
+    let reports = [ports(1_700_000_300, &[22, 80]), ports(1_700_000_600, &[22])];
+    let lines = Dir::with_profile(&profile).judge(ndjson(&reports), &["--thing-name", "gw"]).lines();
+    let event = |seconds: u64, kind: &str, ports: Value| {
+        json!({
+            "violationEventTime": seconds * 1000,
+            "thingName": "gw",
+            "behavior": {"name": "ports", "metric": "aws:listening-tcp-ports", "criteria": profile["behaviors"][0]["criteria"]},
+            "violationEventType": kind,
+            "metricValue": {"ports": ports},
+            "violationId": "gw-1700000300-1",
+            "securityProfileName": "edge",
+        })
+    };
+    let expected =
+        [event(1_700_000_300, "in-alarm", json!([22, 80])), event(1_700_000_600, "alarm-cleared", json!([22]))];
+    assert_eq!(lines, expected);
+
+    let lines = Dir::with_profile(&only_22(1, 1)).judge(ndjson(&reports), &[]).lines();
+    assert_eq!(lines[0].get("thingName"), None, "not known");
+    assert_eq!(lines[0].get("securityProfileName"), None, "a bare list has none");
+    assert_eq!((&lines[0]["violationId"], &lines[1]["violationId"]), (&json!("1700000300-1"), &json!("1700000300-1")));
+}
+
+#[test]
+fn things_are_told_apart_by_their_topics() {
+    let on = |thing: &str, report: Value| format!("$aws/things/{thing}/defender/metrics/json {report}\n");
+    let stream = [
+        on("a", ports(300, &[23])),
+        on("b b", ports(299, &[22])),
+        on("a", ports(600, &[23])),
+        on("b b", ports(600, &[23])),
+        on("b b", ports(900, &[23])),
+    ];
+    let lines = Dir::with_profile(&only_22(2, 1)).judge(stream.concat(), &[]).exits(1).lines();
+    let told: Vec<_> =
+        lines.iter().map(|event| (event["thingName"].as_str().unwrap(), &event["violationEventTime"])).collect();
+    assert_eq!(told, [("a", &json!(600_000)), ("b b", &json!(900_000))]);
+    assert_eq!(lines[1]["violationId"], "b b-900-1");
+    // A bridge may have given the topic another beginning; other topics are none of reports.
+    let stream = format!("site/{}{}", on("a", ports(300, &[22])), on("a", ports(600, &[23])));
+    assert_eq!(Dir::with_profile(&only_22(1, 1)).judge(stream, &[]).exits(1).lines().len(), 1);
+    let stream = format!("some/topic {}\n{}", ports(300, &[23]), on("a", ports(600, &[22])));
+    let dir = Dir::with_profile(&only_22(1, 1));
+    let run = dir.judge(stream, &[]).exits(65);
+    let tells = "warning: report: standard input: line 1: no report, which begins with `{`; passed over";
+    assert_eq!(run.tells(tells).json()["behaviors"][0]["verdict"], "conforms");
+}
+
+#[test]
+fn what_is_no_report_is_told_and_passed_over() {
+    let garbage = ["nonsense", "{\"header\": {\"report", "{\"a\": 1}", "[]", "{} {}", "\u{feff}{", "null"];
+    for garbage in garbage {
+        let stream = format!("{}\n{garbage}\n\n{}\n", ports(300, &[23]), ports(600, &[22]));
+        let output = Dir::with_profile(&only_22(1, 1)).judge(stream, &[]).finish();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(65), "{garbage}: {told}");
+        assert!(told.starts_with("device-defender: warning: report: standard input: line 2: "), "{garbage}: {told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+        assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 2, "the alarm began and ended");
+    }
+    let stream = format!("{}\nnonsense\n{}\n", ports(300, &[22]), ports(600, &[23]));
+    assert_eq!(Dir::with_profile(&only_22(1, 1)).judge(stream, &["-q"]).exits(1).lines().len(), 1, "1 beats 65");
+}
+
+#[test]
+fn duplicates_late_reports_and_set_back_clocks_are_told() {
+    let reports = [ports(9000, &[22]), ports(9000, &[23]), ports(5400, &[23]), ports(5399, &[23])];
+    let lines = Dir::with_profile(&only_22(1, 1))
+        .judge(ndjson(&reports), &[])
+        .exits(1)
+        .tells(
+            "warning: report: standard input: line 2: its id is that of the report before; passed over as a duplicate\n\
+             warning: report: standard input: line 3: its id is below the last, 9000; passed over as late\n\
+             warning: report: standard input: line 4: its id is far below the last, 9000: the clock was set back, \
+             windows begin anew",
+        )
+        .lines();
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0]["violationEventTime"], 5_399_000);
+}
+
+#[test]
+fn a_report_without_an_id_has_no_time_but_is_judged() {
+    let mut nameless = ports(1, &[23]);
+    nameless.as_object_mut().unwrap().remove("header");
+    let lines = Dir::with_profile(&only_22(1, 1)).judge(ndjson(&[ports(300, &[22]), nameless]), &[]).exits(1).lines();
+    assert_eq!(lines[0].get("violationEventTime"), None);
+
+    let mut traffic = sent(1, Some(999));
+    traffic.as_object_mut().unwrap().remove("header");
+    let reports = [sent(300, None), sent(600, Some(1)), traffic, sent(900, Some(999)), sent(1200, Some(101))];
+    assert_eq!(shown(&at_most_100(300), &reports), "+1200", "what it counted has no place in time");
+}
+
+#[test]
+fn more_things_than_can_be_told_apart_are_told_and_passed_over() {
+    let report = ports(300, &[22]);
+    let line = |n: u32| format!("$aws/things/t{n}/defender/metrics/json {report}\n");
+    let stream: Vec<String> = (1..=10_001).map(line).collect();
+    let tells = "warning: report: standard input: line 10001: of one thing more than the 10000 that can be told apart; \
+                 passed over";
+    let dir = Dir::with_profile(&only_22(1, 1));
+    assert_eq!(dir.judge(stream.concat(), &[]).exits(65).tells(tells).text(), "");
+}
