@@ -59,12 +59,16 @@ _device__defender() {
             return 0
             ;;
         device__subcmd__defender__subcmd__collect)
-            opts="-v -q -h --proc --netns --exclude-interface --custom-metrics --strict --names --max-bytes --compat --since --thing-name --state-dir --format --processes --verbose --quiet --color --help"
+            opts="-v -q -h --verbose --quiet --color --proc --netns --exclude-interface --custom-metrics --strict --names --max-bytes --compat --since --thing-name --state-dir --format --processes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 --proc)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -126,10 +130,6 @@ _device__defender() {
                     COMPREPLY=($(compgen -W "json cbor table" -- "${cur}"))
                     return 0
                     ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -138,12 +138,16 @@ _device__defender() {
             return 0
             ;;
         device__subcmd__defender__subcmd__detect)
-            opts="-v -q -h --profile --report --proc --netns --exclude-interface --custom-metrics --strict --since --thing-name --state-dir --format --processes --verbose --quiet --color --help"
+            opts="-v -q -h --verbose --quiet --color --profile --report --proc --netns --exclude-interface --custom-metrics --strict --since --thing-name --state-dir --format --processes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 --profile)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
@@ -223,10 +227,6 @@ _device__defender() {
                     COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -253,12 +253,16 @@ _device__defender() {
             return 0
             ;;
         device__subcmd__defender__subcmd__publish)
-            opts="-v -q -h --once --dry-run --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --proc --netns --exclude-interface --custom-metrics --strict --names --max-bytes --compat --verbose --quiet --color --help"
+            opts="-v -q -h --verbose --quiet --color --once --dry-run --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --proc --netns --exclude-interface --custom-metrics --strict --names --max-bytes --compat --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 --endpoint)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -384,10 +388,6 @@ _device__defender() {
                     COMPREPLY=($(compgen -W "connector" -- "${cur}"))
                     return 0
                     ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -396,12 +396,16 @@ _device__defender() {
             return 0
             ;;
         device__subcmd__defender__subcmd__validate__subcmd__params)
-            opts="-v -q -h --sample-interval-seconds --proc-destination-path-resource-id --proc-destination-path --probe --format --verbose --quiet --color --help"
+            opts="-v -q -h --verbose --quiet --color --sample-interval-seconds --proc-destination-path-resource-id --proc-destination-path --probe --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 --sample-interval-seconds)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -418,10 +422,6 @@ _device__defender() {
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -430,12 +430,16 @@ _device__defender() {
             return 0
             ;;
         device__subcmd__defender__subcmd__watch)
-            opts="-v -q -h --interval --splay --allow-short-interval --count --params --print --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --proc --netns --exclude-interface --custom-metrics --strict --names --max-bytes --compat --verbose --quiet --color --help"
+            opts="-v -q -h --verbose --quiet --color --interval --splay --allow-short-interval --count --params --print --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --proc --netns --exclude-interface --custom-metrics --strict --names --max-bytes --compat --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 --interval)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -586,10 +590,6 @@ _device__defender() {
                     ;;
                 --compat)
                     COMPREPLY=($(compgen -W "connector" -- "${cur}"))
-                    return 0
-                    ;;
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -37,6 +37,9 @@ complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "pub
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "watch" -d 'Report every few minutes, for years'
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "detect" -d 'Judge this device, or reports, against a security profile'
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "generate" -d 'Print man pages, shell completions and unit files'
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l netns -d 'Whose network namespace to show: auto, self, or a process number' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r
@@ -51,26 +54,26 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand collect"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l format -d 'Print JSON, CBOR, or tables for people' -r -f -a "json\t'One line; indented on a terminal'
 cbor\t'For a program; refused on a terminal'
 table\t'For people'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l strict -d 'End with 65 when a row was malformed, with 66 when a table could not be read'
-complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l processes -d 'Show in the tables which processes own the sockets'
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s v -l verbose -d 'Tell every step on standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s q -l quiet -d 'Tell errors only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l strict -d 'End with 65 when a row was malformed, with 66 when a table could not be read'
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l processes -d 'Show in the tables which processes own the sockets'
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l sample-interval-seconds -d 'Check this SampleIntervalSeconds' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l proc-destination-path-resource-id -d 'Check this ProcDestinationPath-ResourceId' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l proc-destination-path -d 'Check this ProcDestinationPath' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l format -d 'Print text, or one JSON document' -r -f -a "text\t'For people'
 json\t'For programs; one line, indented on a terminal'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l probe -d 'Look at the path on this machine, too'
 complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -s v -l verbose -d 'Tell every step on standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -s q -l quiet -d 'Tell errors only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l probe -d 'Look at the path on this machine, too'
 complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l endpoint -d 'The host name of the broker: of AWS IoT, what describe-endpoint --endpoint-type iot:Data-ATS prints' -r -f -a "(__fish_print_hostnames)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l port -d 'The port [default: 8883; with --insecure-plaintext 1883]' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l thing-name -d 'The thing the report is about [default: $AWS_IOT_THING_NAME]' -r
@@ -91,17 +94,17 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand publish"
 short\t'tp, and so on: about two thirds of the bytes'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l max-bytes -d 'Cut the lists so that the document takes at most this many bytes' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l compat -d 'Write what another agent wrote, for profiles tuned to it' -r -f -a "connector\t'AWS\'s Greengrass Device Defender connector'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -s v -l verbose -d 'Tell every step on standard error'
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -s q -l quiet -d 'Tell errors only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l once -d 'Send one report and end; for a report every few minutes there is watch'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l dry-run -d 'Print the report and tell where it would go; connect to nothing, and leave the state as it is'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l insecure-plaintext -d 'Use MQTT without TLS; to a loopback address only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l no-wait -d 'Be content when the broker has taken the report, and do not wait for Device Defender\'s answer'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l strict -d 'End with 65 when a row was malformed, with 66 when a table could not be read'
-complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -s v -l verbose -d 'Tell every step on standard error'
-complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -s q -l quiet -d 'Tell errors only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l interval -d 'The time between two reports, in seconds or as a duration such as 5m [default: 300]' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l splay -d 'Wait this long before the first report [default: less than an interval, derived from the thing name]' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l count -d 'End after so many cycles, with the exit code of the last one; every try is a cycle' -r
@@ -126,17 +129,17 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -
 short\t'tp, and so on: about two thirds of the bytes'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l max-bytes -d 'Cut the lists so that the document takes at most this many bytes' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l compat -d 'Write what another agent wrote, for profiles tuned to it' -r -f -a "connector\t'AWS\'s Greengrass Device Defender connector'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s v -l verbose -d 'Tell every step on standard error'
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s q -l quiet -d 'Tell errors only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l allow-short-interval -d 'Allow an interval below 300 seconds'
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l print -d 'Print each report as a line of JSON, and send nothing'
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l insecure-plaintext -d 'Use MQTT without TLS; to a loopback address only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l no-wait -d 'Be content when the broker has taken the report, and do not wait for Device Defender\'s answer'
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l strict -d 'End with 65 when a row was malformed, with 66 when a table could not be read'
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s v -l verbose -d 'Tell every step on standard error'
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s q -l quiet -d 'Tell errors only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l profile -d 'The security profile, or its list of behaviors, - for standard input; may be given more than once' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l report -d 'Judge the reports in this file instead of this device, - for standard input' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
@@ -148,13 +151,10 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand detect" 
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l format -d 'Print a table for people, or JSON: the verdicts in one document, of many reports the events, one a line' -r -f -a "table\t'For people'
 json\t'For programs'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l strict -d 'End with 65 when a row was malformed, with 66 when a table could not be read'
-complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l processes -d 'Show which processes own the ports and connections that violate a behavior'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s v -l verbose -d 'Tell every step on standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s q -l quiet -d 'Tell errors only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l strict -d 'End with 65 when a row was malformed, with 66 when a table could not be read'
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l processes -d 'Show which processes own the ports and connections that violate a behavior'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
 always\t'Always'

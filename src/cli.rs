@@ -3,6 +3,8 @@
 //! The names are a contract, as scripts and unit files carry them for years.
 #![expect(clippy::doc_markdown, reason = "these comments are the help texts, shown as they are")]
 
+mod lazy;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -13,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use crate::collector::proc_root::Netns;
 use crate::terminal::Color;
 use crate::thing::ThingName;
+pub use lazy::Lazy;
 
 /// Report the network state of this device as an AWS IoT Device Defender metrics document
 ///
@@ -51,35 +54,35 @@ pub enum Command {
     ///
     /// Reads the network tables below /proc once and prints the report on standard output: JSON on one line, indented on
     /// a terminal; CBOR; or tables for people. Nothing is sent. Needs no privilege.
-    Collect(CollectArgs),
+    Collect(Lazy<CollectArgs>),
     /// Check the parameters of a Greengrass Device Defender connector
     ///
     /// Tells in one go whether a connector definition is right, and if not, what exactly to change. Reads a connector
     /// definition as given to create-connector-definition, the answer of get-connector-definition-version, or a bare
     /// Parameters object, and wants all three parameters; or checks just what the flags give.
-    ValidateParams(ValidateParamsArgs),
+    ValidateParams(Lazy<ValidateParamsArgs>),
     /// Send one report to AWS IoT Device Defender, or to any MQTT broker, and wait for the answer
     ///
     /// Collects a report, publishes it over MQTT with mutual TLS, and waits until the service accepts or rejects it. A
     /// report that was accepted prints nothing. -v tells every phase with its time, which answers why nothing arrives.
     /// --dry-run shows what would be sent where. Settings come from flags, the environment, or a Greengrass core's
     /// configuration.
-    Publish(PublishArgs),
+    Publish(Lazy<PublishArgs>),
     /// Report every few minutes, for years
     ///
     /// Does what publish --once does every --interval. Nothing that goes wrong ends it: no network, an expired
     /// certificate, a broker that restarts; certificates and custom metrics are read again each time. Made for systemd,
     /// which it tells its state. With --print the reports go to standard output, a line each, and nowhere else.
-    Watch(WatchArgs),
+    Watch(Lazy<WatchArgs>),
     /// Judge this device, or reports, against a security profile
     ///
     /// Tells for every behavior of a Device Defender security profile, as aws iot describe-security-profile prints it,
     /// whether this device is in violation of it right now, and why. Judges a report of its own, or with --report one from
     /// a file, or as many as come: then an alarm that begins or ends is an event.
-    Detect(DetectArgs),
+    Detect(Lazy<DetectArgs>),
     /// Print man pages, shell completions and unit files
     #[command(hide = true)]
-    Generate(GenerateArgs),
+    Generate(Lazy<GenerateArgs>),
 }
 
 /// What a report is made from.

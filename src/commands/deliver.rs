@@ -94,17 +94,20 @@ impl Job<'_> {
             Err(ended) => return Ok(Delivered { ended, strict }),
         };
         state.last_report_id = message.report_id;
-        state.sent = time::boot_id().map(|boot_id| Moment::new(boot_id, time::since_boot()));
+        state.sent = moment(Instant::now());
         if let Some(Err(error)) = store.as_ref().map(|store| store.save(state)) {
             self.without_state(&error.to_string())?;
             store = None;
         }
         let ended = self.wait(session.publish(message));
+        if let Some(at) = ended.published {
+            state.sent = moment(at); // it came after the file was written, which takes its time
+        }
         if let (Outcome::Accepted | Outcome::Acknowledged, Some(baseline)) = (ended.outcome, baseline) {
             state.baseline = Some(baseline);
-            if let Some(Err(error)) = store.map(|store| store.save(state)) {
-                self.terminal.warning(format_args!("{error}; the next report counts this one's traffic again"));
-            }
+        }
+        if let Some(Err(error)) = store.as_ref().map(|store| store.save(state)) {
+            self.terminal.warning(format_args!("{error}; a later run may count this report's traffic again"));
         }
         self.wait(session.close());
         Ok(Delivered { ended, strict })
@@ -207,7 +210,7 @@ impl Job<'_> {
             }
         };
         match State::load(&dir, thing) {
-            Ok(Some(on_disk)) if on_disk.last_report_id >= state.last_report_id => *state = on_disk,
+            Ok(Some(on_disk)) if on_disk.last_report_id > state.last_report_id => *state = on_disk,
             Ok(_) => {}
             Err(error) => self.terminal.warning(format_args!("{error}; beginning anew")),
         }
@@ -251,6 +254,11 @@ fn before(state: &State, collector: &Collector, terminal: &Terminal) -> Option<I
             None
         }
     }
+}
+
+/// When that was, on the clock that a restart does not set back; `None` when it is not known which boot this is.
+fn moment(at: Instant) -> Option<Moment> {
+    time::boot_id().map(|boot_id| Moment::new(boot_id, time::since_boot().saturating_sub(at.elapsed())))
 }
 
 /// The encoding the flags ask for.

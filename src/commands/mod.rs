@@ -63,7 +63,7 @@ pub fn report_panics() {
 
 /// The command line: as our types have it, and as clap does, which knows where each value came from.
 fn parse(args: &[OsString]) -> Result<(Cli, ArgMatches), clap::Error> {
-    let mut command = without_empty_variables(Cli::command());
+    let mut command = Cli::command();
     let is_never = |pair: &[OsString]| matches!(pair, [flag, when] if flag == "--color" && when == "never");
     if args.windows(2).any(is_never) || args.iter().any(|arg| arg == "--color=never") {
         command = command.color(clap::ColorChoice::Never); // help and usage errors are shown before the flag is parsed
@@ -71,14 +71,6 @@ fn parse(args: &[OsString]) -> Result<(Cli, ArgMatches), clap::Error> {
     let matches = command.try_get_matches_from_mut(args)?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
     Ok((cli, matches))
-}
-
-/// Takes the environment variables that are set but empty out of a command's arguments: empty means unset.
-fn without_empty_variables(command: clap::Command) -> clap::Command {
-    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
-    let is_empty = |arg: &clap::Arg| arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
-    let command = command.mut_args(|arg| if is_empty(&arg) { arg.env(None::<&str>) } else { arg });
-    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, without_empty_variables))
 }
 
 /// Shows what clap has to say: help, version, or an error.
