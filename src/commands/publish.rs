@@ -43,7 +43,8 @@ pub(super) fn run(args: &PublishArgs, matches: &ArgMatches, terminal: &Terminal)
     for warning in warnings {
         terminal.warning(warning);
     }
-    for line in settings.summary.iter().chain(summary) {
+    let places = resolve::places(&args.delivery, &args.report.source, matches);
+    for line in settings.summary.iter().chain(&places).chain(summary) {
         if args.dry_run { terminal.notice(line) } else { terminal.step(line) }
     }
 

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-use crate::cli::DeliveryArgs;
+use crate::cli::{DeliveryArgs, SourceArgs};
 use crate::delivery::greengrass::{self, Core, CoreError, USUAL_ROOTS};
 use crate::delivery::settings::{CoreFile, Fault, Given, Inputs, Origin};
 use crate::exit::{Exit, Failure};
+use crate::state;
 use crate::terminal::Terminal;
 
 /// Puts the settings together: a flag before its environment variable, before `AWS_IOT_THING_NAME` for the thing name,
@@ -44,7 +45,7 @@ pub(super) fn inputs(
         }
         Err(error) => {
             let (exit, remedy) = match error {
-                CoreError::Unreadable { .. } => (Exit::NoInput, "run as root, or give all settings otherwise"),
+                CoreError::Unreadable { .. } => (Exit::NoInput, "or give all settings otherwise"),
                 CoreError::None(_) => (Exit::Settings, "give the directory that Greengrass is installed in"),
                 CoreError::Broken { .. } => (Exit::Settings, "give all settings otherwise"),
             };
@@ -68,6 +69,30 @@ fn core(args: &DeliveryArgs, lacks_something: bool, terminal: &Terminal) -> Resu
         }
     }
     Ok(None)
+}
+
+/// Where the state is kept and what is read, and where that came from, for people.
+pub(super) fn places(delivery: &DeliveryArgs, source: &SourceArgs, matches: &ArgMatches) -> [String; 2] {
+    let dir = match state::directory(delivery.state_dir.as_deref(), |name| env::var_os(name)) {
+        None => "none, as HOME is not set".to_owned(),
+        Some(dir) => {
+            let given = delivery.state_dir.clone().map(PathBuf::into_os_string);
+            let origin = match given.and_then(|dir| self::given(matches, "--state-dir", Some(dir))) {
+                Some(given) => given.origin.to_string(),
+                None if env::var_os("STATE_DIRECTORY").is_some_and(|dirs| !dirs.is_empty()) => {
+                    "environment variable STATE_DIRECTORY".to_owned()
+                }
+                None => "default".to_owned(),
+            };
+            format!("{} ({origin})", dir.display())
+        }
+    };
+    let proc = source.proc.clone().into_os_string();
+    let origin = match (matches.value_source("proc"), given(matches, "--proc", Some(proc))) {
+        (Some(ValueSource::DefaultValue), _) | (_, None) => "default".to_owned(),
+        (_, Some(given)) => given.origin.to_string(),
+    };
+    [format!("state directory: {dir}"), format!("/proc path: {} ({origin})", source.proc.display())]
 }
 
 /// A setting with where clap took it from.

@@ -325,6 +325,9 @@ impl<'a> Session<'a> {
     }
 
     async fn incoming(&mut self, running: Running) -> Result<Incoming, Break> {
+        if Instant::now() >= running.deadline {
+            return Err(Break::TimeUp(running)); // however much there is to read
+        }
         let broken = match timeout_at(running.deadline, self.stream.next()).await {
             Ok(Some(Ok(incoming))) => return Ok(incoming),
             Err(_) => return Err(Break::TimeUp(running)),

@@ -62,7 +62,8 @@ pub(super) fn make(args: &WatchArgs, matches: &ArgMatches, terminal: &Terminal) 
     if !faults.is_empty() {
         return Err(resolve::failure(faults));
     }
-    for line in settings.iter().flat_map(|settings| &settings.summary) {
+    let places = resolve::places(&args.delivery, &report.source, matches);
+    for line in settings.iter().flat_map(|settings| settings.summary.iter().chain(&places)) {
         terminal.step(line);
     }
     let splay = match (args.splay, &settings) {

@@ -1,0 +1,194 @@
+//! Keys and certificates: which work, and what is said of those that do not.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use crate::broker::mosquitto::Broker;
+use crate::broker::peer::Peer;
+use crate::broker::pki::{copy_pki, pki_str};
+use crate::broker::service::Service;
+use crate::broker::tool;
+use crate::common::PROGRAM;
+use crate::device::{Device, Outcome, Publish};
+
+#[test]
+fn every_usual_key_and_certificate_works() {
+    let (broker, device) = (Broker::start(), Device::new());
+    let service = Service::accepting(broker.plain);
+    for (certificate, key) in [
+        ("rsa", "rsa"),
+        ("rsa", "rsa-pkcs1"),
+        ("ec", "ec"),
+        ("ec", "ec-sec1"),
+        ("p384", "p384"),
+        ("p384", "p384-sec1"),
+        ("v1", "v1"),
+        ("chained", "chained"),
+        ("together", "together"),
+        ("windows", "windows"),
+        ("bag", "bag"),
+    ] {
+        let begins = |format: &str| fs::read_to_string(pki_str(&format!("{key}.key"))).unwrap().contains(format);
+        assert!(begins(match key {
+            "rsa-pkcs1" => "-----BEGIN RSA PRIVATE KEY-----",
+            "ec-sec1" | "p384-sec1" => "-----BEGIN EC PRIVATE KEY-----",
+            _ => "-----BEGIN PRIVATE KEY-----",
+        }));
+        device.publish_to(&broker).identity(certificate, key).succeeds();
+        assert_eq!(service.reports().len(), 1, "{certificate} {key}");
+    }
+}
+
+/// A run with these credentials, which must end before connecting.
+fn unconnected(publish: impl FnOnce(&Device, Publish) -> Publish) -> Outcome {
+    let (peer, device) = (Peer::raw(|_| Ok(())), Device::new());
+    let outcome = publish(&device, device.publish_to_peer(&peer)).outcome();
+    assert!(!peer.seen().connected, "{}", outcome.told);
+    assert_eq!(device.state(), None);
+    outcome
+}
+
+#[test]
+fn a_key_that_does_not_belong_to_the_certificate_is_told_before_connecting() {
+    for (certificate, key) in [("ec", "rsa"), ("rsa", "ec"), ("ec", "expired"), ("v1", "rsa"), ("rsa", "v1")] {
+        let outcome = unconnected(|_, publish| publish.identity(certificate, key));
+        outcome.is(78, &[&format!("{certificate}.pem"), &format!("{key}.key"), "belong"]);
+    }
+}
+
+#[test]
+fn a_key_that_cannot_be_used_is_told_before_connecting() {
+    for (key, told) in [
+        ("encrypted.key", "encrypted"),
+        ("encrypted-sec1.key", "encrypted"),
+        ("der.key", "PEM"),
+        ("empty", "key"),
+        ("ec.pem", "key"),
+    ] {
+        let key = pki_str(key);
+        let outcome = unconnected(|_, publish| publish.set("--key-file", &key));
+        outcome.is(78, &[&key, told]);
+        outcome.tells_nothing_of(&["InvalidPem", "NoItemsFound"]);
+    }
+    let outcome = unconnected(|_, publish| publish.identity("p521", "p521"));
+    outcome.is(78, &["p521.key"]);
+    let broken = unconnected(|device, publish| {
+        let key = fs::read_to_string(pki_str("ec.key")).unwrap();
+        fs::write(device.path("half.key"), key.lines().take(2).collect::<String>()).unwrap();
+        publish.set("--key-file", "half.key")
+    });
+    broken.is(78, &["half.key"]);
+    broken.tells_nothing_of(&[fs::read_to_string(pki_str("ec.key")).unwrap().lines().nth(1).unwrap()]);
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_told_before_connecting() {
+    for certificate in ["empty", "ec.key"] {
+        let certificate = pki_str(certificate);
+        let outcome = unconnected(|_, publish| publish.set("--cert-file", &certificate));
+        outcome.is(78, &[&certificate, "certificate"]);
+    }
+    let broken = unconnected(|device, publish| {
+        fs::write(device.path("x.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+        publish.set("--cert-file", "x.pem")
+    });
+    broken.is(78, &["x.pem"]);
+}
+
+#[test]
+fn files_that_cannot_be_opened_are_all_told_at_once() {
+    let outcome = unconnected(|_, publish| {
+        publish.set("--cert-file", "gone.pem").set("--key-file", "proc").set("--ca-file", "gone-ca.pem")
+    });
+    outcome.is(66, &["gone.pem", "gone-ca.pem", "proc"]);
+}
+
+#[test]
+fn validity_is_told() {
+    let (broker, device) = (Broker::start(), Device::new());
+    let service = Service::accepting(broker.plain);
+    let expired = device.publish_to(&broker).identity("expired", "expired").outcome();
+    expired.tells(&["expired.pem", "expired", "2020-01-31"]);
+    let early = device.publish_to(&broker).identity("early", "early").outcome();
+    early.tells(&["early.pem", "not valid before 2098-01-01", "clock"]);
+    for outcome in [expired, early] {
+        assert!(matches!(outcome.code, Some(77 | 78)), "{outcome:?}");
+    }
+    assert_eq!(service.reports(), []);
+}
+
+/// A run with a wrong clock.
+fn at(date: &str, publish: Publish) -> Outcome {
+    let mut run = publish.run();
+    let mut command = tool("faketime");
+    command.args(["-f", date, PROGRAM]).args(run.command.get_args());
+    command.env("TZ", "UTC").env("DONT_FAKE_MONOTONIC", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    command.current_dir(run.command.get_current_dir().unwrap());
+    run.command = command;
+    Outcome::of(run)
+}
+
+#[test]
+fn a_clock_that_is_plainly_wrong_is_told() {
+    let (broker, device) = (Broker::start(), Device::new());
+    let _service = Service::accepting(broker.plain);
+    for date in ["@1970-01-01 00:00:10", "@2001-09-09 01:46:40"] {
+        let outcome = at(date, device.publish_to(&broker).set("--timeout", "10s"));
+        outcome.tells(&["clock"]);
+        assert_ne!(outcome.code, Some(0), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_key_that_others_can_read_is_a_warning() {
+    let (broker, device) = (Broker::start(), Device::new());
+    let service = Service::accepting(broker.plain);
+    copy_pki(&["ec.key"], device.dir());
+    for mode in [0o644, 0o604, 0o666] {
+        fs::set_permissions(device.path("ec.key"), Permissions::from_mode(mode)).unwrap();
+        let outcome = device.publish_to(&broker).set("--key-file", "ec.key").outcome();
+        outcome.is(0, &["warning: ", "ec.key", &format!("{mode:o}")]);
+        device.publish_to(&broker).set("--key-file", "ec.key").flag("-q").succeeds();
+    }
+    for mode in [0o400, 0o640] {
+        // A group is there on purpose, as that of Greengrass's users is.
+        fs::set_permissions(device.path("ec.key"), Permissions::from_mode(mode)).unwrap();
+        device.publish_to(&broker).set("--key-file", "ec.key").succeeds();
+    }
+    assert!(!service.reports().is_empty());
+}
+
+/// The run as somebody without rights, by a copy of the program that they may execute. `None` when that is us already.
+pub(crate) fn powerless(device: &Device, publish: Publish) -> Outcome {
+    let program = device.path("device-defender");
+    // Not with fs::copy: another test that starts a process meanwhile hands it the open file, and a program that is open
+    // for writing cannot be run.
+    assert!(tool("cp").arg(PROGRAM).arg(&program).status().unwrap().success());
+    for path in [device.dir(), Path::new(&program)] {
+        fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut run = publish.run();
+    if fs::metadata(device.dir()).unwrap().uid() == 0 {
+        let mut command = tool("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+        command.args(run.command.get_args()).current_dir(device.dir());
+        run.command = command;
+    }
+    Outcome::of(run)
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_told_with_user_and_mode() {
+    let device = Device::new();
+    copy_pki(&["ec.pem", "ec.key", "ca.pem"], device.dir());
+    let mode = |mode| fs::set_permissions(device.path("ec.key"), Permissions::from_mode(mode)).unwrap();
+    mode(if fs::metadata(device.dir()).unwrap().uid() == 0 { 0o600 } else { 0o000 });
+    let publish = device.publish_to_port(1).without("--state-dir").set("--ca-file", "ca.pem");
+    let publish = publish.set("--cert-file", "ec.pem").set("--key-file", "ec.key");
+    let outcome = powerless(&device, publish);
+    outcome.is(66, &["ec.key", "permission denied"]);
+    if fs::metadata(device.dir()).unwrap().uid() == 0 {
+        outcome.tells(&["root", "600"]);
+    }
+}

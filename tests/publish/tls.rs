@@ -1,0 +1,137 @@
+//! Whom the program trusts, and whom brokers trust.
+
+use std::fs;
+
+use crate::broker::mosquitto::{Broker, Ways};
+use crate::broker::peer::{EACH_VERSION, Peer, Tls};
+use crate::broker::pki::{pki, pki_str};
+use crate::broker::service::Service;
+use crate::device::{Device, Publish};
+
+/// A peer with this certificate that would take a report.
+fn peer(certificate: &'static str) -> Peer {
+    Peer::tls(Tls { certificate, ..Tls::default() }, |link| {
+        let report = link.up_to_puback()?;
+        link.accepted(&report)?;
+        link.silence()
+    })
+}
+
+/// What comes of reporting to a peer with this certificate, which the program must refuse.
+fn refused(certificate: &'static str, told: &[&str], more: impl FnOnce(Publish) -> Publish) {
+    let (peer, device) = (peer(certificate), Device::new());
+    let outcome = more(device.publish_to_peer(&peer)).outcome();
+    outcome.is(69, &["TLS", "hint: "]);
+    outcome.tells(told);
+    assert_eq!(peer.seen().packets, [], "not a byte of MQTT");
+    assert_eq!(device.baseline(), None);
+}
+
+#[test]
+fn a_server_that_cannot_be_trusted_is_told_what_is_wrong_with_it() {
+    let as_it_is = |publish: Publish| publish;
+    refused("server-elsewhere", &["localhost", "elsewhere.example"], as_it_is);
+    refused("server-expired", &["expired"], as_it_is);
+    refused("server-early", &["not valid", "clock"], as_it_is);
+    refused("server-unknown", &["CA"], as_it_is);
+    // The broker of mosquitto, which is no rustls.
+    let broker = Broker::with(Ways { certificate: Some("server-elsewhere"), ..Ways::default() });
+    Device::new().publish_to(&broker).ends(69, &["TLS", "elsewhere.example"]);
+}
+
+#[test]
+fn the_authority_may_be_one_of_several_and_may_be_the_systems() {
+    let (broker, device) = (Broker::start(), Device::new());
+    let service = Service::accepting(broker.plain);
+    device.publish_to(&broker).set("--ca-file", pki_str("both-ca.pem")).succeeds();
+    let system = |roots| device.publish_to(&broker).without("--ca-file").env("SSL_CERT_FILE", pki(roots));
+    system("ca.pem").succeeds();
+    assert_eq!(service.reports().len(), 2);
+    system("other-ca.pem").ends(69, &["TLS", "hint: ", "--ca-file"]);
+    device.publish_to(&broker).set("--ca-file", pki_str("other-ca.pem")).ends(69, &["TLS", "CA", "hint: "]);
+    assert_eq!(service.reports(), []);
+}
+
+#[test]
+fn an_authority_that_cannot_be_used_is_told_before_connecting() {
+    let peer = Peer::raw(|_| Ok(()));
+    let device = Device::new();
+    let with = |file: String| device.publish_to_peer(&peer).set("--ca-file", file);
+    with(pki_str("empty")).ends(78, &["empty", "certificate"]);
+    with(pki_str("ec.key")).ends(78, &["ec.key", "certificate"]);
+    with("gone.pem".to_owned()).ends(66, &["gone.pem"]);
+    with("proc".to_owned()).ends(66, &["proc"]);
+    fs::write(device.path("broken.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    with("broken.pem".to_owned()).ends(78, &["broken.pem"]);
+    with(pki_str("expired-ca.pem")).outcome().tells(&["expired-ca.pem", "expired"]);
+    assert!(peer.seen().packets.is_empty());
+}
+
+/// The alert comes in the handshake with TLS 1.2, and after it with TLS 1.3.
+#[test]
+fn a_certificate_that_the_broker_does_not_trust_is_not_authorized() {
+    for version in ["tlsv1.2", "tlsv1.3"] {
+        let line = format!("tls_version {version}");
+        let broker = Broker::with(Ways { tls: &line, ..Ways::default() });
+        let (service, device) = (Service::accepting(broker.plain), Device::new());
+        let foreign = device.publish_to(&broker).identity("foreign", "foreign").outcome();
+        foreign.is(77, &["alert", "hint: ", "certificate"]);
+        device.publish_to(&broker).identity("foreign", "foreign").flag("--no-wait").ends(77, &["certificate"]);
+        assert_eq!(service.reports(), []);
+        device.publish_to(&broker).succeeds();
+        assert_eq!(service.reports().len(), 1, "{version}");
+    }
+    for versions in EACH_VERSION {
+        let peer = Peer::tls(Tls { versions, ..Tls::default() }, |link| link.up_to_puback().map(drop));
+        let device = Device::new();
+        device.publish_to_peer(&peer).identity("foreign", "foreign").ends(77, &["alert", "hint: ", "certificate"]);
+        assert_eq!(peer.seen().packets, []);
+    }
+}
+
+#[test]
+fn a_broker_that_asks_for_no_certificate_is_fine() {
+    let peer = Peer::tls(Tls { asks: false, ..Tls::default() }, |link| {
+        let report = link.up_to_puback()?;
+        link.accepted(&report)?;
+        link.silence()
+    });
+    Device::new().publish_to_peer(&peer).succeeds();
+    let seen = peer.seen();
+    assert_eq!((seen.certificates, seen.reports().len()), (0, 1));
+}
+
+#[test]
+fn ports_without_tls_are_not_spoken_to_in_it_and_the_other_way_round() {
+    let (broker, device) = (Broker::start(), Device::new());
+    let service = Service::accepting(broker.plain);
+    device.publish_to_port(broker.plain).ends(69, &["TLS"]);
+    device.publish_plain(broker.tls).ends(69, &["CONNECT"]);
+    for host in ["127.0.0.1", "localhost"] {
+        device.publish_plain(broker.plain).set("--endpoint", host).succeeds();
+    }
+    assert_eq!(service.reports().len(), 2);
+}
+
+#[test]
+fn plain_mqtt_goes_to_loopback_addresses_only() {
+    let device = Device::new();
+    for host in ["192.0.2.1", "2001:db8::1", "10.0.0.1", "0.0.0.0"] {
+        let outcome = device.publish_plain(1883).set("--endpoint", host).set("--timeout", "5s").outcome();
+        assert!(matches!(outcome.code, Some(2 | 78)), "{outcome:?}");
+        outcome.tells(&["loopback", host]);
+    }
+}
+
+#[test]
+fn application_protocols_are_for_port_443() {
+    // On other ports none is offered: this peer would refuse one it does not know.
+    let peer = Peer::tls(Tls { alpn: &[b"mqtt"], ..Tls::default() }, |link| {
+        let report = link.up_to_puback()?;
+        link.accepted(&report)?;
+        link.silence()
+    });
+    let device = Device::new();
+    device.publish_to_peer(&peer).succeeds();
+    assert_eq!(peer.seen().alpn, None);
+}
