@@ -46,6 +46,17 @@ impl Schedule {
         self.due
     }
 
+    /// Another run's PUBLISH was written at `at`. Whether the next cycle has to wait for it.
+    pub fn postpone(&mut self, at: Duration) -> bool {
+        let earliest = at.saturating_add(self.interval);
+        let is_early = self.due < earliest;
+        if is_early {
+            self.tick = earliest;
+            self.due = earliest;
+        }
+        is_early
+    }
+
     /// A cycle ended at `now`, and its PUBLISH was written at `at`.
     pub fn published(&mut self, at: Duration, now: Duration) {
         self.tries = 0;

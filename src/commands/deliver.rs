@@ -32,9 +32,6 @@ const MAX_BYTES: usize = 128_000;
 /// How often a lock that another run holds is tried again.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
-/// How often a sign of life is given while a session waits.
-const PULSE: Duration = Duration::from_secs(1);
-
 /// What is the same for every delivery of a run.
 pub(super) struct Job<'a> {
     pub(super) report: &'a ReportArgs,
@@ -44,6 +41,8 @@ pub(super) struct Job<'a> {
     pub(super) terminal: &'a Terminal,
     /// Called again and again while a delivery waits.
     pub(super) pulse: &'a dyn Fn(),
+    /// How often.
+    pub(super) pulse_every: Duration,
     /// Whether a state directory that was given by name and cannot be used keeps a report from being sent.
     pub(super) needs_state: bool,
 }
@@ -118,7 +117,7 @@ impl Job<'_> {
         self.runtime.block_on(async {
             let mut session = pin!(session);
             loop {
-                match timeout(PULSE, session.as_mut()).await {
+                match timeout(self.pulse_every, session.as_mut()).await {
                     Ok(done) => return done,
                     Err(_) => (self.pulse)(),
                 }

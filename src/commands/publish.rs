@@ -56,6 +56,7 @@ pub(super) fn run(args: &PublishArgs, matches: &ArgMatches, terminal: &Terminal)
         runtime,
         terminal,
         pulse: &|| (),
+        pulse_every: settings.timeout,
         needs_state: true,
     };
     if args.dry_run {

@@ -57,12 +57,10 @@ pub(super) fn run(args: &WatchArgs, matches: &ArgMatches, terminal: &Terminal) -
     let Some(settings) = settings else {
         let schedule = Schedule::new(interval, start, None);
         let mut printer = Printer { report: &report, terminal, last_report_id: 0, before: None };
-        return run_cycles(schedule, args.count, &service, &signals, || printer.cycle());
+        return run_cycles(schedule, args.count, &service, &signals, || None, || printer.cycle());
     };
-    let mut state = last_known(args, &settings);
-    let boot_id = time::boot_id();
-    let last = boot_id.and_then(|boot_id| state.sent.as_ref()?.since_boot(&boot_id, now));
-    let schedule = Schedule::new(interval, start, last);
+    let last_publish = || last_publish(args, &settings);
+    let schedule = Schedule::new(interval, start, last_publish());
     let wait = schedule.due().saturating_sub(now);
     if !wait.is_zero() {
         let wait = humantime::format_duration(Duration::from_secs(wait.as_secs().saturating_add(1)));
@@ -75,17 +73,21 @@ pub(super) fn run(args: &WatchArgs, matches: &ArgMatches, terminal: &Terminal) -
         runtime: deliver::runtime()?,
         terminal,
         pulse: &|| service.alive(),
+        pulse_every: service.longest_wait(),
         needs_state: false,
     };
-    run_cycles(schedule, args.count, &service, &signals, || deliver_once(&job, &mut state))
+    let mut state = State::new(&settings.thing_name);
+    run_cycles(schedule, args.count, &service, &signals, last_publish, || deliver_once(&job, &mut state))
 }
 
 /// Runs cycle after cycle, each when it is due, until a signal, the last of `count`, or nobody reads any more.
+/// `last_publish` tells when the last PUBLISH was written, also by another run.
 fn run_cycles(
     mut schedule: Schedule,
     count: Option<u64>,
     service: &Service<'_>,
     signals: &Signals,
+    last_publish: impl Fn() -> Option<Duration>,
     mut cycle: impl FnMut() -> Cycle,
 ) -> Result<Exit, Failure> {
     let mut done = 0_u64;
@@ -96,6 +98,9 @@ fn run_cycles(
                 return Ok(signals.end());
             }
             service.alive();
+        }
+        if last_publish().is_some_and(|at| schedule.postpone(at)) {
+            continue;
         }
         service.alive();
         let Cycle::Over { published, exit, news } = cycle() else { return Ok(Exit::Done) };
@@ -115,11 +120,11 @@ fn run_cycles(
     }
 }
 
-/// The state at the start: only to know when the last report was sent. Each cycle reads it anew, under its lock.
-fn last_known(args: &WatchArgs, settings: &Settings) -> State {
-    let dir = state::directory(args.delivery.state_dir.as_deref(), |name| std::env::var_os(name));
-    let known = dir.and_then(|dir| State::load(&dir, &settings.thing_name).ok().flatten());
-    known.unwrap_or_else(|| State::new(&settings.thing_name))
+/// When the last report was sent, by whomever, since this boot; as the state file tells, which is read without its lock.
+fn last_publish(args: &WatchArgs, settings: &Settings) -> Option<Duration> {
+    let dir = state::directory(args.delivery.state_dir.as_deref(), |name| std::env::var_os(name))?;
+    let state = State::load(&dir, &settings.thing_name).ok().flatten()?;
+    state.sent?.since_boot(&time::boot_id()?, time::since_boot())
 }
 
 /// One cycle: read the credentials anew, and deliver.

@@ -11,7 +11,7 @@ use crate::exit::Failure;
 use crate::terminal::Terminal;
 use crate::time::rfc3339;
 
-/// The longest wait without a look at the clock, after which a resumed machine is noticed.
+/// The longest wait without a sign of life, and without a look at the clock, after which a resumed machine is noticed.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// What is said about a cycle.

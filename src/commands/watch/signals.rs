@@ -36,6 +36,7 @@ impl Signals {
         let listen = move || {
             let mut signals = signals.forever();
             if let Some(signal) = signals.next() {
+                service::stopping();
                 let _loop_has_ended = sender.send(signal);
                 drop(thread::Builder::new().spawn(move || {
                     thread::sleep(GRACE);
@@ -67,7 +68,6 @@ impl Signals {
 
     /// Ends the loop: with 0 after SIGTERM; after SIGINT the way it ends any process, so that a shell sees it.
     pub(super) fn end(&self) -> Exit {
-        service::stopping();
         if self.received.get() == SIGINT {
             end_process(SIGINT);
         }
