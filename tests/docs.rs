@@ -104,13 +104,15 @@ fn the_readme_begins_with_the_two_commands_that_do_everything() {
 }
 
 #[test]
-fn the_readme_names_every_flag_of_collect() {
-    let help = Command::new(env!("CARGO_BIN_EXE_device-defender")).args(["collect", "--help"]).output().unwrap();
-    let help = String::from_utf8(help.stdout).unwrap();
+fn the_readme_names_every_flag() {
     let readme = read("README.md");
-    let flags = help.lines().filter_map(|line| line.trim().strip_prefix("--")?.split([' ', '=']).next());
-    for flag in flags.filter(|flag| !["help", "verbose", "quiet"].contains(flag)) {
-        assert!(readme.contains(&format!("`--{flag}")), "README.md does not mention --{flag}");
+    for command in ["collect", "validate-params", "publish", "watch", "detect"] {
+        let help = Command::new(env!("CARGO_BIN_EXE_device-defender")).args([command, "--help"]).output().unwrap();
+        let help = String::from_utf8(help.stdout).unwrap();
+        let flags = help.lines().filter_map(|line| line.trim().strip_prefix("--")?.split([' ', '=']).next());
+        for flag in flags.filter(|flag| !["help", "verbose", "quiet", "version"].contains(flag)) {
+            assert!(readme.contains(&format!("--{flag}")), "README.md does not mention --{flag} of {command}");
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! | [`documents`] | reports of every agent: JSON, CBOR, long, short and mixed names, incomplete ones |
 //! | [`streams`] | windows, gaps, restarts, datapoints in a row, several things |
 //! | [`device`] | this device: a baseline, `--since`, the size of its report, processes |
+//! | [`pipe`] | `watch --print` piped into it |
 //! | [`output`] | exit codes, formats, streams as they happen, foreign text |
 //! | [`properties`] | what holds for any profile and any report |
 #![expect(
@@ -22,6 +23,7 @@ mod common;
 mod device;
 mod documents;
 mod output;
+mod pipe;
 mod profiles;
 mod properties;
 mod streams;
