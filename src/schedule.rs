@@ -88,8 +88,8 @@ impl Schedule {
     }
 }
 
-/// A delay of less than an interval that is always the same for a thing, and spread evenly over many things: so a fleet
-/// that boots together does not report together.
+/// A delay of less than an interval, the same for a thing at every start of one version of this program, and spread evenly
+/// over many things: so a fleet that boots together does not report together.
 #[must_use]
 pub fn splay(thing_name: &str, interval: Duration) -> Duration {
     let mut hasher = DefaultHasher::new();

@@ -1,0 +1,264 @@
+//! Clocks that step by years, machines that are suspended, and spacing over restarts.
+
+use std::fs;
+use std::process::Stdio;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::broker::mosquitto::Broker;
+use crate::broker::service::{Received, Service};
+use crate::broker::tool;
+use crate::common::Run;
+use crate::device::{Device, Flags};
+use crate::running::Watch;
+
+const YEAR: i64 = 365 * 86400;
+
+/// Moves two clocks by so many seconds as a file says: the one that can be set, and the one that counts suspend. The
+/// `libfaketime` of Debian knows no `CLOCK_BOOTTIME`. And it makes a disk slow.
+const SHIM: &str = r#"
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    long done = syscall(SYS_clock_gettime, clock, now);
+    const char *path = getenv("TEST_CLOCKS");
+    if (done != 0 || !path || (clock != CLOCK_REALTIME && clock != CLOCK_BOOTTIME)) return done;
+    char text[64] = {0};
+    long long real = 0, boot = 0;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) abort();
+    if (read(file, text, sizeof text - 1) < 0 || sscanf(text, "%lld %lld", &real, &boot) != 2) abort();
+    close(file);
+    now->tv_sec += clock == CLOCK_REALTIME ? real : boot;
+    return 0;
+}
+
+int fsync(int file) {
+    const char *slow = getenv("TEST_SLOW_DISK_US");
+    if (slow) usleep(atoi(slow));
+    return syscall(SYS_fsync, file);
+}
+"#;
+
+/// The shim, made once.
+fn shim() -> String {
+    static DIR: OnceLock<TempDir> = OnceLock::new();
+    let dir = DIR.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("clocks.c"), SHIM).unwrap();
+        let mut cc = tool("cc");
+        cc.args(["-shared", "-fPIC", "-o", "clocks.so", "clocks.c"]).current_dir(dir.path()).stdin(Stdio::null());
+        let made = cc.output().unwrap();
+        assert!(made.status.success(), "cc: {}", String::from_utf8_lossy(&made.stderr));
+        dir
+    });
+    dir.path().join("clocks.so").to_str().unwrap().to_owned()
+}
+
+/// Moves the clocks of a run by so many seconds.
+fn step(device: &Device, real: i64, boot: i64) {
+    device.put("clocks", format!("{real} {boot}"));
+}
+
+/// A run with such clocks.
+fn clocked(device: &Device, flags: Flags) -> Flags {
+    step(device, 0, 0);
+    flags.env("LD_PRELOAD", shim()).env("TEST_CLOCKS", device.path("clocks"))
+}
+
+/// Waits until the loop has looked at the clock so many times; the cycles it told of meanwhile.
+fn wakes(watch: &mut Watch, times: usize) -> Vec<String> {
+    let (mut seen, mut cycles) = (0, Vec::new());
+    while seen < times {
+        let notice = watch.notice();
+        seen += usize::from(notice == "WATCHDOG=1");
+        cycles.extend(notice.strip_prefix("STATUS=").map(str::to_owned));
+    }
+    cycles
+}
+
+#[test]
+fn ids_grow_and_the_schedule_stands_while_the_clock_steps_by_years() {
+    let (broker, device) = (Broker::start(), Device::new());
+    let service = Service::accepting(broker.plain);
+    let mut watch = clocked(&device, device.watch_plain(broker.plain)).start();
+    watch.until("accepted");
+    let sent = |device: &Device| device.state().unwrap()["sent"]["since_boot_ms"].as_u64().unwrap();
+    for years in [0, 20, 19, -30, 0, 200, -60, 0] {
+        step(&device, years * YEAR, 0); // before 1970, too
+        let before = sent(&device);
+        watch.stays(3, "accepted");
+        let passed = sent(&device) - before;
+        assert!(passed >= 2 * 100, "{years}: three reports within {passed} ms");
+    }
+    watch.stop().logged(&["accepted"]);
+    let ids: Vec<u64> = service.reports().iter().map(Received::id).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+    let now = 1_700_000_000;
+    let year = u64::try_from(YEAR).unwrap();
+    assert!(ids[0] < now + 10 * year && ids.last().unwrap() > &(now + 200 * year), "{ids:?}: the clock was followed");
+}
+
+#[test]
+fn a_clock_that_steps_makes_no_report_come_early() {
+    let (broker, device) = (Broker::start(), Device::new());
+    let service = Service::accepting(broker.plain);
+    let flags = device.watch_plain(broker.plain).set("--interval", "300").env("WATCHDOG_USEC", "100000");
+    let mut watch = clocked(&device, flags).start();
+    watch.until("accepted");
+    for years in [1, -1, 100] {
+        step(&device, years * YEAR, 0);
+        assert!(wakes(&mut watch, 4).is_empty(), "{years}");
+    }
+    watch.stop();
+    assert_eq!(service.reports().len(), 1);
+}
+
+#[test]
+fn a_machine_that_was_suspended_reports_once_when_it_wakes() {
+    let (broker, device) = (Broker::start(), Device::new());
+    let service = Service::accepting(broker.plain);
+    let flags = device.watch_plain(broker.plain).set("--interval", "300").env("WATCHDOG_USEC", "100000");
+    let mut watch = clocked(&device, flags).start();
+    watch.until("accepted");
+    let mut slept = 0;
+    for (count, seconds) in [290, 20, 3600, 5 * 86400].into_iter().enumerate() {
+        slept += seconds;
+        step(&device, slept, slept);
+        let cycles = wakes(&mut watch, 6);
+        assert_eq!(cycles.len(), usize::from(count > 0), "after {seconds} s: {cycles:?}");
+    }
+    watch.stop().logged(&["accepted"]);
+    assert_eq!(service.reports().len(), 4);
+}
+
+/// Certificates are judged by the clock that can be wrong: that is told, and is over when the clock is right.
+#[test]
+fn a_clock_that_is_wrong_for_a_while() {
+    let (broker, device) = (Broker::start(), Device::new());
+    let _service = Service::accepting(broker.plain);
+    let mut watch = clocked(&device, device.watch_broker(&broker)).start();
+    watch.until("accepted");
+    for (years, told) in [(50, "expired at "), (-60, "not valid before ")] {
+        step(&device, years * YEAR, 0);
+        watch.until(told);
+        watch.stays(3, told);
+        step(&device, 0, 0);
+        watch.until("accepted");
+    }
+    watch.stop().logged(&["accepted", "expired at ", "accepted", "not valid before ", "accepted"]);
+}
+
+/// When the last report was sent, by the state file: milliseconds since boot.
+fn sent(device: &Device) -> u64 {
+    device.state().unwrap()["sent"]["since_boot_ms"].as_u64().unwrap()
+}
+
+#[test]
+fn the_spacing_is_kept_over_restarts() {
+    let (broker, device) = (Broker::start(), Device::new());
+    let (sender, arrivals) = std::sync::mpsc::channel();
+    let _service = Service::start(broker.plain, move |report| {
+        let _test_is_over = sender.send(Instant::now());
+        match report.id() % 2 {
+            0 => vec![report.accepted()],
+            _ => vec![report.rejected("Throttled", "Too many")], // it arrived, whatever the answer is
+        }
+    });
+    let flags = device.watch_broker(&broker).set("--interval", "1500ms");
+    let first = flags.clone().set("--count", 2).start().ends();
+    assert!(first.status.code().is_some());
+    let mut moments = vec![sent(&device)];
+    for run in 0..3 {
+        let mut watch = flags.clone().set("--count", 1).start();
+        if run == 1 {
+            watch.is_ready();
+            watch.logs("first report in ");
+            drop(watch); // killed while it waits
+            watch = flags.clone().set("--count", 1).start();
+        }
+        let ended = watch.ends();
+        assert!(ended.log[0].starts_with("first report in "), "{:#?}", ended.log);
+        moments.push(sent(&device));
+    }
+    assert!(moments.windows(2).all(|pair| pair[1] - pair[0] >= 1500), "{moments:?}");
+    let arrivals: Vec<Instant> = arrivals.try_iter().collect();
+    assert_eq!(arrivals.len(), 5);
+    let between: Vec<Duration> = arrivals.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    // Roughly: how long a disk and a broker take differs each time.
+    assert!(between.iter().all(|time| *time >= Duration::from_secs(1)), "{between:?}");
+}
+
+/// The service counts between arrivals: what saving the state takes before the PUBLISH must not be missing afterwards.
+#[test]
+fn a_slow_disk_does_not_shorten_the_spacing() {
+    let (broker, device) = (Broker::start(), Device::new());
+    let (sender, arrivals) = std::sync::mpsc::channel();
+    let _service = Service::start(broker.plain, move |report| {
+        let _test_is_over = sender.send(Instant::now());
+        vec![report.accepted()]
+    });
+    let flags = clocked(&device, device.watch_broker(&broker).set("--interval", "4s").set("--count", 1));
+    flags.clone().env("TEST_SLOW_DISK_US", "800000").start().ends();
+    flags.start().ends();
+    let [first, second]: [Instant; 2] = arrivals.try_iter().collect::<Vec<_>>().try_into().unwrap();
+    assert!(second - first >= Duration::from_millis(3900), "{:?}", second - first);
+}
+
+/// Somebody who looks for a fault sends a report by hand. The service counts that, too.
+#[test]
+fn a_report_that_is_sent_by_hand_meanwhile_is_counted_from() {
+    let (broker, device) = (Broker::start(), Device::new());
+    let (sender, arrivals) = std::sync::mpsc::channel();
+    let service = Service::start(broker.plain, move |report| {
+        let _test_is_over = sender.send(Instant::now());
+        vec![report.accepted()]
+    });
+    let flags = device.watch_broker(&broker).set("--interval", "2500ms");
+    let mut watch = flags.start();
+    watch.until("accepted");
+    let args: Vec<&str> = flags.args.iter().map(|arg| arg.to_str().unwrap()).collect();
+    let of_watch = args.iter().position(|arg| *arg == "--interval").unwrap();
+    let args = [&["publish", "--once"], &args[1..of_watch], &args[of_watch + 5..]].concat();
+    Run::new(device.dir(), &args).output();
+    watch.until("accepted");
+    watch.until("accepted");
+    watch.stop().logged(&["accepted"]);
+    let arrivals: Vec<Instant> = arrivals.try_iter().collect();
+    assert_eq!((arrivals.len(), service.reports().len()), (4, 4));
+    for pair in arrivals[1..].windows(2) {
+        assert!(pair[1] - pair[0] >= Duration::from_millis(2400), "{:?}", pair[1] - pair[0]);
+    }
+}
+
+#[test]
+fn a_moment_of_another_boot_or_of_the_future_is_not_waited_for() {
+    let (broker, device) = (Broker::start(), Device::new());
+    let _service = Service::accepting(broker.plain);
+    let flags = device.watch_broker(&broker).set("--interval", "2h").set("--count", 1);
+    flags.start().ends();
+    let state = device.state().unwrap();
+    for (boot_id, later) in [("some-other-boot", 0), ("", 86_400_000)] {
+        let mut state = state.clone();
+        if !boot_id.is_empty() {
+            state["sent"]["boot_id"] = boot_id.into();
+        }
+        state["sent"]["since_boot_ms"] = (sent(&device) + later).into();
+        device.put("state/gw.json", state.to_string());
+        let ended = flags.start().ends();
+        ended.logged(&["accepted"]);
+    }
+    // One of this boot is.
+    let mut watch = flags.start();
+    let line = watch.logs("first report in ");
+    assert!(line.contains("1h 59m") || line.contains("2h"), "{line}");
+    watch.stop();
+}

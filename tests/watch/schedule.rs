@@ -1,0 +1,247 @@
+//! When reports are due, on a clock of the test's own.
+
+use std::time::Duration;
+
+use device_defender::schedule::{Schedule, splay};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+const S: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(300);
+
+fn at(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn schedule() -> Schedule {
+    Schedule::new(INTERVAL, at(1000), None)
+}
+
+#[test]
+fn it_begins_at_its_start_or_an_interval_after_the_last_publish() {
+    assert_eq!(schedule().due(), at(1000));
+    assert_eq!(Schedule::new(INTERVAL, at(1000), Some(at(100))).due(), at(1000), "long ago");
+    assert_eq!(Schedule::new(INTERVAL, at(1000), Some(at(900))).due(), at(1200));
+    assert_eq!(Schedule::new(INTERVAL, at(1000), Some(at(1000))).due(), at(1300));
+    assert_eq!(Schedule::new(INTERVAL, at(0), Some(Duration::MAX)).due(), Duration::MAX, "nothing overflows");
+}
+
+#[test]
+fn a_tick_follows_a_tick() {
+    let mut schedule = schedule();
+    schedule.published(at(1000), at(1001));
+    assert_eq!(schedule.due(), at(1300));
+    schedule.published(at(1300), at(1301));
+    assert_eq!(schedule.due(), at(1600));
+}
+
+#[test]
+fn a_publish_that_came_late_moves_the_grid() {
+    let mut schedule = schedule();
+    schedule.published(at(1007), at(1008));
+    assert_eq!(schedule.due(), at(1307), "an interval between two arrivals");
+    schedule.published(at(1307), at(1309));
+    assert_eq!(schedule.due(), at(1607));
+}
+
+#[test]
+fn ticks_that_were_missed_are_skipped() {
+    let mut overrun = schedule();
+    overrun.published(at(1001), at(1950)); // a cycle of three intervals, or a machine that was suspended in the middle
+    assert_eq!(overrun.due(), at(2200), "the next tick of the grid");
+    overrun.published(at(2200), at(2201));
+    assert_eq!(overrun.due(), at(2500), "and no burst");
+
+    let mut suspended = schedule();
+    suspended.published(at(1000), at(1001));
+    suspended.published(at(900_000), at(900_001)); // woken days later, and reported at once
+    assert_eq!(suspended.due(), at(900_300));
+}
+
+#[test]
+fn an_end_exactly_at_a_tick_waits_for_the_next() {
+    let mut schedule = schedule();
+    schedule.published(at(1000), at(1300));
+    assert_eq!(schedule.due(), at(1600));
+}
+
+#[test]
+fn tries_come_after_growing_times_but_never_beyond_the_next_tick() {
+    // The longest waits there can be, within an interval in which they all have room.
+    let mut schedule = Schedule::new(at(86400), at(0), None);
+    let mut now = Duration::ZERO;
+    for expected in [2, 4, 8, 16, 32, 64, 128, 128, 128] {
+        schedule.not_published(now, 1.0_f64.next_down());
+        assert!(schedule.due() - now <= at(expected) && schedule.due() - now > at(expected) - S / 1000, "{expected}");
+        now = schedule.due();
+    }
+    // The shortest.
+    schedule.not_published(now, 0.0);
+    assert_eq!(schedule.due(), now + S);
+    // After a report it begins anew.
+    schedule.published(now + S, now + 2 * S);
+    let now = schedule.due();
+    schedule.not_published(now, 1.0_f64.next_down());
+    assert!(schedule.due() - now <= 2 * S);
+
+    let mut short = self::schedule();
+    short.not_published(at(1299), 0.9);
+    assert_eq!(short.due(), at(1300), "at the tick instead of beyond it");
+    short.not_published(at(1300), 0.0);
+    assert_eq!(short.due(), at(1301), "in the next interval");
+
+    let mut hasty = Schedule::new(S / 5, at(0), None);
+    hasty.not_published(S / 100, 0.5);
+    assert_eq!(hasty.due(), S / 5);
+}
+
+#[test]
+fn a_publish_of_another_run_is_waited_for() {
+    let mut schedule = schedule();
+    schedule.published(at(1000), at(1001));
+    assert!(!schedule.postpone(at(1000)), "that was our own");
+    assert_eq!(schedule.due(), at(1300));
+    assert!(schedule.postpone(at(1200)));
+    assert_eq!(schedule.due(), at(1500));
+    assert!(!schedule.postpone(at(1200)), "once");
+    assert!(!schedule.postpone(at(100)), "long ago");
+    assert_eq!(schedule.due(), at(1500));
+    schedule.published(at(1500), at(1501));
+    assert_eq!(schedule.due(), at(1800));
+}
+
+#[test]
+fn an_answer_that_is_not_yes_waits_for_the_next_tick() {
+    let mut schedule = schedule();
+    schedule.not_published(at(1000), 0.0);
+    schedule.published(at(1001), at(1031)); // no answer in 30 s
+    assert_eq!(schedule.due(), at(1301));
+}
+
+/// What happens in a cycle.
+#[derive(Debug, Clone)]
+enum Event {
+    /// The PUBLISH was written after so many ms, and so many ms later the cycle ended.
+    Published(u64, u64),
+    /// It ended after so many ms without that.
+    Failed(u64, f64),
+}
+
+/// What happens before it.
+#[derive(Debug, Clone)]
+struct Cycle {
+    event: Event,
+    /// How many ms later than due it begins.
+    late: u64,
+    /// The program is ended and started again before it, with this splay.
+    restarted: Option<u64>,
+}
+
+fn cycles() -> impl Strategy<Value = Vec<Cycle>> {
+    let latency = prop_oneof![8 => 1..2_000_u64, 2 => 2_000..40_000_u64, 1 => 40_000..10_000_000_u64];
+    let event = prop_oneof![
+        3 => (latency.clone(), 0..30_000_u64).prop_map(|(sent, answered)| Event::Published(sent, answered)),
+        2 => (latency, 0.0..1.0_f64).prop_map(|(ended, random)| Event::Failed(ended, random)),
+    ];
+    let late = prop_oneof![9 => 0..50_u64, 1 => 0..100_000_000_u64]; // at times the machine was suspended
+    let restarted = prop::option::weighted(0.05, 0..300_000_u64);
+    vec((event, late, restarted).prop_map(|(event, late, restarted)| Cycle { event, late, restarted }), 1..400)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn no_publish_follows_another_within_the_interval(cycles in cycles(), interval in 1_000..400_000_u64) {
+        let ms = Duration::from_millis;
+        let interval = ms(interval);
+        let mut now = ms(5_000);
+        let mut schedule = Schedule::new(interval, now, None);
+        let mut last: Option<Duration> = None;
+        let mut failures = 0_u32;
+        let mut begun = Vec::new();
+        for Cycle { event, late, restarted } in cycles {
+            if let Some(splay) = restarted {
+                let rest = schedule.due().saturating_sub(now).as_millis() / 2;
+                now += ms(u64::try_from(rest).unwrap()); // in the middle of waiting
+                schedule = Schedule::new(interval, now + ms(splay).min(interval), last);
+                failures = 0;
+            }
+            now = now.max(schedule.due()) + ms(late);
+            begun.push(now);
+            match event {
+                Event::Published(sent, answered) => {
+                    now += ms(sent);
+                    prop_assert!(last.is_none_or(|last| now - last >= interval), "{last:?} {now:?}");
+                    last = Some(now);
+                    now += ms(answered);
+                    schedule.published(last.unwrap(), now);
+                    prop_assert!(schedule.due() > now || schedule.due() >= last.unwrap() + interval);
+                    prop_assert!(schedule.due() <= now + interval);
+                    failures = 0;
+                }
+                Event::Failed(ended, random) => {
+                    now += ms(ended);
+                    schedule.not_published(now, random);
+                    failures += 1;
+                    let wait = schedule.due() - now;
+                    let most = at(128).min(S * 2_u32.saturating_pow(failures));
+                    prop_assert!(wait <= most.min(interval), "{wait:?} after {failures}");
+                    prop_assert!(wait >= S.min(wait) , "{wait:?}");
+                }
+            }
+            prop_assert!(schedule.due() >= now, "due in the past makes bursts");
+        }
+        // No three cycles but tries begin within an interval; with a second at least between tries, or a tick.
+        for pair in begun.windows(2) {
+            prop_assert!(pair[1] > pair[0], "two at once: {pair:?}");
+        }
+    }
+
+    #[test]
+    fn without_failures_the_mean_period_is_an_interval_and_little_more(latencies in vec(1..5_000_u64, 50..300)) {
+        let mut schedule = schedule();
+        let first = schedule.due();
+        let mut total = Duration::ZERO;
+        for &latency in &latencies {
+            let latency = Duration::from_millis(latency);
+            total += latency;
+            let sent = schedule.due() + latency;
+            schedule.published(sent, sent + Duration::from_millis(40));
+        }
+        let cycles = u32::try_from(latencies.len()).unwrap();
+        let passed = schedule.due() - first;
+        prop_assert!(passed >= INTERVAL * cycles && passed <= INTERVAL * cycles + total, "{passed:?}");
+    }
+
+    #[test]
+    fn it_never_panics(
+        interval: Duration, start: Duration, last: Option<Duration>, at: Duration, now: Duration, random: f64,
+    ) {
+        let mut schedule = Schedule::new(interval, start, last);
+        schedule.not_published(now, random);
+        schedule.published(at, now);
+        schedule.not_published(at, random);
+        prop_assert!(schedule.due() >= at);
+    }
+
+    #[test]
+    fn the_splay_is_the_same_each_time_and_below_the_interval(name in "[a-zA-Z0-9:_-]{1,128}", interval in 1..600_000_u64) {
+        let interval = Duration::from_millis(interval);
+        prop_assert_eq!(splay(&name, interval), splay(&name, interval));
+        prop_assert!(splay(&name, interval) < interval);
+    }
+}
+
+#[test]
+fn the_splay_spreads_a_fleet_evenly() {
+    for pattern in ["gateway-", "thing", "0000000", "factory:line_7/"] {
+        let mut parts = [0_u32; 20];
+        for n in 0..20_000 {
+            let delay = splay(&format!("{pattern}{n}"), INTERVAL);
+            parts[usize::try_from(delay.as_millis() * 20 / INTERVAL.as_millis()).unwrap()] += 1;
+        }
+        // 1000 expected each; five standard deviations are 155.
+        assert!(parts.iter().all(|count| (840..1160).contains(count)), "{pattern}: {parts:?}");
+    }
+}
