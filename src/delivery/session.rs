@@ -354,12 +354,13 @@ impl<'a> Session<'a> {
                 Ended { outcome: Outcome::NotAuthorized, ..ended }.hint(hint)
             }
             other => {
-                let hint =
-                    if self.traffic.instead_of_mqtt().is_some() || matches!(other, Break::Broken(Broken::NotMqtt(_))) {
-                        "is this the right endpoint and port?"
-                    } else {
-                        "nothing was sent; try again later"
-                    };
+                let is_stranger = self.traffic.instead_of_mqtt().is_some();
+                let hint = match &other {
+                    Break::Broken(Broken::NotMqtt(_)) => "is this the right endpoint and port?",
+                    _ if is_stranger => "is this the right endpoint and port?",
+                    _ if self.way.tls.is_none() => "is this a port for TLS? Then leave out --insecure-plaintext",
+                    _ => "nothing was sent; try again later",
+                };
                 self.way.lost(phase, &self.reason(&other)).hint(hint)
             }
         }
