@@ -9,7 +9,13 @@ const SHOWN: usize = 200;
 /// The first 200 characters of a text from outside.
 #[must_use]
 pub fn shortened(text: &str) -> String {
-    match text.char_indices().nth(SHOWN).and_then(|(end, _)| text.get(..end)) {
+    shortened_to(text, SHOWN)
+}
+
+/// The first `most` characters of a text from outside.
+#[must_use]
+pub fn shortened_to(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most).and_then(|(end, _)| text.get(..end)) {
         Some(beginning) => format!("{beginning}…"),
         None => text.to_owned(),
     }

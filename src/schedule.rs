@@ -1,8 +1,9 @@
 //! When `watch` reports: pure, with the time and the random numbers given to it.
 //!
-//! - Reports are due on a fixed grid of one interval. Ticks that were missed are skipped, never made up for.
 //! - The service wants an interval between two arrivals ("Sending metrics from devices": one report every 5 minutes). So a
-//!   cycle never begins within an interval of the last PUBLISH; where the grid would have it so, the grid moves.
+//!   cycle never begins within an interval of the last PUBLISH.
+//! - Apart from that, reports are due on a grid of one interval, which moves where the spacing wants it. Ticks that were
+//!   missed are skipped, never made up for.
 //! - A cycle that ended before its PUBLISH is tried again after a random time, which grows with every try ("exponential
 //!   backoff and jitter"), but never beyond the next tick. One whose PUBLISH was written waits for the next tick, whatever
 //!   the answer was.

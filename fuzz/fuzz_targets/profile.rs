@@ -22,7 +22,7 @@ fuzz_target!(|input: &[u8]| {
     let mut in_alarm = vec![false; behaviors.len()];
     for received in received.into_iter().flatten() {
         for behavior in &behaviors {
-            let judgement = judge(behavior, &received.observation, &Covers::Untold);
+            let judgement = judge(behavior, &received.observation, &Covers::Assumed);
             let verdict = &judgement.verdict;
             match &behavior.meaning {
                 Meaning::Invalid(faults) => assert!(*verdict == Verdict::Invalid && !faults.is_empty()),
@@ -37,7 +37,7 @@ fuzz_target!(|input: &[u8]| {
                 assert!(!offending.is_empty() && offending.len() <= measured.len());
             }
         }
-        if let Outcome::Judged(events) | Outcome::SetBack(_, events) = stream.take(&received.observation) {
+        if let Outcome::Judged { events, .. } = stream.take(&received.observation) {
             for event in events {
                 assert_eq!(in_alarm[event.behavior], event.change == Change::Cleared);
                 in_alarm[event.behavior] = !in_alarm[event.behavior];

@@ -17,6 +17,7 @@ use crate::delivery::session::{Message, Session};
 use crate::delivery::settings::Settings;
 use crate::delivery::{Ended, Outcome, Way};
 use crate::exit::{Exit, Failure};
+use crate::report::budget::MAX_BYTES;
 use crate::report::custom::CustomMetrics;
 use crate::report::json::Layout;
 use crate::report::traffic::{self, NetworkStats};
@@ -26,11 +27,8 @@ use crate::state::{self, Baseline, Moment, NoBaseline, State};
 use crate::terminal::Terminal;
 use crate::time::{self, rfc3339};
 
-/// The most bytes of a report that AWS IoT is sure to take; its limit is 128 KiB.
-const MAX_BYTES: usize = 128_000;
-
 /// How often a lock that another run holds is tried again.
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// What is the same for every delivery of a run.
 pub(super) struct Job<'a> {
@@ -45,14 +43,21 @@ pub(super) struct Job<'a> {
     pub(super) pulse_every: Duration,
     /// Whether a state directory that was given by name and cannot be used keeps a report from being sent.
     pub(super) needs_state: bool,
+    /// The least time between two reports, where it is kept.
+    pub(super) spacing: Option<Duration>,
 }
 
-/// A delivery that got as far as the network.
-pub(super) struct Delivered {
-    /// How it ended.
-    pub(super) ended: Ended,
-    /// What `--strict` makes of the sample.
-    pub(super) strict: Exit,
+/// What came of a delivery.
+pub(super) enum Delivered {
+    /// It got as far as the network.
+    Ended {
+        /// How it ended.
+        ended: Ended,
+        /// What `--strict` makes of the sample.
+        strict: Exit,
+    },
+    /// It was not begun, as the last report was sent too short a time ago.
+    TooSoon,
 }
 
 /// A report, ready to be sent.
@@ -80,23 +85,29 @@ impl Job<'_> {
     /// # Errors
     /// [`Failure`] with what kept the report from being made or sent.
     pub(super) fn deliver(&self, tls: Option<&Arc<ClientConfig>>, state: &mut State) -> Result<Delivered, Failure> {
-        let custom = gather::custom_metrics(&self.report.source)?; // a pipe may keep us waiting; nobody is kept from the state yet
+        let custom = if self.needs_state {
+            gather::custom_metrics(&self.report.source)? // a pipe may keep us waiting, but nobody else yet
+        } else {
+            gather::custom_metrics_of_file(&self.report.source)?
+        };
         let start = Instant::now();
         let deadline = start.checked_add(self.settings.timeout).unwrap_or(start);
-        let mut store = self.lock_state(deadline, state)?;
+        let store = self.lock_state(deadline, state)?;
+        if self.spacing.is_some_and(|spacing| is_within(spacing, state)) {
+            return Ok(Delivered::TooSoon); // another run was at it while the lock was waited for
+        }
         let Prepared { message, baseline, strict } = self.prepare(state, custom)?;
 
         let tell = |text: &str| self.terminal.step(text);
         let way = Way { settings: self.settings, tls, deadline: deadline.into(), tell: &tell };
         let mut session = match self.wait(Session::open(way, message.encoding, !self.delivery.no_wait)) {
             Ok(session) => session,
-            Err(ended) => return Ok(Delivered { ended, strict }),
+            Err(ended) => return Ok(Delivered::Ended { ended, strict }),
         };
         state.last_report_id = message.report_id;
         state.sent = moment(Instant::now());
         if let Some(Err(error)) = store.as_ref().map(|store| store.save(state)) {
             self.without_state(&error.to_string())?;
-            store = None;
         }
         let ended = self.wait(session.publish(message));
         if let Some(at) = ended.published {
@@ -109,7 +120,7 @@ impl Job<'_> {
             self.terminal.warning(format_args!("{error}; a later run may count this report's traffic again"));
         }
         self.wait(session.close());
-        Ok(Delivered { ended, strict })
+        Ok(Delivered::Ended { ended, strict })
     }
 
     /// Waits for a session, and gives signs of life.
@@ -253,6 +264,13 @@ fn before(state: &State, collector: &Collector, terminal: &Terminal) -> Option<I
             None
         }
     }
+}
+
+/// Whether the last report was sent less than `spacing` ago.
+fn is_within(spacing: Duration, state: &State) -> bool {
+    let now = time::since_boot();
+    let last = state.sent.as_ref().zip(time::boot_id()).and_then(|(sent, boot_id)| sent.since_boot(&boot_id, now));
+    last.is_some_and(|last| last.saturating_add(spacing) > now)
 }
 
 /// When that was, on the clock that a restart does not set back; `None` when it is not known which boot this is.

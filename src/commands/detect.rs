@@ -1,5 +1,6 @@
 //! `detect`: judge this device, or reports of any, against security profiles.
 
+mod columns;
 mod device;
 mod event;
 mod received;
@@ -8,9 +9,13 @@ mod verdict;
 
 use std::path::{Path, PathBuf};
 
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+
 use super::gather;
 use crate::cli::{DetectArgs, DetectFormat};
 use crate::detect::judge::{Judgement, Verdict};
+use crate::detect::metric::Metric;
 use crate::detect::profile::{Behavior, Meaning, Profile};
 use crate::exit::{Exit, Failure};
 use crate::terminal::Terminal;
@@ -28,8 +33,8 @@ struct Judged {
 ///
 /// # Errors
 /// [`Failure`] with what keeps anything from being judged.
-pub(super) fn run(args: &DetectArgs, terminal: &Terminal) -> Result<Exit, Failure> {
-    check_usage(args)?;
+pub(super) fn run(args: &DetectArgs, matches: &ArgMatches, terminal: &Terminal) -> Result<Exit, Failure> {
+    check_usage(args, matches)?;
     let judged = read_profiles(&args.profile, terminal)?;
     match &args.report {
         None => device::run(args, &judged, terminal),
@@ -38,13 +43,19 @@ pub(super) fn run(args: &DetectArgs, terminal: &Terminal) -> Result<Exit, Failur
 }
 
 /// Refuses combinations of flags that make no sense together.
-fn check_usage(args: &DetectArgs) -> Result<(), Failure> {
+fn check_usage(args: &DetectArgs, matches: &ArgMatches) -> Result<(), Failure> {
     let files = args.profile.iter().chain(&args.report).chain(&args.source.custom_metrics);
     if files.filter(|path| path.as_path() == Path::new("-")).count() > 1 {
         return Err(usage("standard input can be read only once, so only one file can be `-`"));
     }
     if args.processes && args.format == DetectFormat::Json {
         return Err(usage("--processes is for --format table"));
+    }
+    // These have variables, which may be set for other commands: only flags are refused.
+    for (id, flag) in [("proc", "--proc"), ("state_dir", "--state-dir")] {
+        if args.report.is_some() && matches.value_source(id) == Some(ValueSource::CommandLine) {
+            return Err(usage(&format!("{flag} is about this device, of which --report reads nothing")));
+        }
     }
     Ok(())
 }
@@ -93,24 +104,37 @@ fn read_profiles(paths: &[PathBuf], terminal: &Terminal) -> Result<Vec<Judged>, 
     if failure.messages.is_empty() { Ok(judged) } else { Err(failure) }
 }
 
-/// How a run ends that judged these.
-fn exit_of(judgements: &[Judgement]) -> Exit {
-    let mut exit = Exit::Done;
-    for judgement in judgements {
-        match judgement.verdict {
-            Verdict::Violated(_) => return Exit::No,
-            Verdict::Invalid => exit = Exit::Input,
-            Verdict::Conforms | Verdict::NotJudged(_) => {}
-        }
+/// How a run ends: a violation counts before all else, then what is wrong with the input, then with a behaviour.
+fn exit_of(violated: bool, input: Exit, judged: &[Judged]) -> Exit {
+    let is_invalid = judged.iter().any(|judged| matches!(judged.behavior.meaning, Meaning::Invalid(_)));
+    match (violated, input, is_invalid) {
+        (true, _, _) => Exit::No,
+        (false, Exit::Done, true) => Exit::Input,
+        (false, input, _) => input,
     }
-    exit
 }
 
-/// Whether a behaviour about traffic is among these, and the longest time that one is about, in seconds.
-fn traffic_wanted(judged: &[Judged]) -> Option<u64> {
-    let durations = judged.iter().filter_map(|judged| match &judged.behavior.meaning {
-        Meaning::Rule(rule) if rule.metric.is_delta() => Some(rule.duration.unwrap_or_default()),
-        _ => None,
-    });
-    durations.max()
+/// Whether any of these is a violation.
+fn is_any_violated(judgements: &[Judgement]) -> bool {
+    judgements.iter().any(|judgement| matches!(judgement.verdict, Verdict::Violated(_)))
+}
+
+impl Judged {
+    /// The metric that is measured; `None` when nothing is.
+    fn metric(&self) -> Option<&Metric> {
+        match &self.behavior.meaning {
+            Meaning::Rule(rule) => Some(&rule.metric),
+            Meaning::NotJudged(_) | Meaning::Invalid(_) => None,
+        }
+    }
+
+    /// Whether it is about traffic.
+    fn is_about_traffic(&self) -> bool {
+        self.metric().is_some_and(Metric::is_delta)
+    }
+
+    /// Whether its number is a `count` of AWS's `MetricValue`, rather than a `number`.
+    fn is_counted(&self) -> bool {
+        !matches!(self.metric(), Some(Metric::Custom(_)))
+    }
 }

@@ -102,6 +102,20 @@ pub(super) fn custom_metrics(args: &SourceArgs) -> Result<Option<CustomMetrics>,
     }
 }
 
+/// The same where waiting is out of the question: a pipe or a device is refused.
+///
+/// # Errors
+/// As [`custom_metrics`].
+pub(super) fn custom_metrics_of_file(args: &SourceArgs) -> Result<Option<CustomMetrics>, Failure> {
+    match args.custom_metrics.as_deref().and_then(|path| Some((path, path.metadata().ok()?))) {
+        Some((path, about)) if !about.is_file() => {
+            let message = format!("custom metrics: {}: not a regular file", path.display());
+            Err(Failure::new(Exit::NoInput, message))
+        }
+        _ => custom_metrics(args),
+    }
+}
+
 /// What a file, or `-`, is called in messages.
 pub(super) fn input_name(path: &Path) -> String {
     if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }

@@ -41,7 +41,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Publish(args) => publish::run(args, of_command, &terminal),
         Command::Watch(args) => watch::run(args, of_command, &terminal),
         Command::ValidateParams(args) => validate_params::run(args, &terminal),
-        Command::Detect(args) => detect::run(args, &terminal),
+        Command::Detect(args) => detect::run(args, of_command, &terminal),
         Command::Generate(args) => generate::run(args),
     };
     outcome.unwrap_or_else(|failure| {

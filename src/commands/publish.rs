@@ -58,13 +58,16 @@ pub(super) fn run(args: &PublishArgs, matches: &ArgMatches, terminal: &Terminal)
         pulse: &|| (),
         pulse_every: settings.timeout,
         needs_state: true,
+        spacing: None,
     };
     if args.dry_run {
         return show(&job);
     }
     let tls = credentials.as_ref().map(|credentials| &credentials.config);
-    let Delivered { ended, strict } = job.deliver(tls, &mut State::new(&settings.thing_name))?;
-    ended.failure().map_or(Ok(strict), Err)
+    match job.deliver(tls, &mut State::new(&settings.thing_name))? {
+        Delivered::Ended { ended, strict } => ended.failure().map_or(Ok(strict), Err),
+        Delivered::TooSoon => Ok(Exit::TryLater),
+    }
 }
 
 /// `--dry-run`: the report on standard output, and where it would go on standard error.

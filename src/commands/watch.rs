@@ -2,30 +2,27 @@
 //!
 //! Nothing that goes wrong in a cycle ends the loop: whatever it is, it may be over by the next one.
 
+mod notify;
 mod plan;
+mod print;
 mod service;
 mod signals;
 
-use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use clap::ArgMatches;
 
 use super::deliver::{self, Delivered, Job};
-use super::gather;
-use crate::cli::{ReportArgs, WatchArgs};
-use crate::collector::counters::Interfaces;
+use crate::cli::WatchArgs;
 use crate::delivery::settings::Settings;
 use crate::delivery::{Outcome, tls};
 use crate::exit::{Exit, Failure};
-use crate::report::json::{self, Layout};
-use crate::report::traffic::{self, NetworkStats};
-use crate::report::{Encoding, Report};
-use crate::schedule::Schedule;
+use crate::schedule::{self, Schedule};
 use crate::state::{self, State};
-use crate::terminal::{Reader, Terminal};
+use crate::terminal::Terminal;
 use crate::time;
 use plan::Plan;
+use print::Printer;
 use service::{News, Service};
 use signals::Signals;
 
@@ -39,6 +36,8 @@ enum Cycle {
         exit: Exit,
         news: News,
     },
+    /// Another run's PUBLISH was less than an interval ago.
+    TooSoon,
     /// Nobody reads standard output any more.
     ReaderGone,
 }
@@ -52,20 +51,24 @@ pub(super) fn run(args: &WatchArgs, matches: &ArgMatches, terminal: &Terminal) -
     let signals = Signals::listen()?;
     let service = Service::begin(terminal);
     let now = time::since_boot();
-    let start = now.saturating_add(splay);
     terminal.hold_warnings();
     let Some(settings) = settings else {
-        let schedule = Schedule::new(interval, start, None);
-        let mut printer = Printer { report: &report, terminal, last_report_id: 0, before: None };
+        let schedule = Schedule::new(interval, now.saturating_add(splay.unwrap_or_default()), None);
+        service.first(schedule.due().saturating_sub(now), interval);
+        let mut printer = Printer::new(&report, terminal);
         return run_cycles(schedule, args.count, &service, &signals, || None, || printer.cycle());
     };
     let last_publish = || last_publish(args, &settings);
-    let schedule = Schedule::new(interval, start, last_publish());
-    let wait = schedule.due().saturating_sub(now);
-    if !wait.is_zero() {
-        let wait = humantime::format_duration(Duration::from_secs(wait.as_secs().saturating_add(1)));
-        terminal.notice(format_args!("first report in {wait}, then every {}", humantime::format_duration(interval)));
-    }
+    let last = last_publish();
+    // After a restart within an interval it goes on as it would have; a fleet has its own times then already.
+    let goes_on = last.is_some_and(|last| last.saturating_add(interval) > now);
+    let start = match splay {
+        Some(splay) => now.saturating_add(splay),
+        None if goes_on => now,
+        None => now.saturating_add(schedule::splay(settings.thing_name.as_str(), interval)),
+    };
+    let schedule = Schedule::new(interval, start, last);
+    service.first(schedule.due().saturating_sub(now), interval);
     let job = Job {
         report: &report,
         delivery: &args.delivery,
@@ -75,6 +78,7 @@ pub(super) fn run(args: &WatchArgs, matches: &ArgMatches, terminal: &Terminal) -
         pulse: &|| service.alive(),
         pulse_every: service.longest_wait(),
         needs_state: false,
+        spacing: Some(interval),
     };
     let mut state = State::new(&settings.thing_name);
     run_cycles(schedule, args.count, &service, &signals, last_publish, || deliver_once(&job, &mut state))
@@ -100,10 +104,15 @@ fn run_cycles(
             service.alive();
         }
         if last_publish().is_some_and(|at| schedule.postpone(at)) {
+            service.postponed(schedule.due().saturating_sub(time::since_boot()));
             continue;
         }
         service.alive();
-        let Cycle::Over { published, exit, news } = cycle() else { return Ok(Exit::Done) };
+        let (published, exit, news) = match cycle() {
+            Cycle::Over { published, exit, news } => (published, exit, news),
+            Cycle::TooSoon => continue,
+            Cycle::ReaderGone => return Ok(Exit::Done),
+        };
         let now = time::since_boot();
         match published {
             Some(at) => schedule.published(at, now),
@@ -146,7 +155,8 @@ fn deliver_once(job: &Job<'_>, state: &mut State) -> Cycle {
     let warnings = job.terminal.held();
     match delivered {
         Err(failure) => Cycle::Over { published: None, exit: failure.exit, news: News::failed(failure, warnings) },
-        Ok(Delivered { ended, strict }) => {
+        Ok(Delivered::TooSoon) => Cycle::TooSoon,
+        Ok(Delivered::Ended { ended, strict }) => {
             let now = time::since_boot();
             let published = ended.published.map(|at| now.saturating_sub(at.elapsed()).max(before));
             let exit = match ended.outcome.exit() {
@@ -159,58 +169,5 @@ fn deliver_once(job: &Job<'_>, state: &mut State) -> Cycle {
             };
             Cycle::Over { published, exit, news }
         }
-    }
-}
-
-/// `--print`: the reports as lines of JSON, with what one needs to know of the last one in memory.
-struct Printer<'a> {
-    report: &'a ReportArgs,
-    terminal: &'a Terminal,
-    last_report_id: u64,
-    before: Option<Interfaces>,
-}
-
-impl Printer<'_> {
-    fn cycle(&mut self) -> Cycle {
-        let printed = self.print();
-        let published = Some(time::since_boot());
-        let warnings = self.terminal.held();
-        match printed {
-            Ok((Reader::Gone, _)) => Cycle::ReaderGone,
-            Ok((Reader::There, exit)) => {
-                Cycle::Over { published, exit, news: News::printed(self.last_report_id, warnings) }
-            }
-            Err(failure) => Cycle::Over { published, exit: failure.exit, news: News::failed(failure, warnings) },
-        }
-    }
-
-    fn print(&mut self) -> Result<(Reader, Exit), Failure> {
-        let (args, terminal) = (self.report, self.terminal);
-        let collector = gather::open_collector(&args.source, terminal)?;
-        let custom = gather::custom_metrics(&args.source)?;
-        let sample = collector.sample();
-        gather::tell(&sample, &collector, terminal)?;
-        let now = sample.all_counters();
-        let network_stats = match (&self.before, now) {
-            (Some(before), Some(now)) => {
-                Some(NetworkStats::new(traffic::since(before, now), &args.source.exclude_interface))
-            }
-            _ => None,
-        };
-        let report_id = gather::unix_time().max(self.last_report_id.saturating_add(1));
-        let mut report = Report::build(&sample, gather::style(args), report_id, network_stats, custom);
-        let names = gather::names(args);
-        if let Some(max) = args.max_bytes {
-            gather::fit(&mut report, Encoding::Json, args, max.saturating_sub(1), terminal)?; // and the line end
-        }
-        let reader = terminal.event(|out| {
-            json::write(&report, names, Layout::Line, &mut *out)?;
-            out.write_all(b"\n")
-        })?;
-        self.last_report_id = report_id;
-        if let Some(now) = now {
-            self.before = Some(now.clone());
-        }
-        Ok((reader, gather::exit_of(&sample, args.source.strict)))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +20,12 @@ const STAGGER: Duration = Duration::from_millis(250);
 /// The most addresses that are tried.
 const MAX_ADDRESSES: usize = 16;
 
+/// The most look-ups that may hang at once. A resolver that never answers must not fill the system with threads.
+const MAX_LOOKUPS: usize = 4;
+
+/// Look-ups under way.
+static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
+
 /// Looks the endpoint's name up. A look-up cannot be cancelled, so it has a thread of its own, which nobody waits for:
 /// dropping the future is enough.
 ///
@@ -30,12 +37,20 @@ pub async fn look_up(endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
         ServerName::IpAddress(ip) => return Ok(vec![SocketAddr::new((*ip).into(), port)]),
         name => name.to_str().into_owned(),
     };
+    if LOOKUPS.fetch_add(1, Ordering::Relaxed) >= MAX_LOOKUPS {
+        LOOKUPS.fetch_sub(1, Ordering::Relaxed);
+        return Err(io::Error::other(format!("{MAX_LOOKUPS} earlier look-ups have not come back")));
+    }
     let (answer, addresses) = oneshot::channel();
     let resolve = move || {
         let found = (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+        LOOKUPS.fetch_sub(1, Ordering::Relaxed);
         drop(answer.send(found)); // nobody may be waiting any more
     };
-    thread::Builder::new().name("resolver".to_owned()).spawn(resolve)?;
+    if let Err(error) = thread::Builder::new().name("resolver".to_owned()).spawn(resolve) {
+        LOOKUPS.fetch_sub(1, Ordering::Relaxed);
+        return Err(error);
+    }
     let mut addresses = interleaved(addresses.await.map_err(io::Error::other)??);
     addresses.truncate(MAX_ADDRESSES);
     Ok(addresses)

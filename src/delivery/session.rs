@@ -193,6 +193,7 @@ impl<'a> Session<'a> {
             match incoming {
                 Incoming::Packet(Packet::PubAck(PubAck { pkid: PUBLISH_ID })) => {
                     acknowledged = true;
+                    self.published = Some(Instant::now()); // it has arrived by now, and not before it was written
                     self.tell(&format!("PUBACK after {}", running.took()));
                     match self.answers {
                         Answers::Unwanted => return self.end(Outcome::Acknowledged, "acknowledged by the broker", ""),

@@ -4,113 +4,50 @@
 //! sense makes its metric unknown and is told. A count is `total`; without that, the length of the list. The list may be a
 //! sample of what `total` counts.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{ErrorKind, Read};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::collections::BTreeSet;
+use std::io::{self, ErrorKind, Read};
+use std::net::IpAddr;
 
-use serde::Deserialize;
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value, json};
 
 use super::measured::Measured;
 use super::metric::Metric;
 use super::observation::Observation;
 use super::quote;
 
-/// Why a document is no report.
+/// An object of a report.
+type Object = Map<String, Value>;
+
+/// Why something is no report.
 #[derive(Debug, thiserror::Error)]
-pub enum DocumentError {
-    /// It is not JSON, or a field is of another type than a report has there. Says where in the document.
+pub enum Wrong {
+    /// It is not JSON. Says where in the document.
     #[error("{0}")]
     Json(String),
-    /// The same of CBOR.
+    /// It is not CBOR.
     #[error("{0}")]
     Cbor(String),
-    /// The input ends inside of it.
-    #[error("the report is cut off")]
-    CutOff,
-    /// It cannot be read.
-    #[error("{0}")]
-    Read(std::io::Error),
     /// It has nothing of a report.
     #[error("no report: neither metrics nor custom_metrics")]
     NoReport,
+    /// The line begins neither with `{` nor with the topic of a report.
+    #[error("no report, which begins with `{{`")]
+    NoBeginning,
+    /// A report in CBOR after its topic: where it ends cannot be told.
+    #[error("CBOR after a topic, which cannot be read: without `-v`, mosquitto_sub writes the reports alone")]
+    CborAfterTopic,
+    /// The input ends inside of it, or the next one begins.
+    #[error("the report is cut off")]
+    CutOff,
+    /// It is longer than [`MAX_DOCUMENT`](super::reports::MAX_DOCUMENT).
+    #[error("longer than {} bytes", super::reports::MAX_DOCUMENT)]
+    TooLong,
+    /// The input cannot be read; nothing comes after this.
+    #[error("{0}")]
+    Read(#[from] io::Error),
 }
 
-#[derive(Deserialize)]
-struct Document {
-    #[serde(alias = "hed")]
-    header: Option<Header>,
-    #[serde(alias = "met")]
-    metrics: Option<Metrics>,
-    #[serde(alias = "cmet")]
-    custom_metrics: Option<BTreeMap<String, Value>>,
-}
-
-#[derive(Deserialize)]
-struct Header {
-    #[serde(alias = "rid")]
-    report_id: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Metrics {
-    #[serde(alias = "tp")]
-    listening_tcp_ports: Option<Ports>,
-    #[serde(alias = "up")]
-    listening_udp_ports: Option<Ports>,
-    #[serde(alias = "ns")]
-    network_stats: Option<NetworkStats>,
-    #[serde(alias = "tc")]
-    tcp_connections: Option<TcpConnections>,
-}
-
-#[derive(Deserialize)]
-struct Ports {
-    #[serde(alias = "pts")]
-    ports: Option<Vec<Port>>,
-    #[serde(alias = "t")]
-    total: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Port {
-    #[serde(alias = "pt")]
-    port: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct NetworkStats {
-    #[serde(alias = "bi")]
-    bytes_in: Option<Value>,
-    #[serde(alias = "bo")]
-    bytes_out: Option<Value>,
-    #[serde(alias = "pi")]
-    packets_in: Option<Value>,
-    #[serde(alias = "po")]
-    packets_out: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct TcpConnections {
-    #[serde(alias = "ec")]
-    established_connections: Option<Connections>,
-}
-
-#[derive(Deserialize)]
-struct Connections {
-    #[serde(alias = "cs")]
-    connections: Option<Vec<Connection>>,
-    #[serde(alias = "t")]
-    total: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Connection {
-    #[serde(alias = "rad")]
-    remote_addr: Option<Value>,
-}
-
-impl DocumentError {
+impl Wrong {
     /// `serde_json` counts lines in the document, which says nothing when it is one of many.
     fn of_json(error: &serde_json::Error) -> Self {
         let (line, column) = (error.line(), error.column());
@@ -122,7 +59,7 @@ impl DocumentError {
         })
     }
 
-    fn of_cbor(error: ciborium::de::Error<std::io::Error>) -> Self {
+    fn of_cbor(error: ciborium::de::Error<io::Error>) -> Self {
         use ciborium::de::Error;
         match error {
             Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => Self::CutOff,
@@ -138,116 +75,119 @@ impl Observation {
     /// Reads a report in JSON, which may have white space around it.
     ///
     /// # Errors
-    /// [`DocumentError`] when it is none.
-    pub fn from_json(text: &[u8]) -> Result<Self, DocumentError> {
+    /// [`Wrong`] when it is none.
+    pub fn from_json(text: &[u8]) -> Result<Self, Wrong> {
         let text = text.trim_ascii();
-        let document = serde_json::from_slice(text).map_err(|error| DocumentError::of_json(&error))?;
-        Self::of_document(document, text.len())
+        let document = serde_json::from_slice(text).map_err(|error| Wrong::of_json(&error))?;
+        Self::of_document(&document, text.len())
     }
 
     /// Reads one report in CBOR, and nothing after it.
     ///
     /// # Errors
-    /// [`DocumentError`] when it is none.
-    pub fn from_cbor(input: impl Read) -> Result<Self, DocumentError> {
+    /// [`Wrong`] when it is none. After [`Wrong::NoReport`], the input stands behind it.
+    pub fn from_cbor(input: impl Read) -> Result<Self, Wrong> {
         let mut counted = Counted { input, bytes: 0 };
-        let document = ciborium::from_reader(&mut counted).map_err(DocumentError::of_cbor)?;
-        Self::of_document(document, counted.bytes)
+        let document = ciborium::from_reader(&mut counted).map_err(Wrong::of_cbor)?;
+        Self::of_document(&json_of(document), counted.bytes)
     }
 
     /// What a document of so many bytes tells.
-    fn of_document(document: Document, bytes: usize) -> Result<Self, DocumentError> {
-        let Document { header, metrics, custom_metrics } = document;
-        if metrics.is_none() && custom_metrics.is_none() {
-            return Err(DocumentError::NoReport);
+    fn of_document(document: &Value, bytes: usize) -> Result<Self, Wrong> {
+        let document = document.as_object().ok_or(Wrong::NoReport)?;
+        if field(document, METRICS).is_none() && field(document, CUSTOM_METRICS).is_none() {
+            return Err(Wrong::NoReport);
         }
         let mut seen = Self::default();
-        seen.add_count(Metric::MessageSize, Some(Value::from(bytes)));
-        let report_id = header.and_then(|header| header.report_id);
-        seen.report_id = report_id.as_ref().and_then(Value::as_u64).filter(|&id| id > 0);
-        if let Some(id) = report_id.filter(|_| seen.report_id.is_none()) {
-            seen.problems.push(format!("report_id {} is no positive integer", quote::json(&id)));
-        }
-        if let Some(metrics) = metrics {
-            let Metrics { listening_tcp_ports, listening_udp_ports, network_stats, tcp_connections } = metrics;
-            for (count, set, ports) in [
-                (Metric::TcpPortCount, Metric::TcpPorts, listening_tcp_ports),
-                (Metric::UdpPortCount, Metric::UdpPorts, listening_udp_ports),
-            ] {
-                if let Some(Ports { ports, total }) = ports {
-                    let ports = ports.map(|list| list.into_iter().map(|entry| entry.port).collect());
-                    seen.add_list(count, set, ports, total, port, Measured::Ports);
-                }
-            }
-            if let Some(Connections { connections, total }) =
-                tcp_connections.and_then(|tcp| tcp.established_connections)
-            {
-                let remotes = connections.map(|list| list.into_iter().map(|entry| entry.remote_addr).collect());
-                seen.add_list(
-                    Metric::ConnectionCount,
-                    Metric::Destinations,
-                    remotes,
-                    total,
-                    remote,
-                    Measured::Addresses,
-                );
-            }
-            if let Some(NetworkStats { bytes_in, bytes_out, packets_in, packets_out }) = network_stats {
-                seen.add_count(Metric::BytesIn, bytes_in);
-                seen.add_count(Metric::BytesOut, bytes_out);
-                seen.add_count(Metric::PacketsIn, packets_in);
-                seen.add_count(Metric::PacketsOut, packets_out);
+        seen.add_count(Metric::MessageSize, Some(&Value::from(bytes)));
+        if let Some(id) = seen.block(document, ("header", "hed")).and_then(|header| field(header, ("report_id", "rid")))
+        {
+            seen.report_id = id.as_u64().filter(|&id| id > 0);
+            if seen.report_id.is_none() {
+                seen.problems.push(format!("report_id {} is no positive integer", quote::json(id)));
             }
         }
-        for (name, value) in custom_metrics.unwrap_or_default() {
-            seen.add_custom(name, &value);
+        if let Some(metrics) = seen.block(document, METRICS) {
+            seen.add_metrics(metrics);
+        }
+        for (name, value) in seen.block(document, CUSTOM_METRICS).into_iter().flatten() {
+            seen.add_custom(name, value);
         }
         Ok(seen)
     }
 
+    /// A block of the report. What is none is told, and unknown.
+    fn block<'d>(&mut self, object: &'d Object, names: Names) -> Option<&'d Object> {
+        let value = field(object, names)?;
+        if !value.is_object() {
+            self.problems.push(format!("{}: {} is no object", names.0, quote::json(value)));
+        }
+        value.as_object()
+    }
+
+    fn add_metrics(&mut self, metrics: &Object) {
+        for (names, count, set) in [
+            (("listening_tcp_ports", "tp"), Metric::TcpPortCount, Metric::TcpPorts),
+            (("listening_udp_ports", "up"), Metric::UdpPortCount, Metric::UdpPorts),
+        ] {
+            if let Some(block) = self.block(metrics, names) {
+                let read = |entry: &Value| port(field(entry.as_object()?, ("port", "pt"))?);
+                self.add_list(block, ("ports", "pts"), (count, set), read, Measured::Ports);
+            }
+        }
+        let tcp = self.block(metrics, ("tcp_connections", "tc"));
+        if let Some(block) = tcp.and_then(|tcp| self.block(tcp, ("established_connections", "ec"))) {
+            let read = |entry: &Value| remote(field(entry.as_object()?, ("remote_addr", "rad"))?);
+            let metrics = (Metric::ConnectionCount, Metric::Destinations);
+            self.add_list(block, ("connections", "cs"), metrics, read, Measured::Addresses);
+        }
+        if let Some(stats) = self.block(metrics, ("network_stats", "ns")) {
+            self.add_count(Metric::BytesIn, field(stats, ("bytes_in", "bi")));
+            self.add_count(Metric::BytesOut, field(stats, ("bytes_out", "bo")));
+            self.add_count(Metric::PacketsIn, field(stats, ("packets_in", "pi")));
+            self.add_count(Metric::PacketsOut, field(stats, ("packets_out", "po")));
+        }
+    }
+
     /// Adds a count. What is no count is told, and unknown.
-    fn add_count(&mut self, metric: Metric, value: Option<Value>) -> Option<u64> {
-        let value = value.filter(|value| !value.is_null())?;
+    fn add_count(&mut self, metric: Metric, value: Option<&Value>) -> Option<u64> {
+        let value = value?;
         let count = value.as_u64();
         match count {
             Some(count) => self.add(metric, Measured::count(count)),
-            None => self.problems.push(format!("{metric}: {} is no integer of 0 or more", quote::json(&value))),
+            None => self.problems.push(format!("{metric}: {} is no integer of 0 or more", quote::json(value))),
         }
         count
     }
 
-    /// Adds a list and its length.
+    /// Adds the list of a block, and how long it is.
     fn add_list<T: Ord>(
         &mut self,
-        count: Metric,
-        set: Metric,
-        list: Option<Vec<Option<Value>>>,
-        total: Option<Value>,
+        block: &Object,
+        names: Names,
+        (count, set): (Metric, Metric),
         read: fn(&Value) -> Option<T>,
         measured: fn(BTreeSet<T>) -> Measured,
     ) {
-        let length = list.as_ref().map(|list| u64::try_from(list.len()).unwrap_or(u64::MAX));
-        let total = match total.filter(|total| !total.is_null()) {
-            None => self.add_count(count, length.map(Value::from)),
+        let given = field(block, names);
+        let list = given.and_then(Value::as_array);
+        if let (Some(other), None) = (given, list) {
+            self.problems.push(format!("{set}: {} is no list", quote::json(other)));
+        }
+        let length = list.map(Vec::len);
+        let total = match field(block, ("total", "t")) {
+            None => self.add_count(count, length.map(Value::from).as_ref()),
             total => self.add_count(count, total),
         };
         // Without a list, a total of 0 says that it is empty.
-        let Some(list) = list.or_else(|| (total == Some(0)).then(Vec::new)) else { return };
-        let mut elements = BTreeSet::new();
-        let mut unreadable: u64 = 0;
-        for value in list {
-            let value = value.unwrap_or_default();
-            if let Some(element) = read(&value) {
-                elements.insert(element);
-                continue;
-            }
-            if unreadable == 0 {
-                self.problems.push(format!("{set}: {} is not understood", quote::json(&value)));
-            }
-            unreadable = unreadable.saturating_add(1);
-        }
-        let length = length.unwrap_or_default();
-        if unreadable > 0 {
+        let empty = Vec::new();
+        let Some(list) = list.or((given.is_none() && total == Some(0)).then_some(&empty)) else { return };
+        let elements: BTreeSet<T> = list.iter().filter_map(read).collect();
+        let mut unreadable = list.iter().filter(|entry| read(entry).is_none());
+        let length = u64::try_from(list.len()).unwrap_or(u64::MAX);
+        if let Some(first) = unreadable.next() {
+            self.problems.push(format!("{set}: {} is not understood", quote::json(first)));
+            let unreadable = unreadable.count().saturating_add(1);
             self.add_partial(set.clone(), format!("{unreadable} of the {length} entries are not understood"));
         } else if let Some(total) = total.filter(|&total| total > length) {
             self.add_partial(set.clone(), format!("the report lists {length} of {total}"));
@@ -256,7 +196,7 @@ impl Observation {
     }
 
     /// Adds a custom metric: an object of one type and value, in a list or not.
-    fn add_custom(&mut self, name: String, value: &Value) {
+    fn add_custom(&mut self, name: &str, value: &Value) {
         let object = match value.as_array().map(Vec::as_slice) {
             Some([only]) => only,
             _ => value,
@@ -267,13 +207,46 @@ impl Observation {
             _ => None,
         };
         match measured {
-            Some(measured) => self.add(Metric::Custom(name), measured),
+            Some(measured) => self.add(Metric::Custom(name.to_owned()), measured),
             None => self.problems.push(format!(
                 "custom metric {}: {} is not understood",
-                quote::text(&name),
+                quote::text(name),
                 quote::json(value)
             )),
         }
+    }
+}
+
+/// The long and the short name of a field.
+type Names = (&'static str, &'static str);
+
+const METRICS: Names = ("metrics", "met");
+const CUSTOM_METRICS: Names = ("custom_metrics", "cmet");
+
+/// A field under either of its names; one that is `null` counts as left out.
+fn field(object: &Object, (long, short): Names) -> Option<&Value> {
+    let given = |name| object.get(name).filter(|value| !value.is_null());
+    given(long).or_else(|| given(short))
+}
+
+/// CBOR as JSON. What JSON does not have becomes what no field of a report takes.
+fn json_of(value: ciborium::Value) -> Value {
+    use ciborium::Value as Cbor;
+    match value {
+        Cbor::Integer(integer) => {
+            let number = u64::try_from(integer).map(Number::from).or_else(|_| i64::try_from(integer).map(Number::from));
+            number.map_or_else(|_| json!({"integer": i128::from(integer).to_string()}), Value::Number)
+        }
+        Cbor::Float(float) => Value::from(float),
+        Cbor::Text(text) => Value::from(text),
+        Cbor::Bool(truth) => Value::from(truth),
+        Cbor::Array(list) => list.into_iter().map(json_of).collect(),
+        Cbor::Map(map) => {
+            map.into_iter().filter_map(|(name, value)| Some((name.into_text().ok()?, json_of(value)))).collect()
+        }
+        Cbor::Tag(_, value) => json_of(*value),
+        Cbor::Bytes(bytes) => json!({"bytes": bytes.len()}),
+        _ => Value::Null,
     }
 }
 
@@ -284,17 +257,11 @@ fn port(value: &Value) -> Option<u16> {
 /// The address of `192.0.2.1:443` or `[2001:db8::1]:443`, also in what agents write beside that: without brackets, with a
 /// zone, and IPv4-mapped, which is IPv4.
 fn remote(value: &Value) -> Option<IpAddr> {
-    let text = value.as_str()?;
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        return Some(address.ip().to_canonical());
-    }
-    let (host, port) = text.rsplit_once(':')?;
+    let (host, port) = value.as_str()?.rsplit_once(':')?;
     port.parse::<u16>().ok()?;
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    match bare.split_once('%') {
-        Some((address, _)) => address.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
-        None => bare.parse::<IpAddr>().ok().map(|address| address.to_canonical()),
-    }
+    let address = bare.split_once('%').map_or(bare, |(address, _zone)| address);
+    Some(address.parse::<IpAddr>().ok()?.to_canonical())
 }
 
 fn custom(kind: &str, value: &Value) -> Option<Measured> {
@@ -320,7 +287,7 @@ struct Counted<R> {
 }
 
 impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.input.read(buffer)?;
         self.bytes = self.bytes.saturating_add(read);
         Ok(read)

@@ -1,9 +1,17 @@
 //! One behaviour against one observation.
+//!
+//! **The one-sided rule.** A figure may lack some of what its behaviour is about, as that of a shorter time or of a list
+//! that is cut, or hold more than that, as that of a longer time. What is lacking can only make more of it: it cannot save
+//! what is over an upper bound, or holds an element that offends, but it may be what a lower bound waits for. For what is
+//! too much it is the other way round. So half of the verdicts stand all the same, and the other half is not judged.
 
-use super::criterion::Answer;
+use super::criterion::{Answer, Comparison, Criterion};
 use super::measured::Measured;
 use super::observation::Observation;
 use super::profile::{Behavior, Meaning, Rule, span};
+
+/// How much longer than its window a figure may be and still count as that of the window: a tenth.
+const TOLERANCE: u64 = 10;
 
 /// What is said of a behaviour.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +33,10 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// What was measured, if anything was.
     pub measured: Option<Measured>,
-    /// What the figure of a delta metric covers; `None` for other metrics.
-    pub covers: Option<Covers>,
+    /// How many seconds the figure of a delta metric covers, if that is known.
+    pub covers: Option<u64>,
+    /// Whether the figure was taken to be that of the whole window, as nothing tells what it covers.
+    pub assumed: bool,
 }
 
 /// What the traffic of a report covers.
@@ -34,12 +44,46 @@ pub struct Judgement {
 pub enum Covers {
     /// So many seconds.
     Seconds(u64),
-    /// The report does not tell; taken to be so many seconds, as the behaviour wants.
-    Assumed(u64),
     /// It cannot be told, for this reason.
     Unknown(String),
-    /// The report is the only one and says nothing of it.
-    Untold,
+    /// Nothing tells; it is taken to be what each behaviour wants.
+    Assumed,
+}
+
+/// What keeps a figure from being just what its behaviour is about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Doubt {
+    /// Why it may lack something.
+    pub lacks: Option<String>,
+    /// Why it may hold more.
+    pub exceeds: Option<String>,
+}
+
+impl Doubt {
+    /// That of a figure that covers `seconds` where `wanted` are asked for.
+    #[must_use]
+    pub fn of_time(seconds: u64, wanted: u64) -> Self {
+        let says =
+            |compared: &str| Some(format!("the figure covers {}, {compared} than {}", span(seconds), span(wanted)));
+        let most = wanted.saturating_add(wanted.checked_div(TOLERANCE).unwrap_or_default());
+        Self {
+            lacks: if seconds < wanted { says("less") } else { None },
+            exceeds: if seconds > most { says("more") } else { None },
+        }
+    }
+
+    /// Both doubts.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { lacks: self.lacks.or(other.lacks), exceeds: self.exceeds.or(other.exceeds) }
+    }
+
+    /// Why an answer of `criterion` does not stand; `None` when it does.
+    fn forbids(&self, criterion: &Criterion, conforms: bool) -> Option<&String> {
+        let more_is_worse =
+            !matches!(criterion, Criterion::Bound(Comparison::GreaterThan | Comparison::GreaterThanEquals, _));
+        if conforms == more_is_worse { self.lacks.as_ref() } else { self.exceeds.as_ref() }
+    }
 }
 
 impl Verdict {
@@ -57,7 +101,7 @@ impl Verdict {
 
 impl Judgement {
     fn without_measurement(verdict: Verdict) -> Self {
-        Self { verdict, measured: None, covers: None }
+        Self { verdict, measured: None, covers: None, assumed: false }
     }
 
     /// It cannot be told, for this reason.
@@ -65,48 +109,54 @@ impl Judgement {
     pub fn not_judged(reason: impl Into<String>) -> Self {
         Self::without_measurement(Verdict::NotJudged(reason.into()))
     }
+
+    /// Whether it says that the behaviour is violated, or that it is not.
+    #[must_use]
+    pub fn is_judged(&self) -> bool {
+        matches!(self.verdict, Verdict::Conforms | Verdict::Violated(_))
+    }
 }
 
 /// Judges a behaviour by one report, the traffic of which covers what `covers` says.
 #[must_use]
 pub fn judge(behavior: &Behavior, observation: &Observation, covers: &Covers) -> Judgement {
-    match &behavior.meaning {
-        Meaning::Invalid(_) => Judgement::without_measurement(Verdict::Invalid),
-        Meaning::NotJudged(reason) => Judgement::not_judged(*reason),
-        Meaning::Rule(rule) if rule.metric.is_delta() => judge_traffic(rule, observation, covers),
-        Meaning::Rule(rule) => judge_measured(rule, observation.get(&rule.metric), observation.partial(&rule.metric)),
+    let rule = match &behavior.meaning {
+        Meaning::Invalid(_) => return Judgement::without_measurement(Verdict::Invalid),
+        Meaning::NotJudged(reason) => return Judgement::not_judged(*reason),
+        Meaning::Rule(rule) => rule,
+    };
+    let Some(measured) = observation.get(&rule.metric) else {
+        return Judgement::not_judged(match covers {
+            Covers::Unknown(reason) if rule.metric.is_delta() => reason,
+            _ => "the report does not have this metric",
+        });
+    };
+    let partial = observation.doubt(&rule.metric);
+    let doubt = match (covers, rule.duration) {
+        (Covers::Seconds(seconds), Some(wanted)) => partial.and(Doubt::of_time(*seconds, wanted)),
+        (Covers::Unknown(reason), Some(_)) => Doubt { lacks: Some(reason.clone()), exceeds: Some(reason.clone()) },
+        (Covers::Assumed, Some(_)) | (_, None) => partial,
+    };
+    Judgement {
+        covers: match covers {
+            Covers::Seconds(seconds) if rule.metric.is_delta() => Some(*seconds),
+            _ => None,
+        },
+        assumed: *covers == Covers::Assumed && rule.duration.is_some(),
+        ..judge_measured(rule, measured, &doubt)
     }
 }
 
-/// Judges a measurement. One that is not all there is can violate, but never conform.
+/// Judges a measurement, with what doubt there is of it.
 #[must_use]
-pub fn judge_measured(rule: &Rule, measured: Option<&Measured>, partial: Option<&str>) -> Judgement {
-    let Some(measured) = measured else { return Judgement::not_judged("the report does not have this metric") };
-    let verdict = match (rule.criterion.answer(measured), partial) {
-        (Answer::Violated(offending), _) => Verdict::Violated(offending),
-        (Answer::Conforms, None) => Verdict::Conforms,
-        (Answer::Conforms, Some(reason)) => Verdict::NotJudged(reason.to_owned()),
+pub fn judge_measured(rule: &Rule, measured: &Measured, doubt: &Doubt) -> Judgement {
+    let answer = rule.criterion.answer(measured);
+    let forbidden = doubt.forbids(&rule.criterion, answer == Answer::Conforms);
+    let verdict = match (answer, forbidden) {
         (Answer::OtherKind, _) => Verdict::NotJudged("the report has another type of value under this name".to_owned()),
+        (_, Some(reason)) => Verdict::NotJudged(reason.clone()),
+        (Answer::Conforms, None) => Verdict::Conforms,
+        (Answer::Violated(offending), None) => Verdict::Violated(offending),
     };
-    Judgement { verdict, measured: Some(measured.clone()), covers: None }
-}
-
-fn judge_traffic(rule: &Rule, observation: &Observation, covers: &Covers) -> Judgement {
-    let measured = observation.get(&rule.metric);
-    let covers = match (covers, rule.duration) {
-        (Covers::Unknown(reason), _) if measured.is_none() => return Judgement::not_judged(reason),
-        (Covers::Unknown(reason), Some(_)) => Err(reason.clone()),
-        (Covers::Seconds(seconds), Some(duration)) if *seconds < duration => {
-            Err(format!("the figure covers {} of {}", span(*seconds), span(duration)))
-        }
-        (Covers::Untold, Some(duration)) => Ok(Covers::Assumed(duration)),
-        (covers, _) => Ok(covers.clone()),
-    };
-    match covers {
-        Err(reason) => Judgement { measured: measured.cloned(), ..Judgement::not_judged(reason) },
-        Ok(covers) => {
-            let judgement = judge_measured(rule, measured, None);
-            Judgement { covers: judgement.measured.is_some().then_some(covers), ..judgement }
-        }
-    }
+    Judgement { measured: Some(measured.clone()), ..Judgement::without_measurement(verdict) }
 }

@@ -37,7 +37,7 @@ impl Measured {
             Self::Number(number) => vec![number.to_string()],
             Self::Ports(ports) => ports.iter().map(u16::to_string).collect(),
             Self::Addresses(addresses) => addresses.iter().map(IpAddr::to_string).collect(),
-            Self::Strings(strings) => strings.iter().map(|text| quote::text(&format!("{text:?}"))).collect(),
+            Self::Strings(strings) => strings.iter().map(|text| quote::string(text)).collect(),
             Self::Numbers(numbers) => numbers.iter().map(Number::to_string).collect(),
         }
     }
@@ -80,12 +80,23 @@ impl Measured {
     }
 }
 
-/// Compares two numbers: integers exactly, anything else as floating-point numbers of 64 bits. `None` when either is too
-/// large for one.
+/// Compares two numbers exactly, as far as they were given exactly: `None` when either is too large for a number at all.
 #[must_use]
 pub fn compare(a: &Number, b: &Number) -> Option<Ordering> {
     match (a.as_i128(), b.as_i128()) {
         (Some(a), Some(b)) => Some(a.cmp(&b)),
-        _ => a.as_f64()?.partial_cmp(&b.as_f64()?),
+        (Some(a), None) => compare_to_float(a, b.as_f64()?),
+        (None, Some(b)) => compare_to_float(b, a.as_f64()?).map(Ordering::reverse),
+        (None, None) => a.as_f64()?.partial_cmp(&b.as_f64()?),
+    }
+}
+
+/// Compares an integer of 64 bits to a floating-point number, which may not be made one, nor the other way round, without
+/// loss.
+fn compare_to_float(integer: i128, float: f64) -> Option<Ordering> {
+    // Written in decimal, the whole part loses nothing.
+    match format!("{:.0}", float.trunc()).parse() {
+        Ok(whole) => Some(integer.cmp(&whole).then(0.0.partial_cmp(&float.fract())?)),
+        Err(_) => 0.0.partial_cmp(&float), // beyond any integer
     }
 }

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use serde_json::Number;
+
 /// What begins the names of the service's own metrics, and of no custom one.
 const OURS: &str = "aws:";
 
@@ -109,11 +111,17 @@ impl Named {
 
 /// The name of the service's metric that is most like this one, if any is.
 #[must_use]
-pub fn nearest(name: &str) -> Option<&'static str> {
+pub fn nearest_metric(name: &str) -> Option<&'static str> {
+    let device_side = DEVICE_SIDE.iter().map(|(known, _)| *known);
+    nearest(name, device_side.chain(CLOUD_SIDE.iter().map(|(known, _)| *known)))
+}
+
+/// The known name that a misspelt one is most like, if it is like any.
+pub(super) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     const MISSPELT: usize = 4;
-    let known = DEVICE_SIDE.iter().map(|(known, _)| *known).chain(CLOUD_SIDE.iter().map(|(known, _)| *known));
+    let most = MISSPELT.min(name.len().checked_div(3).unwrap_or_default());
     let distance = |known: &&str| strsim::damerau_levenshtein(known, name);
-    known.min_by_key(distance).filter(|known| name.len() <= NAME_LENGTH && distance(known) <= MISSPELT)
+    known.filter(|_| name.len() <= NAME_LENGTH).min_by_key(distance).filter(|known| distance(known) <= most)
 }
 
 /// Whether a text is a name as profiles, behaviours and custom metrics have it: 1 to 128 of `[a-zA-Z0-9:_-]`.
@@ -141,16 +149,17 @@ impl Metric {
         matches!(self, Self::BytesIn | Self::BytesOut | Self::PacketsIn | Self::PacketsOut)
     }
 
-    /// What is counted; empty where the number stands alone.
+    /// What is counted, as it stands after this number: ` byte` or ` bytes`; empty where the number stands alone.
     #[must_use]
-    pub fn unit(&self) -> &'static str {
-        match self {
-            Self::BytesIn | Self::BytesOut | Self::MessageSize => "bytes",
-            Self::PacketsIn | Self::PacketsOut => "packets",
-            Self::TcpPortCount | Self::UdpPortCount => "ports",
-            Self::ConnectionCount => "connections",
-            Self::TcpPorts | Self::UdpPorts | Self::Destinations | Self::Custom(_) => "",
-        }
+    pub fn unit_of(&self, number: &Number) -> String {
+        let unit = match self {
+            Self::BytesIn | Self::BytesOut | Self::MessageSize => " byte",
+            Self::PacketsIn | Self::PacketsOut => " packet",
+            Self::TcpPortCount | Self::UdpPortCount => " port",
+            Self::ConnectionCount => " connection",
+            Self::TcpPorts | Self::UdpPorts | Self::Destinations | Self::Custom(_) => return String::new(),
+        };
+        format!("{unit}{}", if number.as_u64() == Some(1) { "" } else { "s" })
     }
 }
 

@@ -6,21 +6,25 @@ use std::net::IpAddr;
 
 use serde_json::Number;
 
+use super::judge::Doubt;
 use super::measured::Measured;
 use super::metric::Metric;
 use crate::collector::counters::Counters;
 use crate::report::custom::{CustomMetrics, CustomNumber, CustomValue};
 use crate::report::{Ports, Report};
 
+/// The ids that are a time in seconds since 1970: of the years 2001 to 5138. Some agents take milliseconds.
+const TIMES: std::ops::Range<u64> = 1_000_000_000..100_000_000_000;
+
 /// What one report tells.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Observation {
-    /// Its id, which is its time in seconds since 1970; `None` when it has none that is a positive integer.
+    /// Its id; `None` when it has none that is a positive integer.
     pub report_id: Option<u64>,
     /// What could not be understood. May quote foreign text.
     pub problems: Vec<String>,
     measured: BTreeMap<Metric, Measured>,
-    /// Why a list is not all there is, by metric.
+    /// Why a measurement is not all there is, by metric.
     partial: BTreeMap<Metric, String>,
 }
 
@@ -63,7 +67,7 @@ impl Observation {
         self.measured.insert(metric, measured);
     }
 
-    /// Notes that the list of a metric is not all there is.
+    /// Notes that the list of a metric, or what it counts, is not all there is.
     pub fn add_partial(&mut self, metric: Metric, reason: String) {
         self.partial.insert(metric, reason);
     }
@@ -83,10 +87,16 @@ impl Observation {
         }
     }
 
-    /// Why the list of a metric is not all there is; `None` when it is.
+    /// The time that its id is; `None` when it cannot be one in seconds, such as an id in milliseconds.
     #[must_use]
-    pub fn partial(&self, metric: &Metric) -> Option<&str> {
-        self.partial.get(metric).map(String::as_str)
+    pub fn time(&self) -> Option<u64> {
+        self.report_id.filter(|id| TIMES.contains(id))
+    }
+
+    /// What keeps the measurement of a metric from being all there is.
+    #[must_use]
+    pub fn doubt(&self, metric: &Metric) -> Doubt {
+        Doubt { lacks: self.partial.get(metric).cloned(), exceeds: None }
     }
 }
 

@@ -13,7 +13,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::criterion::Criterion;
-use super::metric::{Metric, Named, is_name, nearest};
+use super::metric::{Metric, Named, is_name, nearest, nearest_metric};
 use super::quote;
 
 /// A security profile.
@@ -30,6 +30,8 @@ pub struct Profile {
 /// A behaviour: a metric, and what is normal for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Behavior {
+    /// Its place, as `jq` takes it.
+    pub path: String,
     /// Its name as it stands; empty when it has none.
     pub name: String,
     /// The name of its metric as it stands; empty when it has none.
@@ -125,6 +127,7 @@ impl Behavior {
         let criteria = fields.get("criteria").cloned().unwrap_or_default();
         let meaning = if value.is_object() { finder.meaning(fields, &criteria, path) } else { None };
         Self {
+            path: path.to_owned(),
             name: text("name"),
             metric: text("metric"),
             criteria,
@@ -138,9 +141,8 @@ impl Behavior {
     pub fn in_words(&self) -> String {
         let Meaning::Rule(rule) = &self.meaning else { return String::new() };
         let mut words = rule.criterion.to_string();
-        let unit = rule.metric.unit();
-        if !unit.is_empty() {
-            words = format!("{words} {unit}");
+        if let Criterion::Bound(_, bound) = &rule.criterion {
+            words.push_str(&rule.metric.unit_of(bound));
         }
         if let Some(seconds) = rule.duration {
             words = format!("{words} in {}", span(seconds));
@@ -153,6 +155,21 @@ impl Behavior {
 #[must_use]
 pub fn span(seconds: u64) -> String {
     humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string()
+}
+
+/// The fields of a behaviour.
+const FIELDS: [&str; 6] = ["name", "metric", "metricDimension", "criteria", "suppressAlerts", "exportMetric"];
+
+/// The path of a field: `path.name`, or `path["na-me"]`. A name that is too long to be shown has none of its own.
+fn child(path: &str, name: &str) -> String {
+    let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    if name != quote::text(name) {
+        path.to_owned()
+    } else if !name.is_empty() && name.bytes().all(is_word) && !name.starts_with(|c: char| c.is_ascii_digit()) {
+        format!("{path}.{name}")
+    } else {
+        format!("{path}[{}]", Value::from(name))
+    }
 }
 
 /// Finds what is wrong with a behaviour.
@@ -170,8 +187,21 @@ impl Finder<'_> {
         self.warnings.push(Fault { path: path.into(), text: text.into() });
     }
 
+    /// Warns of fields that there are not: a misspelt one would be left out without a word.
+    fn fields(&mut self, fields: &Map<String, Value>, known: &[&str], path: &str) {
+        for name in fields.keys().filter(|name| !known.contains(&name.as_str())) {
+            let meant = nearest(name, known.iter().copied());
+            let meant = meant.map_or_else(String::new, |meant| format!("; is `{meant}` meant?"));
+            self.warning(
+                child(path, name),
+                format!("`{}` is no field here, and passed over{meant}", quote::text(name)),
+            );
+        }
+    }
+
     /// What a behaviour means; `None` only with a fault noted.
     fn meaning(&mut self, fields: &Map<String, Value>, criteria: &Value, path: &str) -> Option<Meaning> {
+        self.fields(fields, &FIELDS, path);
         match fields.get("name") {
             Some(Value::String(name)) if is_name(name) => {}
             Some(Value::Null) | None => self.fault(format!("{path}.name"), "is missing"),
@@ -181,16 +211,29 @@ impl Finder<'_> {
             }
         }
         let metric = self.metric(fields.get("metric"), &format!("{path}.metric"))?;
+        let has_dimension = self.dimension(fields.get("metricDimension"), &format!("{path}.metricDimension"));
         let criteria = self.criteria(criteria, &metric, &format!("{path}.criteria"))?;
         let metric = match metric {
             Named::Known(metric) => metric,
             Named::CloudSide(_) => return Some(Meaning::NotJudged("only the service measures this metric")),
             Named::Unknown => return None,
         };
-        if fields.get("metricDimension").is_some_and(|dimension| !dimension.is_null()) {
+        if has_dimension {
             return Some(Meaning::NotJudged("only the service knows the dimensions of a metric"));
         }
         Some(criteria.meaning(metric))
+    }
+
+    /// Whether there is a `MetricDimension`, which must have a name and may have an operator.
+    fn dimension(&mut self, value: Option<&Value>, path: &str) -> bool {
+        let Some(value) = value.filter(|value| !value.is_null()) else { return false };
+        if !value.get("dimensionName").is_some_and(Value::is_string) {
+            self.fault(path, format!("{} has no dimensionName, a string", quote::json(value)));
+        }
+        if let Some(operator) = value.get("operator").filter(|operator| !operator.is_null()) {
+            self.one_of(Some(operator), &["IN", "NOT_IN"], &format!("{path}.operator"));
+        }
+        true
     }
 
     fn metric(&mut self, value: Option<&Value>, path: &str) -> Option<Named> {
@@ -206,12 +249,17 @@ impl Finder<'_> {
             }
         };
         let metric = Named::find(name);
-        if metric == Named::Unknown {
-            let nearest = nearest(name).map_or_else(String::new, |nearest| format!("; is `{nearest}` meant?"));
-            let name = quote::json(&Value::from(name.as_str()));
-            let text = format!("{name} is no metric of the service, and no name of a custom one{nearest}");
-            self.fault(path, text);
-            return None;
+        let meant = nearest_metric(name);
+        let hint = meant.map_or_else(String::new, |meant| format!("; is `{meant}` meant?"));
+        match metric {
+            Named::Unknown => {
+                let name = quote::json(&Value::from(name.as_str()));
+                self.fault(path, format!("{name} is no metric of the service, and no name of a custom one{hint}"));
+            }
+            Named::Known(Metric::Custom(_)) if meant.is_some() => {
+                self.warning(path, format!("{} is taken as the name of a custom metric{hint}", quote::text(name)));
+            }
+            Named::Known(_) | Named::CloudSide(_) => {}
         }
         Some(metric)
     }

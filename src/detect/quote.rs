@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::escape::shortened_to;
+
 /// How much of foreign text is quoted, in characters.
 const QUOTED: usize = 60;
 
@@ -13,19 +15,17 @@ pub(super) fn json(value: &Value) -> String {
     text(&value.to_string())
 }
 
+/// A text, in quotes.
+pub(super) fn string(string: &str) -> String {
+    text(&format!("{string:?}"))
+}
+
 /// A text, without quotes.
 pub(super) fn text(text: &str) -> String {
-    cut(text, QUOTED)
+    shortened_to(text, QUOTED)
 }
 
 /// A name.
 pub(crate) fn name(text: &str) -> String {
-    cut(text, NAME)
-}
-
-fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
+    shortened_to(text, NAME)
 }

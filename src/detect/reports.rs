@@ -10,13 +10,13 @@
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
-use super::document::DocumentError;
+use super::document::Wrong;
 use super::observation::Observation;
 use crate::report::Encoding;
 use crate::thing::ThingName;
 
-/// The most bytes of a report: room for half a million connections.
-pub const MAX_DOCUMENT: u64 = 64 << 20;
+/// The most bytes of a report, so that memory is bounded: room for a hundred thousand connections.
+pub const MAX_DOCUMENT: u64 = 16 << 20;
 
 /// A report, and whose it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,37 +47,14 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// Why something is no report.
+/// Something that is no report.
 #[derive(Debug, thiserror::Error)]
-pub enum ReportError {
-    /// The input cannot be read; nothing comes after this.
-    #[error("{0}")]
-    Read(#[from] io::Error),
-    /// It is passed over.
-    #[error("{place}: {error}")]
-    Document {
-        /// Where it begins.
-        place: Place,
-        /// What is wrong with it.
-        error: Wrong,
-    },
-}
-
-/// What is wrong with a document.
-#[derive(Debug, thiserror::Error)]
-pub enum Wrong {
-    /// It is no report.
-    #[error("{0}")]
-    Document(#[from] DocumentError),
-    /// The line begins neither with `{` nor with the topic of a report.
-    #[error("no report, which begins with `{{`")]
-    NoBeginning,
-    /// Its brackets do not close before the next one begins, or the input ends.
-    #[error("the report is cut off")]
-    CutOff,
-    /// It is too long.
-    #[error("longer than {MAX_DOCUMENT} bytes")]
-    TooLong,
+#[error("{place}: {wrong}")]
+pub struct NotOne {
+    /// Where it begins.
+    pub place: Place,
+    /// What is wrong with it.
+    pub wrong: Wrong,
 }
 
 /// Reads reports.
@@ -85,8 +62,10 @@ pub enum Wrong {
 pub struct Reports<R> {
     input: R,
     encoding: Option<Encoding>,
-    /// How many lines of JSON or reports of CBOR were read.
-    count: u64,
+    /// How many lines were read.
+    lines: u64,
+    /// How many reports of CBOR were read.
+    documents: u64,
     /// A line that was read, but belongs to the next report.
     next: Option<Vec<u8>>,
     done: bool,
@@ -102,13 +81,13 @@ enum Line {
 impl<R: BufRead> Reports<R> {
     /// Reads from `input`.
     pub fn new(input: R) -> Self {
-        Self { input, encoding: None, count: 0, next: None, done: false }
+        Self { input, encoding: None, lines: 0, documents: 0, next: None, done: false }
     }
 
-    fn read(&mut self) -> Result<Option<Received>, ReportError> {
+    fn read(&mut self) -> Result<Option<Received>, NotOne> {
         let encoding = match self.encoding {
             Some(encoding) => encoding,
-            None => match self.skip_blanks()? {
+            None => match self.first_byte()? {
                 None => return Ok(None),
                 Some(0xa0..=0xbf | 0xd9) => Encoding::Cbor, // RFC 8949: maps are 0xa0 to 0xbf, the tag for CBOR 0xd9d9f7
                 Some(_) => Encoding::Json,
@@ -122,51 +101,42 @@ impl<R: BufRead> Reports<R> {
     }
 
     /// The first byte after white space, which is passed over; `None` at the end.
-    fn skip_blanks(&mut self) -> io::Result<Option<u8>> {
+    fn first_byte(&mut self) -> Result<Option<u8>, NotOne> {
         loop {
-            match self.peek()? {
-                Some(blank) if blank.is_ascii_whitespace() => {
-                    self.count = self.count.saturating_add(u64::from(blank == b'\n'));
+            match self.input.fill_buf().map(|bytes| bytes.first().copied()) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return wrong(self.place(), error),
+                Ok(Some(blank)) if blank.is_ascii_whitespace() => {
+                    self.lines = self.lines.saturating_add(u64::from(blank == b'\n'));
                     self.input.consume(1);
                 }
-                first => return Ok(first),
+                Ok(first) => return Ok(first),
             }
         }
     }
 
-    fn peek(&mut self) -> io::Result<Option<u8>> {
-        loop {
-            match self.input.fill_buf() {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                buffer => return buffer.map(|bytes| bytes.first().copied()),
-            }
-        }
-    }
-
-    fn read_cbor(&mut self) -> Result<Option<Received>, ReportError> {
-        if self.peek()?.is_none() {
+    /// Reads a report of CBOR, and line ends before it, which `mosquitto_sub` writes: by themselves these are numbers.
+    fn read_cbor(&mut self) -> Result<Option<Received>, NotOne> {
+        if self.first_byte()?.is_none() {
             return Ok(None);
         }
-        self.count = self.count.saturating_add(1);
-        let place = Place::Report(self.count);
+        self.documents = self.documents.saturating_add(1);
         match Observation::from_cbor((&mut self.input).take(MAX_DOCUMENT)) {
-            Ok(observation) => Ok(Some(Received { place, thing: None, observation })),
-            Err(DocumentError::NoReport) => wrong(place, DocumentError::NoReport),
-            Err(DocumentError::Read(error)) => Err(ReportError::Read(error)),
-            Err(error) => {
-                self.done = true; // where the next one begins cannot be told
-                wrong(place, error)
+            Ok(observation) => Ok(Some(Received { place: self.place(), thing: None, observation })),
+            Err(wrong) => {
+                self.done = !matches!(wrong, Wrong::NoReport); // where the next one begins cannot be told
+                self::wrong(self.place(), wrong)
             }
         }
     }
 
-    fn read_json(&mut self) -> Result<Option<Received>, ReportError> {
+    fn read_json(&mut self) -> Result<Option<Received>, NotOne> {
         let mut text = Vec::new();
         let mut thing = None;
         let mut brackets = Brackets::default();
         let mut place = Place::Line(0);
         loop {
-            let line = match self.line()? {
+            let line = match self.line().or_else(|error| wrong(self.place(), error))? {
                 Line::End if text.is_empty() => return Ok(None),
                 Line::End => return wrong(place, Wrong::CutOff),
                 Line::TooLong => return wrong(if text.is_empty() { self.place() } else { place }, Wrong::TooLong),
@@ -179,6 +149,9 @@ impl<R: BufRead> Reports<R> {
                 place = self.place();
                 let (topic, document) = split_topic(&line);
                 thing = thing_of_topic(topic);
+                if memchr::memmem::find(topic, b"/defender/metrics/cbor ").is_some() {
+                    return wrong(place, Wrong::CborAfterTopic);
+                }
                 if document.is_empty() || (thing.is_none() && !topic.is_empty()) {
                     return wrong(place, Wrong::NoBeginning);
                 }
@@ -204,7 +177,10 @@ impl<R: BufRead> Reports<R> {
     }
 
     fn place(&self) -> Place {
-        Place::Line(self.count)
+        match self.encoding {
+            Some(Encoding::Cbor) => Place::Report(self.documents),
+            Some(Encoding::Json) | None => Place::Line(self.lines),
+        }
     }
 
     /// Reads a line with its end. One that is too long is passed over.
@@ -217,9 +193,9 @@ impl<R: BufRead> Reports<R> {
         if read == 0 {
             return Ok(Line::End);
         }
-        self.count = self.count.saturating_add(1);
+        self.lines = self.lines.saturating_add(1);
         if u64::try_from(read).is_ok_and(|read| read < MAX_DOCUMENT) || line.ends_with(b"\n") {
-            if self.count == 1 && line.starts_with(b"\xef\xbb\xbf") {
+            if self.lines == 1 && line.starts_with(b"\xef\xbb\xbf") {
                 line.drain(..3); // what some editors begin a file with
             }
             return Ok(Line::Text(line));
@@ -232,20 +208,20 @@ impl<R: BufRead> Reports<R> {
 
 /// Every report, and every thing that is none.
 impl<R: BufRead> Iterator for Reports<R> {
-    type Item = Result<Received, ReportError>;
+    type Item = Result<Received, NotOne>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.done {
             return None;
         }
         let item = self.read();
-        self.done |= matches!(item, Ok(None) | Err(ReportError::Read(_)));
+        self.done |= matches!(item, Ok(None) | Err(NotOne { wrong: Wrong::Read(_), .. }));
         item.transpose()
     }
 }
 
-fn wrong<T>(place: Place, error: impl Into<Wrong>) -> Result<T, ReportError> {
-    Err(ReportError::Document { place, error: error.into() })
+fn wrong<T>(place: Place, wrong: impl Into<Wrong>) -> Result<T, NotOne> {
+    Err(NotOne { place, wrong: wrong.into() })
 }
 
 /// What stands before the first `{`, and the rest.

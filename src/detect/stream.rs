@@ -1,24 +1,25 @@
 //! Report after report of one device: windows of time, datapoints in a row, alarms.
 //!
-//! **Time** is the `report_id`, which is in seconds. A report that repeats the last id is passed over, as the service takes
-//! it for a duplicate. So is one whose id is lower by no more than an hour, the longest window of the service, as one that
-//! comes late. With an id that is lower still the device's clock was set back, and the windows begin anew.
+//! **Time** is the `report_id`, where it is one in seconds. A report that repeats the last id is passed over, as the service
+//! takes it for a duplicate. So is one whose id is lower by no more than an hour, the longest window of the service, as one
+//! that comes late. With an id that is lower still, or with a second low one in a row that is above the first, the device's
+//! clock was set back, and the windows begin anew.
 //!
 //! **Windows**: a delta metric with `durationSeconds` is summed over the reports of that many seconds up to the latest.
-//! Each report covers the time since the one before it; the first covers nobody knows what. The sum is judged once the
-//! window is covered without a gap, and a report without the metric is a gap, not zero. Nothing is scaled: the sum
-//! may cover more than the window, by less than one report, and says what it covers.
+//! Each report covers the time since the one before it; the first covers nobody knows what, and a report without the
+//! metric is a gap, not zero. Nothing is scaled. Where no sum is that of the window, there may be one of less and one of
+//! more, and what they tell for certain ([`judge`](super::judge)) is the verdict.
 //!
 //! **Datapoints**: a behaviour that is not judged, or whose metric the report does not have, has no datapoint, and its
 //! state and both counts stay as they are.
 
 use std::collections::VecDeque;
 
-use super::judge::{Covers, Judgement, Verdict, judge, judge_measured};
+use super::judge::{Covers, Doubt, Judgement, Verdict, judge, judge_measured};
 use super::measured::Measured;
 use super::metric::Metric;
 use super::observation::Observation;
-use super::profile::{Behavior, Meaning, Rule, span};
+use super::profile::{Behavior, Meaning, Rule};
 
 /// How much lower an id is, in seconds, when its report comes late rather than the clock was set back.
 const LATE: u64 = 3600;
@@ -31,18 +32,32 @@ const DELTAS: [Metric; 4] = [Metric::BytesIn, Metric::BytesOut, Metric::PacketsI
 pub struct Stream<'p> {
     behaviors: &'p [&'p Behavior],
     states: Vec<State>,
+    /// How many reports were judged.
+    reports: u64,
+    /// The id of the last of them that has one.
+    last: Option<u64>,
+    /// The id of the report that was passed over as late just now.
+    late: Option<u64>,
     window: Window,
 }
 
 /// Where a behaviour stands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct State {
-    /// What the latest report said.
-    pub latest: Judgement,
     /// The report that the present alarm began with; `None` when there is none.
-    pub alarm: Option<Option<u64>>,
-    violating: u64,
+    pub alarm: Option<Began>,
+    /// How many datapoints in a row violate it.
+    pub violating: u64,
     conforming: u64,
+}
+
+/// The report that an alarm began with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Began {
+    /// Its id.
+    Id(u64),
+    /// Which one it was, counted from 1, as it has no id.
+    Number(u64),
 }
 
 /// What an alarm does.
@@ -61,17 +76,22 @@ pub struct Event {
     pub behavior: usize,
     /// What happened.
     pub change: Change,
-    /// The id of the report that the alarm began with.
-    pub began: Option<u64>,
+    /// The report that the alarm began with.
+    pub began: Began,
 }
 
 /// What became of a report.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// It was judged, and these alarms began or ended.
-    Judged(Vec<Event>),
-    /// It was judged after the windows began anew, as its id is much lower than the last, this one.
-    SetBack(u64, Vec<Event>),
+    /// It was judged.
+    Judged {
+        /// What it said of every behaviour.
+        judgements: Vec<Judgement>,
+        /// The alarms that began or ended with it.
+        events: Vec<Event>,
+        /// The id before, where that shows that the clock was set back, so that the windows began anew.
+        set_back: Option<u64>,
+    },
     /// It was passed over: its id is the last one.
     Repeated,
     /// It was passed over: its id is lower than the last, this one.
@@ -93,13 +113,12 @@ impl<'p> Stream<'p> {
     /// Nothing is known yet.
     #[must_use]
     pub fn new(behaviors: &'p [&'p Behavior]) -> Self {
-        let state = State { latest: Judgement::not_judged("no report yet"), alarm: None, violating: 0, conforming: 0 };
         let durations = behaviors.iter().filter_map(|behavior| match &behavior.meaning {
             Meaning::Rule(rule) => rule.duration,
             _ => None,
         });
         let window = Window { longest: durations.max().unwrap_or_default(), ..Window::default() };
-        Self { behaviors, states: vec![state; behaviors.len()], window }
+        Self { behaviors, states: vec![State::default(); behaviors.len()], reports: 0, last: None, late: None, window }
     }
 
     /// Where every behaviour stands.
@@ -110,37 +129,44 @@ impl<'p> Stream<'p> {
 
     /// Takes the next report.
     pub fn take(&mut self, observation: &Observation) -> Outcome {
-        let set_back = match (self.window.last, observation.report_id) {
+        let id = observation.report_id;
+        let late = self.late.take();
+        let set_back = match (self.last, id) {
             (Some(last), Some(id)) if id == last => return Outcome::Repeated,
-            (Some(last), Some(id)) if id < last && last.saturating_sub(id) <= LATE => return Outcome::Late(last),
-            (Some(last), Some(id)) if id < last => Some(last),
+            (Some(last), Some(id)) if id < last => {
+                let rises = late.is_some_and(|late| late < id);
+                if !rises && last.saturating_sub(id) <= LATE {
+                    self.late = Some(id);
+                    return Outcome::Late(last);
+                }
+                self.window = Window { longest: self.window.longest, ..Window::default() };
+                Some(last)
+            }
             _ => None,
         };
-        if set_back.is_some() {
-            self.window = Window { longest: self.window.longest, ..Window::default() };
-        }
+        self.last = id.or(self.last);
+        self.reports = self.reports.saturating_add(1);
+        let began = id.map_or(Began::Number(self.reports), Began::Id);
         self.window.add(observation);
+        let window = &self.window;
+        let judgements: Vec<Judgement> =
+            self.behaviors.iter().map(|behavior| window.judge(behavior, observation)).collect();
         let mut events = Vec::new();
-        for (place, (behavior, state)) in self.behaviors.iter().zip(&mut self.states).enumerate() {
-            state.latest = match &behavior.meaning {
-                Meaning::Rule(rule) if rule.metric.is_delta() => self.window.judge(rule, observation),
-                _ => judge(behavior, observation, &Covers::Untold),
+        for (place, (judgement, state)) in judgements.iter().zip(&mut self.states).enumerate() {
+            let Some(Meaning::Rule(rule)) = self.behaviors.get(place).map(|behavior| &behavior.meaning) else {
+                continue;
             };
-            let Meaning::Rule(rule) = &behavior.meaning else { continue };
-            let change = state.count(rule, observation.report_id);
+            let change = state.count(rule, &judgement.verdict, began);
             events.extend(change.map(|(change, began)| Event { behavior: place, change, began }));
         }
-        match set_back {
-            Some(last) => Outcome::SetBack(last, events),
-            None => Outcome::Judged(events),
-        }
+        Outcome::Judged { judgements, events, set_back }
     }
 }
 
 impl State {
-    /// Counts the latest verdict; what happens to the alarm, and the report it began with.
-    fn count(&mut self, rule: &Rule, report_id: Option<u64>) -> Option<(Change, Option<u64>)> {
-        match self.latest.verdict {
+    /// Counts a verdict; what happens to the alarm, and the report it began with.
+    fn count(&mut self, rule: &Rule, verdict: &Verdict, began: Began) -> Option<(Change, Began)> {
+        match verdict {
             Verdict::Violated(_) => {
                 self.violating = self.violating.saturating_add(1);
                 self.conforming = 0;
@@ -153,8 +179,8 @@ impl State {
         }
         match self.alarm {
             None if self.violating >= rule.to_alarm => {
-                self.alarm = Some(report_id);
-                Some((Change::InAlarm, report_id))
+                self.alarm = Some(began);
+                Some((Change::InAlarm, began))
             }
             Some(began) if self.conforming >= rule.to_clear => {
                 self.alarm = None;
@@ -165,13 +191,13 @@ impl State {
     }
 }
 
-/// The traffic of the reports that a window can reach back to, the oldest first. Ids rise, so there are at most as many
+/// The traffic of the reports that a window can reach back to, the oldest first. Times rise, so there are at most as many
 /// as it has seconds.
 #[derive(Debug, Clone, Default)]
 struct Window {
     longest: u64,
     last: Option<u64>,
-    /// Whether a report without an id came after the last: what it counted has no place in time.
+    /// Whether a report without a time came after the last: what it counted belongs nowhere.
     broken: bool,
     reports: VecDeque<Traffic>,
 }
@@ -179,66 +205,70 @@ struct Window {
 /// What one report counted.
 #[derive(Debug, Clone)]
 struct Traffic {
-    /// The id of the report before; `None` when that is not known.
+    /// The time of the report before; `None` when that is not known.
     since: Option<u64>,
-    id: u64,
+    until: u64,
     /// In the order of [`DELTAS`].
     counted: [Option<u64>; 4],
 }
 
 impl Window {
     fn add(&mut self, observation: &Observation) {
-        let Some(id) = observation.report_id else {
+        let Some(until) = observation.time() else {
             self.broken = true;
             return;
         };
         let since = self.last.filter(|_| !self.broken);
         self.broken = false;
-        self.last = Some(id);
-        let oldest = id.saturating_sub(self.longest);
-        while self.reports.front().is_some_and(|report| report.id <= oldest) {
+        self.last = Some(until);
+        let oldest = until.saturating_sub(self.longest);
+        while self.reports.front().is_some_and(|report| report.until <= oldest) {
             self.reports.pop_front();
         }
         if self.longest > 0 {
-            self.reports.push_back(Traffic { since, id, counted: DELTAS.map(|metric| observation.count(&metric)) });
+            self.reports.push_back(Traffic { since, until, counted: DELTAS.map(|metric| observation.count(&metric)) });
         }
     }
 
-    fn judge(&self, rule: &Rule, observation: &Observation) -> Judgement {
-        let latest = observation.get(&rule.metric);
-        let (Some(duration), Some(_)) = (rule.duration, latest) else { return judge_measured(rule, latest, None) };
-        let Some(place) = DELTAS.iter().position(|metric| *metric == rule.metric).filter(|_| !self.broken) else {
-            return Judgement::not_judged("the report has no id, so it has no time");
-        };
-        match self.sum(place, duration) {
-            Ok((sum, seconds)) => {
-                let judgement = judge_measured(rule, Some(&Measured::count(sum)), None);
-                Judgement { covers: Some(Covers::Seconds(seconds)), ..judgement }
-            }
-            Err(seconds) => {
-                let reason = format!("the reports cover {} of {} so far", span(seconds), span(duration));
-                Judgement { measured: latest.cloned(), ..Judgement::not_judged(reason) }
-            }
+    /// Judges a behaviour by the latest report and those before it.
+    fn judge(&self, behavior: &Behavior, latest: &Observation) -> Judgement {
+        if let Meaning::Rule(rule) = &behavior.meaning
+            && let (Some(wanted), Some(counted)) = (rule.duration, latest.get(&rule.metric))
+        {
+            return self.judge_sum(rule, wanted, counted);
         }
+        judge(behavior, latest, &Covers::Assumed)
     }
 
-    /// Sums over the last `duration` seconds: the sum, and how many seconds it covers. The error is how many seconds are
-    /// covered without a gap, when these are too few.
-    fn sum(&self, place: usize, duration: u64) -> Result<(u64, u64), u64> {
+    /// Judges by the sum over the last `wanted` seconds, where there is one; else by those of less and of more. `latest`
+    /// is what the latest report counted.
+    fn judge_sum(&self, rule: &Rule, wanted: u64, latest: &Measured) -> Judgement {
+        let unknown = |reason| Judgement { measured: Some(latest.clone()), ..Judgement::not_judged(reason) };
+        if self.broken {
+            return unknown("the report has no id that is a time in seconds");
+        }
+        let place = DELTAS.iter().position(|metric| *metric == rule.metric).unwrap_or_default();
         let end = self.last.unwrap_or_default();
-        let begin = end.saturating_sub(duration);
-        let (mut sum, mut covered): (u64, u64) = (0, 0);
+        let mut sum: u64 = 0;
+        let mut of_less: Option<Judgement> = None;
         for report in self.reports.iter().rev() {
             let (Some(Some(counted)), Some(since)) = (report.counted.get(place), report.since) else { break };
             sum = sum.saturating_add(*counted);
-            covered = end.saturating_sub(since);
+            let covered = end.saturating_sub(since);
             // An id is cut to whole seconds: two reports that are 300 s apart may have ids that are 299 apart. A second
             // that is missing for this reason must not bring the whole report before into the sum.
-            let rounded = since.saturating_sub(begin) == 1 && report.id.saturating_sub(since) > 2;
-            if since <= begin || rounded {
-                return Ok((sum, covered));
+            let rounded = wanted.saturating_sub(covered) == 1 && report.until.saturating_sub(since) > 2;
+            let doubt = if rounded { Doubt::default() } else { Doubt::of_time(covered, wanted) };
+            let judgement = Judgement { covers: Some(covered), ..judge_measured(rule, &Measured::count(sum), &doubt) };
+            if doubt.lacks.is_none() {
+                return if judgement.is_judged() {
+                    judgement
+                } else {
+                    of_less.filter(Judgement::is_judged).unwrap_or(judgement)
+                };
             }
+            of_less = Some(judgement);
         }
-        Err(covered)
+        of_less.unwrap_or_else(|| unknown("what the report covers is not known"))
     }
 }

@@ -14,6 +14,9 @@ use super::json::{self, Layout};
 use super::names::Names;
 use super::{Connections, Encoding, Ports, Report, cbor};
 
+/// The most bytes of a report that AWS IoT is sure to take; its limit is 128 KiB.
+pub const MAX_BYTES: usize = 128_000;
+
 /// How many entries of each list were left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cut {

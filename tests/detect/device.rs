@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use crate::{Dir, behavior, fixtures};
 
-/// At least 0 bytes sent, in so many seconds: conforms whenever it is judged.
+/// At most all that can be counted, in so many seconds: conforms whenever it is judged.
 fn any_traffic(seconds: Option<u64>) -> Value {
-    let mut behavior = behavior("aws:all-bytes-out", "greater-than-equals", &json!({"count": 0}));
+    let mut behavior = behavior("aws:all-bytes-out", "less-than-equals", &json!({ "count": u64::MAX }));
     if let Some(seconds) = seconds {
         behavior["criteria"]["durationSeconds"] = json!(seconds);
     }
@@ -57,9 +57,9 @@ fn a_baseline_is_used_when_it_is_old_enough() {
     for (ago, uptime, seconds, verdict, covers) in [
         (400, Some(day), Some(300), "conforms", "400"),
         (400, None, Some(300), "conforms", "400"),
-        (200, Some(day), Some(300), "not-judged", ""),
+        (200, Some(day), Some(300), "not-judged", "200"),
         (200, Some(day), None, "conforms", "200"),
-        (400, Some("250.00 1.00"), Some(300), "not-judged", ""), // the clock was set, or it was rebooted
+        (400, Some("250.00 1.00"), Some(300), "not-judged", "250"), // the clock was set, or it was rebooted
         (-1000, Some(day), Some(300), "not-judged", ""),
         (-1000, Some(day), None, "conforms", ""),
     ] {
@@ -77,41 +77,140 @@ fn a_baseline_is_used_when_it_is_old_enough() {
 }
 
 #[test]
-fn without_anything_to_count_from_traffic_is_not_judged_and_the_way_out_is_told() {
-    let dir = machine(&json!([any_traffic(Some(600)), any_traffic(None)]), None);
-    let hint = "warning: not every behavior about traffic is judged; --since 10m counts traffic for that long";
-    let args = &JSON[1..];
-    let verdicts = dir.detect(args).tells(hint).json();
-    for said in verdicts["behaviors"].as_array().unwrap() {
-        assert_eq!((&said["verdict"], &said["observed"]), (&json!("not-judged"), &Value::Null));
-        assert_eq!(said["reason"], "there is nothing to count traffic from");
+fn a_figure_of_more_or_less_time_tells_one_half() {
+    // 68 bytes were sent since the baseline: what that says of so many in 300 seconds.
+    for (operator, bound, of_200, of_320, of_400) in [
+        ("less-than-equals", 67, "violated", "violated", "not-judged"),
+        ("less-than-equals", 68, "not-judged", "conforms", "conforms"),
+        ("less-than", 68, "violated", "violated", "not-judged"),
+        ("greater-than-equals", 68, "conforms", "conforms", "not-judged"),
+        ("greater-than", 68, "not-judged", "violated", "violated"),
+    ] {
+        let mut behavior = behavior("aws:all-bytes-out", operator, &json!({ "count": bound }));
+        behavior["criteria"]["durationSeconds"] = json!(300);
+        let dir = machine(&json!([behavior]), Some("86400.00 1.00"));
+        for (ago, expected) in [(200, of_200), (320, of_320), (400, of_400)] {
+            dir.write("state/gw.json", state(ago).to_string());
+            let output = dir.detect(&JSON).finish().stdout;
+            let said = &serde_json::from_slice::<Value>(&output).unwrap()["behaviors"][0];
+            assert_eq!(said["verdict"], expected, "{operator} {bound} {ago}");
+            let compared = if ago == 200 { ", less than 5m" } else { ", more than 5m" };
+            let reason = said["reason"].as_str();
+            assert_eq!(reason.is_some_and(|reason| reason.ends_with(compared)), expected == "not-judged", "{said}");
+        }
     }
-    // Asked for, it is told why there is none.
-    let settings = "no thing name given, and no state in state\n\
-                    hint: give --thing-name, the name that reports are sent under";
-    dir.detect(&[args, &["--since", "report"]].concat()).exits(78).tells(settings).text();
-    let tells = format!("warning: no network_stats: no report of thing gw was sent yet (no state in state)\n{hint}");
-    dir.detect(&[args, &["--since", "report", "--thing-name", "gw"]].concat()).tells(&tells).json();
-    // A profile that says nothing about traffic does not look for it.
-    let dir = machine(&json!([behavior("aws:num-listening-tcp-ports", "less-than", &json!({"count": 5}))]), None);
-    dir.detect(&[args, &["--thing-name", "gw"]].concat()).json();
 }
 
 #[test]
-fn a_duration_covers_itself_and_boot_the_uptime() {
-    let dir = machine(&json!([any_traffic(None), any_traffic(Some(1)), any_traffic(Some(2))]), Some("1.90 1.00"));
-    for since in ["boot", "1s"] {
-        let verdicts = dir.detect(&[&JSON[..], &["--since", since]].concat()).json();
-        let told: Vec<_> =
-            verdicts["behaviors"].as_array().unwrap().iter().map(|said| said["verdict"].as_str().unwrap()).collect();
-        assert_eq!(told, ["conforms", "conforms", "not-judged"], "{since}");
-        assert_eq!(verdicts["behaviors"][2]["reason"], "the figure covers 1s of 2s");
-        let bytes = if since == "boot" { 668 } else { 0 };
-        assert_eq!(verdicts["behaviors"][0]["observed"], json!({ "count": bytes }));
+fn without_anything_to_count_from_traffic_is_not_judged_and_the_way_out_is_told() {
+    let dir = machine(&json!([any_traffic(Some(600)), any_traffic(None)]), None);
+    // A place that was given, and of which it is not clear whose state is meant, is wrong.
+    let settings = "no thing name given, and no state in state\n\
+                    hint: give --thing-name, the name that reports are sent under";
+    for since in [&[][..], &["--since", "report"]] {
+        dir.detect(&[&JSON[1..], since].concat()).exits(78).tells(settings).text();
     }
-    fs::remove_file(dir.path().join("proc/uptime")).unwrap();
-    let verdicts = dir.detect(&[&JSON[..], &["--since", "boot"]].concat()).json();
-    assert_eq!(verdicts["behaviors"][1]["reason"], "how long the machine has been up cannot be read");
+    // Else that is the reason.
+    let path = dir.path().join("state");
+    let reasons = |run: crate::Run, expected: &str| {
+        let mut run = run;
+        run.command.env("STATE_DIRECTORY", &path);
+        for said in run.json()["behaviors"].as_array().unwrap() {
+            assert_eq!((&said["verdict"], &said["observed"]), (&json!("not-judged"), &Value::Null));
+            assert_eq!(said["reason"], expected);
+        }
+    };
+    let plain = ["--proc", "proc", "--format", "json"];
+    reasons(dir.detect(&plain), &format!("no thing name given, and no state in {}", path.display()));
+    for thing in ["a", "b"] {
+        let mut other = state(400);
+        other["thing_name"] = json!(thing);
+        dir.write(&format!("state/{thing}.json"), other.to_string());
+    }
+    let both = format!("no thing name given, and {} has the state of a and of b", path.display());
+    reasons(dir.detect(&plain), &both);
+    let none =
+        format!("warning: no network_stats: no report of thing gw was sent yet (no state in {})", path.display());
+    for since in [&[][..], &["--since", "report"]] {
+        let run = dir.detect(&[&plain, since, &["--thing-name", "gw"]].concat()).tells(&none);
+        reasons(run, "there is nothing to count traffic from");
+    }
+    // Where the counters go on, waiting helps.
+    let tells = "warning: no network_stats: no report of thing gw was sent yet (no state in none)\n\
+                 warning: not every behavior about traffic is judged; --since 10m counts traffic for that long";
+    dir.detect(&["--thing-name", "gw", "--state-dir", "none"]).tells(tells).text();
+    // A profile that says nothing about traffic does not look for it.
+    let dir = machine(&json!([behavior("aws:num-listening-tcp-ports", "less-than", &json!({"count": 5}))]), None);
+    dir.detect(&[&JSON[1..], &["--thing-name", "gw"]].concat()).json();
+}
+
+#[test]
+fn a_duration_covers_itself_and_boot_nobody_knows_what() {
+    let profile = json!([any_traffic(None), any_traffic(Some(1)), any_traffic(Some(2))]);
+    let dir = machine(&profile, Some("86400.00 1.00"));
+    let said = |args: &[&str]| {
+        let verdicts = dir.detect(args).json();
+        verdicts["behaviors"].as_array().unwrap().clone()
+    };
+    let verdicts = said(&["-q", "--since", "1s", "--format", "json"]);
+    for (said, (verdict, reason)) in verdicts.iter().zip([
+        ("conforms", Value::Null),
+        ("conforms", Value::Null),
+        ("not-judged", json!("the figure covers 1s, less than 2s")),
+    ]) {
+        assert_eq!((&said["verdict"], &said["reason"], &said["covers_seconds"]), (&json!(verdict), &reason, &json!(1)));
+    }
+    let verdicts = said(&[&JSON[..], &["--since", "boot"]].concat());
+    let reason = json!("since when the counters count is not known; --since 300s counts for 5m");
+    for (said, (verdict, reason)) in
+        verdicts.iter().zip([("conforms", Value::Null), ("not-judged", reason.clone()), ("not-judged", reason)])
+    {
+        assert_eq!(
+            (&said["verdict"], &said["reason"], &said["covers_seconds"]),
+            (&json!(verdict), &reason, &Value::Null)
+        );
+        assert_eq!(said["observed"], json!({"count": 668}));
+    }
+    dir.write("profile.json", json!([any_traffic(None)]).to_string());
+    let tells = "--since: proc is no proc file system, and the counters of a copy stand still\n\
+                 hint: see device-defender detect --help";
+    dir.detect(&["--proc", "proc", "--since", "2s"]).exits(2).tells(tells).text();
+}
+
+#[test]
+fn what_was_in_skipped_rows_is_not_known() {
+    let count = |metric: &str, operator: &str, count: u64| behavior(metric, operator, &json!({ "count": count }));
+    let profile = json!([
+        behavior("aws:listening-tcp-ports", "in-port-set", &json!({"ports": [22]})),
+        behavior("aws:listening-tcp-ports", "not-in-port-set", &json!({"ports": [22]})),
+        behavior("aws:destination-ip-addresses", "in-cidr-set", &json!({"cidrs": ["0.0.0.0/0"]})),
+        count("aws:num-listening-tcp-ports", "less-than", 9),
+        count("aws:num-listening-tcp-ports", "less-than", 1),
+        count("aws:num-listening-tcp-ports", "greater-than", 0),
+        count("aws:num-established-tcp-connections", "less-than", 9),
+        count("aws:all-bytes-out", "less-than", 1_000_000),
+        count("aws:all-bytes-out", "less-than", 600),
+        count("aws:all-bytes-out", "greater-than", 600),
+        count("aws:all-bytes-out", "greater-than", 1_000_000),
+        behavior("aws:listening-udp-ports", "in-port-set", &json!({"ports": [68]})),
+    ]);
+    let dir = machine(&profile, None);
+    let whole = |dir: &Dir| dir.detect(&[&JSON[..], &["--since", "boot"]].concat()).exits(1).json();
+    let verdicts = |said: &Value| {
+        let all = said["behaviors"].as_array().unwrap();
+        all.iter().map(|said| said["verdict"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let [c, v, n] = ["conforms", "violated", "not-judged"];
+    assert_eq!(verdicts(&whole(&dir)), [c, v, c, c, v, c, c, c, v, c, v, c]);
+    for (table, row) in [("tcp", "   9: 00000000:1F9Z 00000000:0000 0A\n"), ("dev", "  eth1: 1 2 x\n")] {
+        let path = dir.path().join("proc/net").join(table);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(path, text + row).unwrap();
+    }
+    let said = whole(&dir);
+    assert_eq!(verdicts(&said), [n, v, n, n, v, c, n, n, v, c, n, c]);
+    assert_eq!(said["behaviors"][0]["reason"], "rows of proc/net/tcp were not understood");
+    assert_eq!(said["behaviors"][7]["reason"], "rows of proc/net/dev were not understood");
 }
 
 #[test]

@@ -184,6 +184,7 @@ fn addresses_are_understood_in_every_form_that_agents_write() {
         ("::ffff:192.0.2.1:443", "192.0.2.1"),
         ("[::ffff:192.0.2.1]:443", "192.0.2.1"),
         ("[fe80::1%eth0]:443", "fe80::1"),
+        ("[::ffff:10.1.2.3%eth0]:5", "10.1.2.3"),
         ("[::1]:0", "::1"),
     ] {
         let verdicts = dir.judge(report(&json!(remote)).to_string(), &[]).exits(1).json();
@@ -193,7 +194,8 @@ fn addresses_are_understood_in_every_form_that_agents_write() {
         [json!("192.0.2.1"), json!("host:443"), json!(":443"), json!("192.0.2.1:65536"), json!(5), json!(null)]
     {
         let tells = format!(
-            "warning: report: standard input: line 1: aws:destination-ip-addresses: {remote} is not understood"
+            "warning: report: standard input: line 1: aws:destination-ip-addresses: \
+             {{\"remote_addr\":{remote}}} is not understood"
         );
         let said = dir.judge(report(&remote).to_string(), &[]).tells(&tells).json()["behaviors"][0].clone();
         assert_eq!(said["verdict"], "not-judged", "{remote}");
@@ -226,6 +228,108 @@ fn a_value_that_makes_no_sense_is_told_and_unknown() {
         Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).tells(tells).json()["report_id"],
         Value::Null
     );
+}
+
+#[test]
+fn a_block_of_the_wrong_type_makes_only_its_own_metrics_unknown() {
+    let metrics = |name: &str, block: Value| json!({"metrics": {"network_stats": {"bytes_out": 2}, name: block}});
+    let bytes = |report: &Value| json!({"metrics": report["metrics"], "header": [5]});
+    for (report, told) in [
+        (metrics("listening_tcp_ports", json!([])), "listening_tcp_ports: [] is no object"),
+        (metrics("tcp_connections", json!("x")), "tcp_connections: \"x\" is no object"),
+        (
+            metrics("tcp_connections", json!({"established_connections": [[], 1]})),
+            "established_connections: [[],1] is no object",
+        ),
+        (metrics("tp", json!({"ports": [22]})), "aws:listening-tcp-ports: 22 is not understood"),
+        (metrics("tp", json!({"ports": {"port": 22}})), "aws:listening-tcp-ports: {\"port\":22} is no list"),
+        (metrics("tp", json!({"ports": 5, "total": 0})), "aws:listening-tcp-ports: 5 is no list"),
+        (bytes(&metrics("tp", Value::Null)), "header: [5] is no object"),
+    ] {
+        let tells = format!("warning: report: standard input: line 1: {told}");
+        let verdicts = Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).exits(1).tells(&tells).json();
+        assert_eq!(observed(&verdicts)[1], json!({"count": 2}), "{report}");
+        assert_ne!(verdicts["behaviors"][7]["verdict"], "conforms", "{report}");
+    }
+    // A list is no object with its fields in order.
+    let report = json!({"metrics": {"network_stats": [500, 1, 2, 3], "tp": [[22], 1]}});
+    let tells = "warning: report: standard input: line 1: listening_tcp_ports: [[22],1] is no object\n\
+                 warning: report: standard input: line 1: network_stats: [500,1,2,3] is no object";
+    let verdicts = Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).tells(tells).json();
+    assert!(observed(&verdicts).iter().all(Value::is_null), "{verdicts}");
+    let tells = "warning: report: standard input: line 1: custom_metrics: [] is no object";
+    let report = json!({"metrics": {}, "custom_metrics": []});
+    Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).tells(tells).json();
+}
+
+#[test]
+fn an_empty_list_of_any_type_conforms() {
+    for kind in ["string_list", "number_list", "ip_list"] {
+        let report = json!({"custom_metrics": {"m": [{ kind: [] }]}});
+        for (operator, value) in [
+            ("in-set", json!({"numbers": [1]})),
+            ("not-in-set", json!({"strings": ["a"]})),
+            ("in-cidr-set", json!({"cidrs": ["10.0.0.0/8"]})),
+        ] {
+            assert_eq!(
+                verdict_on(behavior("m", operator, &value), &report)["verdict"],
+                "conforms",
+                "{kind} {operator}"
+            );
+        }
+        let said = verdict_on(behavior("m", "less-than", &json!({"number": 1})), &report);
+        assert_eq!(said["verdict"], "not-judged", "a number is no list");
+    }
+}
+
+#[test]
+fn odd_cbor_is_told_and_the_next_report_is_found() {
+    use ciborium::Value as Cbor;
+    let text = |text: &str| Cbor::Text(text.to_owned());
+    let map = |name: &str, value: Cbor| Cbor::Map(vec![(text(name), value)]);
+    let ports = |entries: Vec<Cbor>| {
+        map("metrics", map("tp", Cbor::Map(vec![(text("t"), Cbor::from(1)), (text("pts"), Cbor::Array(entries))])))
+    };
+    let bytes = |value: &Cbor| {
+        let mut bytes = Vec::new();
+        ciborium::into_writer(value, &mut bytes).unwrap();
+        bytes
+    };
+    let plain = bytes(&ports(vec![map("port", Cbor::from(23))]));
+    let mut indefinite = vec![0xbf, 0x7f, 0x64];
+    indefinite.extend_from_slice(b"metr\x63ics\xff"); // the key in two pieces
+    indefinite.extend_from_slice(&bytes(&map("tp", map("t", Cbor::from(1)))));
+    indefinite.push(0xff);
+    let twice = Cbor::Map(vec![(text("metrics"), map("tp", map("t", Cbor::from(1)))), (text("metrics"), Cbor::Null)]);
+    for odd in [
+        bytes(&ports(vec![map("port", Cbor::Bytes(vec![1, 2]))])),
+        bytes(&ports(vec![map("port", Cbor::Tag(1, Box::new(Cbor::from(22))))])),
+        bytes(&Cbor::Map(vec![(Cbor::from(5), Cbor::Bytes(vec![1]))])),
+        bytes(&map("metrics", Cbor::Bytes(vec![1]))),
+        bytes(&map("metrics", map("tp", map("total", Cbor::from(-5))))),
+        bytes(&twice),
+        indefinite,
+    ] {
+        for between in [&b""[..], b"\n", b"\r\n"] {
+            let input = [&odd[..], between, &plain, between].concat();
+            let mut reports = Reports::new(input.as_slice());
+            drop(reports.next().unwrap());
+            let second = reports.next().unwrap().unwrap_or_else(|e| panic!("{odd:x?}: {e}"));
+            assert_eq!(second.place, Place::Report(2));
+            assert!(reports.next().is_none());
+        }
+    }
+    let tagged = bytes(&ports(vec![map("port", Cbor::Tag(1, Box::new(Cbor::from(22))))]));
+    let verdicts = Dir::with_profile(&json!(all())).judge(tagged, &[]).exits(1).json();
+    assert_eq!(observed(&verdicts)[7], json!({"ports": [22]}));
+}
+
+#[test]
+fn cbor_after_a_topic_is_named() {
+    let input = b"$aws/things/a/defender/metrics/cbor \xa1{\n{\"metrics\": {}}\n";
+    let tells = "warning: report: standard input: line 1: CBOR after a topic, which cannot be read: without `-v`, \
+                 mosquitto_sub writes the reports alone; passed over";
+    Dir::with_profile(&json!(all())).judge(&input[..], &[]).exits(65).tells(tells).json();
 }
 
 #[test]

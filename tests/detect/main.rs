@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`verdicts`] | every metric with every operator, at the bound, below and above it |
 //! | [`profiles`] | exports with all their fields; every fault of a profile, with its place; what only the cloud can judge |
+//! | [`warnings`] | what of a profile is put up with, and told |
 //! | [`documents`] | reports of every agent: JSON, CBOR, long, short and mixed names, incomplete ones |
 //! | [`streams`] | windows, gaps, restarts, datapoints in a row, several things |
 //! | [`device`] | this device: a baseline, `--since`, the size of its report, processes |
 //! | [`pipe`] | `watch --print` piped into it |
 //! | [`output`] | exit codes, formats, streams as they happen, foreign text |
+//! | [`units`] | the systemd units of the README |
 //! | [`properties`] | what holds for any profile and any report |
 #![expect(
     clippy::arithmetic_side_effects,
@@ -27,7 +29,9 @@ mod pipe;
 mod profiles;
 mod properties;
 mod streams;
+mod units;
 mod verdicts;
+mod warnings;
 
 use std::fs;
 use std::path::{Path, PathBuf};

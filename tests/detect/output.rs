@@ -36,7 +36,7 @@ fn violated_beats_invalid_and_invalid_beats_all_else() {
         let verdicts = dir.judge(ports(300, &[22]), &[]).exits(code).json();
         assert_eq!(verdicts["violated"], code == 1);
         let stream = format!("{}\n{}\n", ports(300, &[22]), ports(600, &[22]));
-        assert_eq!(dir.judge(stream, &[]).exits(code).lines().len(), usize::from(code == 1), "{behaviors}");
+        assert_eq!(dir.judge(stream, &["-q"]).exits(code).lines().len(), usize::from(code == 1), "{behaviors}");
         dir.write("report.json", ports(300, &[22]));
         let table = dir.detect(&["--report", "report.json"]).exits(code).text();
         assert!(table.starts_with("Report 300 (1970-01-01T00:05:00Z)\n\nBehavior  Metric"), "{table}");
@@ -52,25 +52,28 @@ fn a_table_says_what_was_observed_what_is_normal_and_why() {
     let mut ports = behavior("aws:listening-tcp-ports", "not-in-port-set", &json!({"ports": [23, 80]}));
     ports["name"] = json!("ports");
     let wrong = json!({"metric": "aws:all-bytes-in", "criteria": null});
-    let dir = Dir::with_profile(&json!([bytes, ports, wrong]));
+    let mut one = behavior("aws:num-listening-tcp-ports", "less-than-equals", &json!({"count": 1}));
+    one["name"] = json!("one");
+    let dir = Dir::with_profile(&json!([bytes, ports, wrong, one]));
     let report = json!({"header": {"report_id": 1_700_000_300}, "metrics": {
         "network_stats": {"bytes_out": 4097},
-        "listening_tcp_ports": {"ports": [{"port": 80}, {"port": 22}]}}});
+        "listening_tcp_ports": {"ports": [{"port": 80}, {"port": 22}], "total": 1}}});
     dir.write("report.json", report.to_string());
     let expected = "\
 Report 1700000300 (2023-11-14T22:18:20Z)
 
-Behavior   Metric                   Observed    Normal                    Verdict
-bytes      aws:all-bytes-out        4097 bytes  at most 4096 bytes in 5m  violated
-ports      aws:listening-tcp-ports  22, 80      none of 23, 80            violated
-(no name)  aws:all-bytes-in                                               invalid
+Behavior  Metric                       Observed    Normal                    Verdict
+bytes     aws:all-bytes-out            4097 bytes  at most 4096 bytes in 5m  violated
+ports     aws:listening-tcp-ports      22, 80      none of 23, 80            violated
+.[2]      aws:all-bytes-in                                                   invalid
+one       aws:num-listening-tcp-ports  1 port      at most 1 port            conforms
 
-bytes      an alarm takes 3 violating reports in a row
-bytes      a single report does not tell what its traffic covers; taken to be the whole duration
-ports      violated by 80
-(no name)  invalid: .[2].name: is missing
-(no name)  invalid: .[2].criteria: is missing
-2 violated, 0 conforming, 1 invalid
+bytes  an alarm takes 3 violating reports in a row
+bytes  a single report does not tell what its traffic covers; taken to be the whole duration
+ports  violated by 80
+.[2]   invalid: .[2].name: is missing
+.[2]   invalid: .[2].criteria: is missing
+2 violated, 1 conforming, 1 invalid
 ";
     assert_eq!(dir.detect(&["--report", "report.json"]).exits(1).text(), expected);
 }
@@ -89,6 +92,25 @@ Behavior  Metric                   Observed  Normal   Verdict   Alarm
 b         aws:listening-tcp-ports  none      only 22  conforms  no
 
 0 violated, 1 conforming, 0 in alarm
+";
+    assert_eq!(dir.detect(&["--report", "reports.json"]).text(), expected);
+}
+
+#[test]
+fn a_stream_without_an_event_says_why_there_is_no_alarm() {
+    let mut profile = only_22();
+    profile[0]["criteria"]["consecutiveDatapointsToAlarm"] = json!(3);
+    let dir = Dir::with_profile(&profile);
+    dir.write("reports.json", format!("{}\n{}\n", ports(300, &[80]), ports(600, &[80])));
+    let expected = "\
+After 2 reports
+
+Behavior  Metric                   Observed  Normal   Verdict   Alarm
+b         aws:listening-tcp-ports  80        only 22  violated  no
+
+b  violated by 80
+b  an alarm takes 3 violating reports in a row, so far there are 2
+1 violated, 0 conforming, 0 in alarm
 ";
     assert_eq!(dir.detect(&["--report", "reports.json"]).text(), expected);
 }
@@ -182,6 +204,15 @@ fn flags_that_make_no_sense_together_are_refused() {
         let output = dir.detect(&[flags, &["--report", "r"]].concat()).finish();
         assert_eq!(output.status.code(), Some(2), "{flags:?}");
     }
+    let hint = "hint: see device-defender detect --help";
+    for flag in ["--proc", "--state-dir"] {
+        let tells = format!("{flag} is about this device, of which --report reads nothing\n{hint}");
+        dir.detect(&[flag, "x", "--report", "r"]).exits(2).tells(&tells).text();
+    }
+    dir.write("report.json", ports(300, &[22]));
+    let mut run = dir.detect(&["--report", "report.json"]);
+    run.command.env("DEVICE_DEFENDER_PROC", "x").env("DEVICE_DEFENDER_STATE_DIR", "x"); // set for another command
+    run.text();
     assert_eq!(Run::new(dir.path(), &["detect"]).finish().status.code(), Some(2), "a profile is needed");
     for flag in ["--names", "--max-bytes", "--compat"] {
         assert_eq!(dir.detect(&[flag, "1"]).finish().status.code(), Some(2), "{flag} is none of detect's");
@@ -240,6 +271,36 @@ fn a_table_fits_the_columns_of_the_terminal() {
             let longest = table.lines().map(|line| line.trim_end().chars().count()).max();
             assert!(longest <= columns.parse().ok(), "{screen}");
         }
+    }
+}
+
+#[test]
+fn no_number_address_or_network_is_broken_on_a_narrow_terminal() {
+    let numbers = ["18446744073709551615", "18446744073709551614"];
+    let count = json!({ "count": 18_446_744_073_709_551_614_u64 });
+    let mut traffic = behavior("aws:all-bytes-out", "less-than-equals", &count);
+    traffic["name"] = json!("a-rather-long-name-for-a-behavior");
+    let networks = ["198.51.100.128/25", "2001:db8:1234:5678::/64"];
+    let peers = behavior("aws:destination-ip-addresses", "in-cidr-set", &json!({ "cidrs": networks }));
+    let dir = Dir::with_profile(&json!([traffic, peers]));
+    let address = "2001:db8:1234:5678:9abc:def0:1234:5678";
+    let report = json!({"header": {"report_id": 300}, "metrics": {
+        "network_stats": {"bytes_out": u64::MAX},
+        "tcp_connections": {"established_connections": {"connections": [
+            {"remote_addr": format!("[{address}]:443")}, {"remote_addr": "192.0.2.100:443"}]}}}});
+    dir.write("report.json", report.to_string());
+    let line = format!("stty cols 80; exec {PROGRAM} detect --profile profile.json --report report.json");
+    let mut script = Command::new("script");
+    script
+        .current_dir(dir.path())
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("SHELL", "/bin/sh")
+        .env("TERM", "xterm");
+    let output = script.stdin(Stdio::null()).args(["-qec", &line, "/dev/null"]).output().unwrap();
+    let screen = String::from_utf8(output.stdout).unwrap();
+    for word in numbers.into_iter().chain(networks).chain([address, "192.0.2.100", "aws:destination-ip-addresses"]) {
+        assert!(screen.split([' ', ',', '\r', '\n', '\u{1b}']).any(|token| token == word), "{word}\n{screen}");
     }
 }
 

@@ -184,6 +184,11 @@ fn every_other_fault_of_a_behavior_is_told_and_the_others_are_judged() {
         behavior["criteria"][field] = value;
         behavior
     };
+    let of_count = |field: &str, value: Value| {
+        let mut behavior = behavior("aws:num-listening-tcp-ports", "less-than", &json!({"count": 5}));
+        behavior["criteria"][field] = value;
+        behavior
+    };
     let long = "n".repeat(129);
     let cases = [
         (with("name", Value::Null), ".name: is missing"),
@@ -217,13 +222,26 @@ fn every_other_fault_of_a_behavior_is_told_and_the_others_are_judged() {
             ".criteria.consecutiveDatapointsToClear: 11 is no integer from 1 to 10",
         ),
         (
-            with_criterion("mlDetectionConfig", json!({})),
+            of_count("mlDetectionConfig", json!({})),
             ".criteria.mlDetectionConfig.confidenceLevel: null is none of LOW, MEDIUM, HIGH",
         ),
         (
-            with_criterion("statisticalThreshold", json!({"statistic": "p42"})),
+            of_count("statisticalThreshold", json!({"statistic": "p42"})),
             ".criteria.statisticalThreshold.statistic: \"p42\" is none of p0, p0.1, p0.01, p1, p10, p50, p90, p99, p99.9, \
              p99.99, p100",
+        ),
+        (
+            with_criterion("statisticalThreshold", json!({"statistic": "p90"})),
+            ".criteria.statisticalThreshold: is for numbers, and this metric is a set",
+        ),
+        (
+            with_criterion("mlDetectionConfig", json!({"confidenceLevel": "HIGH"})),
+            ".criteria.mlDetectionConfig: is for numbers, and this metric is a set",
+        ),
+        (with("metricDimension", json!(5)), ".metricDimension: 5 has no dimensionName, a string"),
+        (
+            with("metricDimension", json!({"dimensionName": "d", "operator": "in"})),
+            ".metricDimension.operator: \"in\" is none of IN, NOT_IN",
         ),
         (json!("ports"), ": \"ports\" is no behavior, which is an object"),
     ];
@@ -241,6 +259,38 @@ fn every_other_fault_of_a_behavior_is_told_and_the_others_are_judged() {
     let twice = json!({"metric": "aws:all-bytes-in", "criteria": {"comparisonOperator": "less-than", "value": {"count": -1},
                        "durationSeconds": -1}});
     assert_eq!(faults(twice).len(), 3, "every fault of a behavior is told");
+}
+
+#[test]
+fn what_the_cloud_judges_is_checked_all_the_same() {
+    let cloud = [
+        ("statisticalThreshold", json!({"statistic": "p90"})),
+        ("mlDetectionConfig", json!({"confidenceLevel": "LOW"})),
+    ];
+    for (field, value) in cloud {
+        for (operator, given, path) in [
+            (json!("foo"), Value::Null, "comparisonOperator"),
+            (json!("in-cidr-set"), Value::Null, "comparisonOperator"),
+            (json!("less-than"), json!({"ports": [5]}), "value.ports"),
+            (json!("less-than"), json!({"count": -1}), "value.count"),
+        ] {
+            let criteria = json!({"comparisonOperator": operator, "value": given, field: value});
+            let said = faults(json!({"name": "b", "metric": "aws:num-listening-tcp-ports", "criteria": criteria}));
+            assert_eq!(said.len(), 1, "{said:?}");
+            assert!(said[0].starts_with(&format!(".[0].criteria.{path}: ")), "{said:?}");
+        }
+    }
+}
+
+#[test]
+fn a_path_is_one_that_jq_takes() {
+    for (name, path) in
+        [("cou-t", "[\"cou-t\"]"), ("a\"b", "[\"a\\\"b\"]"), ("5", "[\"5\"]"), ("", "[\"\"]"), ("n_1", ".n_1")]
+    {
+        let said = faults(behavior("aws:all-bytes-in", "less-than", &json!({ name: 1 })));
+        let text = "does not fit the operator and the metric; wanted is `count`";
+        assert_eq!(said, [format!(".[0].criteria.value{path}: {text}")]);
+    }
 }
 
 #[test]
@@ -277,25 +327,6 @@ fn what_only_the_cloud_can_judge_is_told_and_never_conforms() {
         let said = verdict_on(behavior.clone(), &report());
         assert_eq!((&said["verdict"], &said["reason"]), (&json!("not-judged"), &json!(reason)), "{behavior}");
     }
-}
-
-#[test]
-fn what_is_put_up_with_is_told() {
-    let mut networks =
-        behavior("aws:destination-ip-addresses", "in-cidr-set", &json!({"cidrs": ["10.1.2.3/8", "10.1.2.3"]}));
-    networks["criteria"]["durationSeconds"] = json!(300);
-    let mut bytes = behavior("aws:all-bytes-in", "less-than", &json!({"count": 5}));
-    bytes["criteria"]["durationSeconds"] = json!(60);
-    Dir::with_profile(&json!([networks, bytes]))
-        .judge(report().to_string(), &[])
-        .tells(
-            "warning: profile: profile.json: .[0].criteria.durationSeconds: means nothing for a set, of which the latest counts\n\
-             warning: profile: profile.json: .[0].criteria.value.cidrs[0]: 10.1.2.3/8 has bits set beyond its length; \
-             taken as 10.0.0.0/8\n\
-             warning: profile: profile.json: .[1].criteria.durationSeconds: 60 is none of 300, 600, 900, 1800 and 3600, \
-             which the service takes",
-        )
-        .json();
 }
 
 #[test]

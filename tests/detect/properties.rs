@@ -215,7 +215,7 @@ proptest! {
                 let Ok(observation) = Observation::from_json(report.to_string().as_bytes()) else { continue };
                 stream.take(&observation);
                 for behavior in &profile.behaviors {
-                    let said = judge(behavior, &observation, &Covers::Untold);
+                    let said = judge(behavior, &observation, &Covers::Assumed);
                     match &behavior.meaning {
                         Meaning::Invalid(faults) => prop_assert!(said.verdict == Verdict::Invalid && !faults.is_empty()),
                         Meaning::NotJudged(_) => prop_assert!(matches!(said.verdict, Verdict::NotJudged(_))),
@@ -234,7 +234,7 @@ proptest! {
         let mut cbor = Vec::new();
         ciborium::into_writer(&report, &mut cbor).unwrap();
         let (json, cbor) = (Observation::from_json(report.to_string().as_bytes()), Observation::from_cbor(cbor.as_slice()));
-        prop_assert!(json.is_ok() || cbor.is_err(), "in JSON, a list may stand for an object");
+        prop_assert_eq!(json.is_ok(), cbor.is_ok());
         if let (Ok(json), Ok(cbor)) = (json, cbor) {
             prop_assert_eq!(json.report_id, cbor.report_id);
             prop_assert_eq!(json.problems, cbor.problems);

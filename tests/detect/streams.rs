@@ -4,16 +4,19 @@ use serde_json::{Value, json};
 
 use crate::Dir;
 
+/// When the streams begin, in seconds since 1970; times below are counted from here.
+const BASE: u64 = 1_700_000_000;
+
 /// A report of this time with these bytes sent; `None` without traffic.
-fn sent(id: u64, bytes: Option<u64>) -> Value {
+fn sent(time: u64, bytes: Option<u64>) -> Value {
     let metrics = bytes.map_or_else(|| json!({}), |bytes| json!({"network_stats": {"bytes_out": bytes}}));
-    json!({"header": {"report_id": id, "version": "1.0"}, "metrics": metrics})
+    json!({"header": {"report_id": BASE + time, "version": "1.0"}, "metrics": metrics})
 }
 
 /// A report of this time with these listening TCP ports.
-fn ports(id: u64, ports: &[u16]) -> Value {
+fn ports(time: u64, ports: &[u16]) -> Value {
     let ports: Vec<Value> = ports.iter().map(|port| json!({ "port": port })).collect();
-    json!({"header": {"report_id": id, "version": "1.0"},
+    json!({"header": {"report_id": BASE + time, "version": "1.0"},
            "metrics": {"listening_tcp_ports": {"total": ports.len(), "ports": ports}}})
 }
 
@@ -34,13 +37,16 @@ fn ndjson(reports: &[Value]) -> String {
     reports.iter().flat_map(|report| [report.to_string(), "\n".to_owned()]).collect()
 }
 
-/// What happens, as type and time in seconds.
+/// What happens, as type and time.
 fn events(profile: &Value, reports: &[Value]) -> Vec<(String, u64)> {
     let output = Dir::with_profile(profile).judge(ndjson(reports), &["-q"]).finish();
     let text = String::from_utf8(output.stdout).unwrap();
     let events = text.lines().map(|line| {
         let event: Value = serde_json::from_str(line).unwrap();
-        (event["violationEventType"].as_str().unwrap().to_owned(), event["violationEventTime"].as_u64().unwrap() / 1000)
+        (
+            event["violationEventType"].as_str().unwrap().to_owned(),
+            event["violationEventTime"].as_u64().unwrap() / 1000 - BASE,
+        )
     });
     let events: Vec<(String, u64)> = events.collect();
     let in_alarm = events.last().is_some_and(|(kind, _)| kind == "in-alarm");
@@ -70,7 +76,8 @@ fn deltas_are_summed_over_the_window_once_it_is_covered() {
         ("at the bound", 300, &[(300, None), (600, Some(100))], ""),
         ("two reports fill it", 600, &[(300, None), (600, Some(50)), (900, Some(51))], "+900"),
         ("two at the bound", 600, &[(300, None), (600, Some(50)), (900, Some(50))], ""),
-        ("not covered yet", 600, &[(300, None), (600, Some(999))], ""),
+        ("not covered yet", 600, &[(300, None), (600, Some(100))], ""),
+        ("not covered yet, but too much already", 600, &[(300, None), (600, Some(101))], "+600"),
         (
             "what leaves the window leaves the sum",
             600,
@@ -81,10 +88,19 @@ fn deltas_are_summed_over_the_window_once_it_is_covered() {
         (
             "intervals that do not divide the window",
             300,
-            &[(0, None), (200, Some(40)), (400, Some(40)), (600, Some(61))],
-            "+600",
+            &[(0, None), (200, Some(40)), (400, Some(40)), (600, Some(61)), (800, Some(101)), (1000, Some(1))],
+            "+800", // 101 in 400 s may be less in 300, 101 in 200 s is more; then 102 in 400 s, 1 in 200
         ),
-        ("a late report covers more", 300, &[(300, None), (1000, Some(101))], "+1000"),
+        (
+            "which may conform all the same",
+            300,
+            &[(0, None), (200, Some(101)), (400, Some(50)), (600, Some(50))],
+            "+200 -600",
+        ),
+        ("a late report covers more", 300, &[(300, None), (1000, Some(101))], ""),
+        ("which may conform all the same", 300, &[(0, None), (300, Some(101)), (1000, Some(100))], "+300 -1000"),
+        ("a tenth more counts as the window", 300, &[(300, None), (630, Some(101))], "+630"),
+        ("a second more than that does not", 300, &[(300, None), (631, Some(101))], ""),
         ("a gap is not zero", 600, &[(300, None), (600, Some(99)), (900, None), (1200, Some(2))], ""),
         (
             "covered again after the gap",
@@ -93,7 +109,7 @@ fn deltas_are_summed_over_the_window_once_it_is_covered() {
             "+1500",
         ),
         ("ids are cut to seconds: 299 is 300", 300, &[(300, None), (600, Some(60)), (899, Some(60))], ""),
-        ("298 is not", 300, &[(300, None), (600, Some(60)), (898, Some(60))], "+898"),
+        ("298 is not", 300, &[(300, None), (600, Some(60)), (898, Some(60))], ""),
         ("a report a second", 3, &[(1, None), (2, Some(50)), (3, Some(1)), (4, Some(50)), (5, Some(50))], "+4"),
         (
             "a duplicate does not count twice",
@@ -108,17 +124,16 @@ fn deltas_are_summed_over_the_window_once_it_is_covered() {
             &[(9000, None), (9300, Some(60)), (300, Some(60)), (600, Some(50)), (900, Some(51))],
             "+900",
         ),
+        (
+            "also one set back a little, with the second report",
+            600,
+            &[(9000, None), (9300, Some(60)), (8700, Some(60)), (9000, Some(60)), (9300, Some(60)), (9600, Some(60))],
+            "+9600",
+        ),
     ];
     for (what, seconds, reports, expected) in cases {
-        let reports: Vec<Value> = reports.iter().map(|(id, bytes)| sent(*id + 1_700_000_000, *bytes)).collect();
-        let expected: Vec<String> = expected
-            .split_whitespace()
-            .map(|event| {
-                let (sign, id) = event.split_at(1);
-                format!("{sign}{}", id.parse::<u64>().unwrap() + 1_700_000_000)
-            })
-            .collect();
-        assert_eq!(shown(&at_most_100(*seconds), &reports), expected.join(" "), "{what}");
+        let reports: Vec<Value> = reports.iter().map(|(time, bytes)| sent(*time, *bytes)).collect();
+        assert_eq!(shown(&at_most_100(*seconds), &reports), *expected, "{what}");
     }
 }
 
@@ -162,7 +177,7 @@ fn alarms_take_so_many_datapoints_in_a_row() {
 #[test]
 fn an_event_has_the_shape_of_the_services_own() {
     let profile = json!({"securityProfileName": "edge", "behaviors": only_22(1, 1)});
-    let reports = [ports(1_700_000_300, &[22, 80]), ports(1_700_000_600, &[22])];
+    let reports = [ports(300, &[22, 80]), ports(600, &[22])];
     let lines = Dir::with_profile(&profile).judge(ndjson(&reports), &["--thing-name", "gw"]).lines();
     let event = |seconds: u64, kind: &str, ports: Value| {
         json!({
@@ -175,8 +190,7 @@ fn an_event_has_the_shape_of_the_services_own() {
             "securityProfileName": "edge",
         })
     };
-    let expected =
-        [event(1_700_000_300, "in-alarm", json!([22, 80])), event(1_700_000_600, "alarm-cleared", json!([22]))];
+    let expected = [event(BASE + 300, "in-alarm", json!([22, 80])), event(BASE + 600, "alarm-cleared", json!([22]))];
     assert_eq!(lines, expected);
 
     let lines = Dir::with_profile(&only_22(1, 1)).judge(ndjson(&reports), &[]).lines();
@@ -198,8 +212,8 @@ fn things_are_told_apart_by_their_topics() {
     let lines = Dir::with_profile(&only_22(2, 1)).judge(stream.concat(), &[]).exits(1).lines();
     let told: Vec<_> =
         lines.iter().map(|event| (event["thingName"].as_str().unwrap(), &event["violationEventTime"])).collect();
-    assert_eq!(told, [("a", &json!(600_000)), ("b b", &json!(900_000))]);
-    assert_eq!(lines[1]["violationId"], "b b-900-1");
+    assert_eq!(told, [("a", &json!((BASE + 600) * 1000)), ("b b", &json!((BASE + 900) * 1000))]);
+    assert_eq!(lines[1]["violationId"], "b b-1700000900-1");
     // A bridge may have given the topic another beginning; other topics are none of reports.
     let stream = format!("site/{}{}", on("a", ports(300, &[22])), on("a", ports(600, &[23])));
     assert_eq!(Dir::with_profile(&only_22(1, 1)).judge(stream, &[]).exits(1).lines().len(), 1);
@@ -229,18 +243,51 @@ fn what_is_no_report_is_told_and_passed_over() {
 #[test]
 fn duplicates_late_reports_and_set_back_clocks_are_told() {
     let reports = [ports(9000, &[22]), ports(9000, &[23]), ports(5400, &[23]), ports(5399, &[23])];
-    let lines = Dir::with_profile(&only_22(1, 1))
-        .judge(ndjson(&reports), &[])
-        .exits(1)
-        .tells(
-            "warning: report: standard input: line 2: its id is that of the report before; passed over as a duplicate\n\
-             warning: report: standard input: line 3: its id is below the last, 9000; passed over as late\n\
-             warning: report: standard input: line 4: its id is far below the last, 9000: the clock was set back, \
-             windows begin anew",
+    let merged = "; without topics (mosquitto_sub -v) all reports count as one device's";
+    let last = BASE + 9000;
+    let tells = |merged: &str| {
+        format!(
+            "warning: report: standard input: line 2: its id is that of the report before; passed over as a duplicate{merged}\n\
+             warning: report: standard input: line 3: its id is below the last, {last}; passed over as late{merged}\n\
+             warning: report: standard input: line 4: its id is below the last, {last}: the clock was set back, windows begin \
+             anew{merged}"
         )
-        .lines();
+    };
+    let dir = Dir::with_profile(&only_22(1, 1));
+    let lines = dir.judge(ndjson(&reports), &[]).exits(1).tells(&tells(merged)).lines();
     assert_eq!(lines.len(), 1);
-    assert_eq!(lines[0]["violationEventTime"], 5_399_000);
+    assert_eq!(lines[0]["violationEventTime"], (BASE + 5399) * 1000);
+    dir.judge(ndjson(&reports), &["--thing-name", "gw"]).exits(1).tells(&tells("")).lines();
+    // A second late report above the first is no late one.
+    let reports = [ports(9000, &[22]), ports(8000, &[23]), ports(8300, &[23]), ports(8600, &[22])];
+    assert_eq!(shown(&only_22(1, 1), &reports), "+8300 -8600");
+    // One below or the same may well be.
+    let reports = [ports(9000, &[22]), ports(8300, &[23]), ports(8300, &[23]), ports(8000, &[23]), ports(9300, &[22])];
+    assert_eq!(shown(&only_22(1, 1), &reports), "");
+}
+
+#[test]
+fn ids_that_are_no_time_make_no_windows() {
+    let mut profile = at_most_100(300);
+    profile.as_array_mut().unwrap().push(only_22(1, 1)[0].clone());
+    let report = |id: u64| {
+        json!({"header": {"report_id": id}, "metrics": {
+            "network_stats": {"bytes_out": 101}, "listening_tcp_ports": {"ports": [{"port": 23}]}}})
+    };
+    // Milliseconds, of a monotonic clock and since 1970; and what is before 2001 or after 5138.
+    for first in [86_400_000, 1_700_000_000_000, 999_999_000, 100_000_000_000] {
+        let reports: Vec<Value> = [0, 300, 600].map(|after| report(first + after)).to_vec();
+        let tells = format!(
+            "warning: report: standard input: line 1: its id {first} is no time in seconds, so traffic is not judged over a duration"
+        );
+        let lines = Dir::with_profile(&profile).judge(ndjson(&reports), &[]).exits(1).tells(&tells).lines();
+        assert_eq!(lines.len(), 1, "{first}");
+        assert_eq!((&lines[0]["behavior"]["name"], lines[0].get("violationEventTime")), (&json!("ports"), None));
+    }
+    for first in [1_000_000_000, 99_999_999_000] {
+        let reports: Vec<Value> = [0, 300, 600].map(|after| report(first + after)).to_vec();
+        assert_eq!(Dir::with_profile(&profile).judge(ndjson(&reports), &[]).exits(1).lines().len(), 2, "{first}");
+    }
 }
 
 #[test]
@@ -249,6 +296,7 @@ fn a_report_without_an_id_has_no_time_but_is_judged() {
     nameless.as_object_mut().unwrap().remove("header");
     let lines = Dir::with_profile(&only_22(1, 1)).judge(ndjson(&[ports(300, &[22]), nameless]), &[]).exits(1).lines();
     assert_eq!(lines[0].get("violationEventTime"), None);
+    assert_eq!(lines[0]["violationId"], "number2-1");
 
     let mut traffic = sent(1, Some(999));
     traffic.as_object_mut().unwrap().remove("header");
@@ -265,4 +313,37 @@ fn more_things_than_can_be_told_apart_are_told_and_passed_over() {
                  passed over";
     let dir = Dir::with_profile(&only_22(1, 1));
     assert_eq!(dir.judge(stream.concat(), &[]).exits(65).tells(tells).text(), "");
+}
+
+#[test]
+fn what_no_report_will_be_judged_by_is_told_when_a_stream_begins() {
+    let profile = json!({"securityProfileName": "edge", "behaviors": [
+        {"name": "b", "metric": "aws:listening-tcp-ports", "criteria": {"comparisonOperator": "in-port-set"}},
+        {"name": "c", "metric": "aws:num-disconnects",
+         "criteria": {"comparisonOperator": "less-than", "value": {"count": 5}}},
+        only_22(1, 1)[0],
+    ]});
+    let tells = "warning: profile: .behaviors[0].criteria.value: is missing; wanted is `ports`; the behavior is never judged\n\
+                 warning: profile: .behaviors[1]: never judged: only the service measures this metric";
+    let stream = ndjson(&[ports(300, &[22]), ports(600, &[22])]);
+    let dir = Dir::with_profile(&profile);
+    assert_eq!(dir.judge(stream.clone(), &[]).exits(65).tells(tells).text(), "");
+    dir.write("reports", stream);
+    dir.detect(&["--report", "reports"]).exits(65).tells(tells).text();
+}
+
+#[test]
+fn a_kind_of_warning_is_told_five_times_and_then_counted() {
+    let mut stream: Vec<Value> = vec![ports(1, &[22])];
+    stream.extend((1..=250).map(|_| ports(1, &[22])));
+    let output = Dir::with_profile(&only_22(1, 1)).judge(ndjson(&stream), &[]).finish();
+    let told = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 8, "{told}");
+    for (line, place) in lines.iter().zip([2, 3, 4, 5, 6, 101, 201]) {
+        assert!(line.contains(&format!(": line {place}: its id is that of the report before; ")), "{line}");
+    }
+    assert!(lines[4].ends_with("; of this kind only every hundredth is told from here on"), "{told}");
+    assert!(lines[6].ends_with("; the 200th of this kind"), "{told}");
+    assert!(lines[7].ends_with(": 250 reports were passed over as duplicates"), "{told}");
 }

@@ -80,7 +80,7 @@ fn counts_are_compared_to_the_last_digit() {
 }
 
 #[test]
-fn custom_numbers_are_compared_as_integers_where_both_are_and_else_as_doubles() {
+fn custom_numbers_are_compared_exactly() {
     let cases = [
         (json!(-1), "less-than", json!(0), "conforms"),
         (json!(0.1), "less-than-equals", json!(0.1), "conforms"),
@@ -88,6 +88,15 @@ fn custom_numbers_are_compared_as_integers_where_both_are_and_else_as_doubles() 
         (json!(75), "less-than-equals", json!(75.0), "conforms"),
         (json!(9_007_199_254_740_993_u64), "greater-than", json!(9_007_199_254_740_992_u64), "conforms"),
         (json!(-9_007_199_254_740_993_i64), "less-than", json!(-9_007_199_254_740_992_i64), "conforms"),
+        (json!(9_007_199_254_740_993_u64), "less-than-equals", json!(9_007_199_254_740_992.0), "violated"),
+        (json!(9_007_199_254_740_992.0), "less-than", json!(9_007_199_254_740_993_u64), "conforms"),
+        (json!(u64::MAX), "less-than", json!(18_446_744_073_709_551_616.0), "conforms"),
+        (json!(i64::MIN), "greater-than-equals", json!(-9_223_372_036_854_775_808.0), "conforms"),
+        (json!(5), "less-than", json!(5.5), "conforms"),
+        (json!(-5), "less-than", json!(-5.5), "violated"),
+        (json!(-5.5), "less-than", json!(-5), "conforms"),
+        (json!(0), "less-than", json!(1e-300), "conforms"),
+        (json!(5), "greater-than", json!(-1e300), "conforms"),
         (json!(1e300), "greater-than", json!(5), "conforms"),
         (json!(0), "less-than-equals", json!(-0.0), "conforms"),
     ];

@@ -166,7 +166,7 @@ fn the_journal_is_given_priorities() {
 }
 
 #[test]
-fn quiet_tells_failures_only() {
+fn quiet_tells_failures_and_that_they_are_over() {
     let (broker, device) = (Broker::start(), Device::new());
     let _service = Service::accepting(broker.plain);
     let mut watch = device.watch_broker(&broker).flag("-q").start();
@@ -175,5 +175,5 @@ fn quiet_tells_failures_only() {
     watch.until("gw.key");
     device.renew("gw.key", "ec.key");
     watch.until("accepted");
-    watch.stop().logged(&["gw.key"]);
+    watch.stop().logged(&["gw.key", "accepted"]);
 }

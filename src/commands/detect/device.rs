@@ -1,39 +1,39 @@
 //! This device, judged now.
 
+use std::env;
+use std::ffi::OsStr;
 use std::time::{Duration, SystemTime};
 
-use super::table::{self, View};
-use super::{Judged, exit_of, traffic_wanted, usage, verdict};
+use super::table;
+use super::{Judged, exit_of, is_any_violated, usage, verdict};
 use crate::cli::{DetectArgs, DetectFormat, Since};
 use crate::collector::counters::Interfaces;
-use crate::collector::{Collector, Sample};
+use crate::collector::{Collector, Problem, Sample};
 use crate::commands::{collect, gather};
-use crate::detect::judge::{Covers, Judgement, Verdict, judge};
+use crate::detect::judge::{Covers, Judgement, judge};
 use crate::detect::measured::Measured;
 use crate::detect::metric::Metric;
 use crate::detect::observation::Observation;
 use crate::detect::profile::{Meaning, span};
 use crate::exit::{Exit, Failure};
 use crate::report::Encoding;
-use crate::report::budget;
+use crate::report::budget::{self, MAX_BYTES};
 use crate::report::json::{self, Layout};
 use crate::report::names::LONG;
 use crate::report::{Report, Style};
 use crate::state::State;
 use crate::terminal::Terminal;
 
-/// The payload that AWS IoT takes, as its agents have it.
-const PAYLOAD: usize = 128_000;
-
 /// Judges this device.
 ///
 /// # Errors
 /// [`Failure`] with what keeps a report from being made, or the verdicts from being written.
 pub(super) fn run(args: &DetectArgs, judged: &[Judged], terminal: &Terminal) -> Result<Exit, Failure> {
-    let state = load_state(args, judged, terminal)?;
+    let (state, no_state) = load_state(args, judged, terminal)?;
     let collector = gather::open_collector(&args.source, terminal)?;
+    check_since(args.since, &collector)?;
     let custom = gather::custom_metrics(&args.source)?;
-    let (before, covers) = look_before(args.since, &collector, state.as_ref(), terminal);
+    let (before, covers) = look_before(args.since, &collector, state.as_ref(), no_state, terminal);
     let mut sample = collector.sample();
     sample.add_problems(before.problems);
     gather::tell(&sample, &collector, terminal)?;
@@ -44,47 +44,72 @@ pub(super) fn run(args: &DetectArgs, judged: &[Judged], terminal: &Terminal) -> 
     let report = Report::build(&sample, Style::Plain, report_id, network_stats, custom);
 
     let mut observation = Observation::of_report(&report);
-    let is_wanted =
-        |judged: &Judged| matches!(&judged.behavior.meaning, Meaning::Rule(rule) if rule.metric == Metric::MessageSize);
-    if judged.iter().any(is_wanted)
+    doubt_skipped_rows(&mut observation, &sample);
+    if judged.iter().any(|judged| judged.metric() == Some(&Metric::MessageSize))
         && let Some(size) = message_size(&report)
     {
         observation.add(Metric::MessageSize, Measured::count(size));
     }
     let judgements: Vec<Judgement> =
         judged.iter().map(|judged| judge(&judged.behavior, &observation, &covers)).collect();
-    hint_at_since(judged, &judgements, terminal);
+    hint_at_since(judged, &judgements, &collector, terminal);
     let owners = if args.processes { Some(collect::find_owners(&collector, usage, terminal)?) } else { None };
     match args.format {
         DetectFormat::Json => verdict::print(Some(report_id), judged, &judgements, terminal)?,
         DetectFormat::Table => {
-            let owners = owners.as_ref().map(|owners| table::Whose { owners, report: &report });
-            let view = View { width: terminal.width(), whose: owners.as_ref() };
-            terminal.result(|out| table::write(Some(report_id), judged, &judgements, &view, out))?;
+            let whose = owners.as_ref().map(|owners| table::Whose { owners, report: &report });
+            let (whose, width) = (whose.as_ref(), terminal.width());
+            terminal.result(|out| table::write(Some(report_id), judged, &judgements, whose, width, out))?;
         }
     }
-    Ok(match exit_of(&judgements) {
-        Exit::No => Exit::No,
-        exit => match gather::exit_of(&sample, args.source.strict) {
-            Exit::Done => exit,
-            strict => strict,
-        },
-    })
+    Ok(exit_of(is_any_violated(&judgements), gather::exit_of(&sample, args.source.strict), judged))
+}
+
+/// Refuses to wait for the traffic of what does not change.
+fn check_since(since: Option<Since>, collector: &Collector) -> Result<(), Failure> {
+    if !matches!(since, Some(Since::Ago(_))) || collector.root.is_procfs {
+        return Ok(());
+    }
+    let root = collector.root.root.display();
+    Err(usage(&format!("--since: {root} is no proc file system, and the counters of a copy stand still")))
 }
 
 /// Reads the state that traffic is counted from: when `--since report` asks for it, and by default when a behaviour is
-/// about traffic and it is clear whose state that is.
-fn load_state(args: &DetectArgs, judged: &[Judged], terminal: &Terminal) -> Result<Option<State>, Failure> {
+/// about traffic. Then, unless it was said whose state that is, not knowing it is no failure but a reason, which is
+/// returned beside.
+fn load_state(
+    args: &DetectArgs,
+    judged: &[Judged],
+    terminal: &Terminal,
+) -> Result<(Option<State>, Option<String>), Failure> {
     let load = || collect::load_state(args.thing_name.as_ref(), args.state_dir.as_deref(), terminal);
+    let variable = env::var_os("AWS_IOT_THING_NAME").filter(|name| !name.is_empty());
+    let is_said = args.thing_name.is_some() || args.state_dir.is_some() || variable.is_some();
     match args.since {
-        Some(Since::Report) => load(),
-        None if traffic_wanted(judged).is_some() => Ok(load().unwrap_or_else(|failure| {
-            for message in failure.messages {
-                terminal.step(format_args!("no network_stats: {message}"));
+        Some(Since::Boot | Since::Ago(_)) => Ok((None, None)),
+        None if !judged.iter().any(Judged::is_about_traffic) => Ok((None, None)),
+        None if !is_said => {
+            Ok(load().map_or_else(|failure| (None, Some(failure.messages.join("; "))), |state| (state, None)))
+        }
+        Some(Since::Report) | None => Ok((load()?, None)),
+    }
+}
+
+/// Notes which measurements lack what was in rows that were skipped.
+fn doubt_skipped_rows(observation: &mut Observation, sample: &Sample) {
+    for problem in &sample.problems {
+        let Problem::Row { path, .. } = problem else { continue };
+        let metrics = match path.file_name().and_then(OsStr::to_str) {
+            Some("tcp" | "tcp6") => {
+                &[Metric::TcpPortCount, Metric::TcpPorts, Metric::ConnectionCount, Metric::Destinations][..]
             }
-            None
-        })),
-        Some(Since::Boot | Since::Ago(_)) | None => Ok(None),
+            Some("udp" | "udp6") => &[Metric::UdpPortCount, Metric::UdpPorts],
+            Some("dev") => &[Metric::BytesIn, Metric::BytesOut, Metric::PacketsIn, Metric::PacketsOut],
+            _ => &[],
+        };
+        for metric in metrics {
+            observation.add_partial(metric.clone(), format!("rows of {} were not understood", path.display()));
+        }
     }
 }
 
@@ -93,20 +118,24 @@ fn look_before(
     since: Option<Since>,
     collector: &Collector,
     state: Option<&State>,
+    no_state: Option<String>,
     terminal: &Terminal,
 ) -> (Sample, Covers) {
     let known = |counters| Sample { counters, ..Sample::default() };
     match since {
         Some(Since::Boot) => {
-            let covers = collector.uptime().map(Covers::Seconds);
-            let unknown = || Covers::Unknown("how long the machine has been up cannot be read".to_owned());
-            (known(Some(Interfaces::new())), covers.unwrap_or_else(unknown))
+            // A network namespace, and an interface, may be younger than the boot.
+            let text = "since when the counters count is not known; --since 300s counts for 5m";
+            (known(Some(Interfaces::new())), Covers::Unknown(text.to_owned()))
         }
         Some(Since::Ago(duration)) => {
             (collect::first_look(collector, duration, terminal), Covers::Seconds(duration.as_secs()))
         }
         Some(Since::Report) | None => match collect::baseline(collector, state, terminal) {
-            None => (Sample::default(), Covers::Unknown("there is nothing to count traffic from".to_owned())),
+            None => {
+                let reason = no_state.unwrap_or_else(|| "there is nothing to count traffic from".to_owned());
+                (Sample::default(), Covers::Unknown(reason))
+            }
             counters => (known(counters), since_baseline(state, collector, terminal)),
         },
     }
@@ -132,24 +161,20 @@ fn since_baseline(state: Option<&State>, collector: &Collector, terminal: &Termi
 /// cannot be cut to that.
 fn message_size(report: &Report<'_>) -> Option<u64> {
     let mut report = report.clone();
-    budget::fit(&mut report, Encoding::Json, &LONG, PAYLOAD).ok()?;
+    budget::fit(&mut report, Encoding::Json, &LONG, MAX_BYTES).ok()?;
     let mut text = Vec::new();
     json::write(&report, &LONG, Layout::Line, &mut text).ok()?;
     u64::try_from(text.len()).ok()
 }
 
 /// Says what would make behaviours about traffic judged that are not.
-fn hint_at_since(judged: &[Judged], judgements: &[Judgement], terminal: &Terminal) {
-    let is_unjudged = |(judged, judgement): &(&Judged, &Judgement)| {
-        matches!(&judged.behavior.meaning, Meaning::Rule(rule) if rule.metric.is_delta())
-            && matches!(judgement.verdict, Verdict::NotJudged(_))
-    };
-    let unjudged = judged.iter().zip(judgements).filter(is_unjudged);
-    let longest = unjudged.filter_map(|(judged, _)| match &judged.behavior.meaning {
-        Meaning::Rule(rule) => Some(rule.duration.unwrap_or(300)),
+fn hint_at_since(judged: &[Judged], judgements: &[Judgement], collector: &Collector, terminal: &Terminal) {
+    let unjudged = judged.iter().zip(judgements).filter(|(_, judgement)| !judgement.is_judged());
+    let wanted = unjudged.filter_map(|(judged, _)| match &judged.behavior.meaning {
+        Meaning::Rule(rule) if rule.metric.is_delta() => Some(rule.duration.unwrap_or(300)),
         _ => None,
     });
-    if let Some(longest) = longest.max() {
+    if let Some(longest) = wanted.max().filter(|_| collector.root.is_procfs) {
         terminal.warning(format_args!(
             "not every behavior about traffic is judged; --since {} counts traffic for that long",
             span(longest).replace(' ', "")

@@ -6,11 +6,10 @@ use colored::Colorize;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::verdict::is_counted;
 use super::{Judged, table};
 use crate::cli::DetectFormat;
 use crate::detect::judge::{Judgement, Verdict};
-use crate::detect::stream::{Change, Event};
+use crate::detect::stream::{Began, Change, Event};
 use crate::escape::{escape, escape_json};
 use crate::report::table::identify;
 
@@ -21,7 +20,7 @@ const SHOWN: usize = 8;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Message<'a> {
-    /// Milliseconds since 1970, from the report's id.
+    /// Milliseconds since 1970, from the report's id, where that is a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     violation_event_time: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,6 +45,7 @@ struct Behavior<'a> {
 pub(super) struct About<'a> {
     pub(super) thing: Option<&'a str>,
     pub(super) report_id: Option<u64>,
+    pub(super) time: Option<u64>,
     pub(super) judged: &'a Judged,
     pub(super) judgement: &'a Judgement,
 }
@@ -77,20 +77,23 @@ fn message<'a>(event: &Event, about: &About<'a>) -> Message<'a> {
     let behavior = &about.judged.behavior;
     let measured = about.judgement.measured.as_ref();
     Message {
-        violation_event_time: about.report_id.and_then(|seconds| seconds.checked_mul(1000)),
+        violation_event_time: about.time.and_then(|seconds| seconds.checked_mul(1000)),
         thing_name: about.thing,
         behavior: Behavior { name: &behavior.name, metric: &behavior.metric, criteria: &behavior.criteria },
         violation_event_type: event.change.name(),
-        metric_value: measured.map(|measured| measured.metric_value(is_counted(behavior))),
+        metric_value: measured.map(|measured| measured.metric_value(about.judged.is_counted())),
         violation_id: violation_id(event, about.thing),
         security_profile_name: about.judged.profile.as_deref(),
     }
 }
 
-/// The same for the event that begins an alarm and the one that ends it: the thing, the report that it began with, and
-/// which behaviour, counted from 1.
+/// The same for the event that begins an alarm and the one that ends it: the thing, the id of the report that it began with
+/// or, without one, its number, and which behaviour, counted from 1.
 fn violation_id(event: &Event, thing: Option<&str>) -> String {
-    let began = event.began.map_or_else(|| "0".to_owned(), |id| id.to_string());
+    let began = match event.began {
+        Began::Id(id) => id.to_string(),
+        Began::Number(number) => format!("number{number}"),
+    };
     let behavior = event.behavior.saturating_add(1);
     match thing {
         Some(thing) => format!("{thing}-{began}-{behavior}"),

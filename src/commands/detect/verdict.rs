@@ -5,10 +5,9 @@ use std::io::Write;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Judged;
-use crate::detect::judge::{Covers, Judgement, Verdict};
-use crate::detect::metric::{Metric, Named};
-use crate::detect::profile::{Behavior, Fault, Meaning};
+use super::{Judged, is_any_violated};
+use crate::detect::judge::{Judgement, Verdict};
+use crate::detect::profile::{Fault, Meaning};
 use crate::escape::escape_json;
 use crate::exit::Failure;
 use crate::terminal::Terminal;
@@ -53,9 +52,8 @@ pub(super) fn print(
     judgements: &[Judgement],
     terminal: &Terminal,
 ) -> Result<(), Failure> {
-    let violated = judgements.iter().any(|judgement| matches!(judgement.verdict, Verdict::Violated(_)));
     let behaviors = judged.iter().zip(judgements).map(|(judged, judgement)| Line::new(judged, judgement)).collect();
-    let verdicts = Verdicts { report_id, violated, behaviors };
+    let verdicts = Verdicts { report_id, violated: is_any_violated(judgements), behaviors };
     terminal.result(|out| {
         if terminal.stdout_is_terminal() {
             out.write_all(escape_json(&serde_json::to_string_pretty(&verdicts)?).as_bytes())?;
@@ -69,12 +67,13 @@ pub(super) fn print(
 impl<'a> Line<'a> {
     fn new(judged: &'a Judged, judgement: &'a Judgement) -> Self {
         let Judged { behavior, .. } = judged;
-        let is_counted = is_counted(behavior);
+        let is_counted = judged.is_counted();
         let (offending, reason) = match &judgement.verdict {
             Verdict::Violated(offending) => (Some(offending.metric_value(is_counted)), None),
             Verdict::NotJudged(reason) => (None, Some(reason.as_str())),
             Verdict::Conforms | Verdict::Invalid => (None, None),
         };
+        let assumed = judgement.assumed.then_some(ASSUMED);
         let faults: &[Fault] = match &behavior.meaning {
             Meaning::Invalid(faults) => faults,
             Meaning::Rule(_) | Meaning::NotJudged(_) => &[],
@@ -87,14 +86,8 @@ impl<'a> Line<'a> {
             verdict: judgement.verdict.name(),
             observed: judgement.measured.as_ref().map(|measured| measured.metric_value(is_counted)),
             offending,
-            covers_seconds: match judgement.covers {
-                Some(Covers::Seconds(seconds)) => Some(seconds),
-                _ => None,
-            },
-            reason: match judgement.covers {
-                Some(Covers::Assumed(_)) if reason.is_none() => Some(ASSUMED),
-                _ => reason,
-            },
+            covers_seconds: judgement.covers,
+            reason: reason.or(assumed),
             faults: faults.iter().map(|Fault { path, text }| FaultLine { path, message: text }).collect(),
         }
     }
@@ -103,8 +96,3 @@ impl<'a> Line<'a> {
 /// What is said of a single report whose traffic is judged.
 pub(super) const ASSUMED: &str =
     "a single report does not tell what its traffic covers; taken to be the whole duration";
-
-/// Whether the number of a behaviour is a `count` of AWS's `MetricValue`, rather than a `number`.
-pub(super) fn is_counted(behavior: &Behavior) -> bool {
-    !matches!(Named::find(&behavior.metric), Named::Known(Metric::Custom(_)))
-}

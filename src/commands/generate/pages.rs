@@ -218,8 +218,8 @@ pub(super) const PAGES: [Page; 6] = [
                 "behaviors",
                 "A list of profile (its name, else among several its file, else null), behavior, metric, criteria (as they \
                  stand), verdict, observed and offending (what was measured, and of that what violates; a MetricValue of AWS, \
-                 null when there is none), covers_seconds (what the figure of traffic covers; null for other metrics and where \
-                 that is not known), reason (why it is not judged, or what was taken for granted) and faults (of an invalid \
+                 null when there is none), covers_seconds (what the figure of traffic covers, be it judged or not; null for \
+                 other metrics and where that is not known), reason (why it is not judged, or what was taken for granted) and faults (of an invalid \
                  behavior: a list of path, as jq takes it, and message).",
             ),
             (
@@ -228,8 +228,8 @@ pub(super) const PAGES: [Page; 6] = [
                  itself is wrong.",
             ),
             (
-                "",
-                "Of more than one report, a line for every alarm that begins or ends, in the shape of the violation events of \
+                "events, of more than one report",
+                "A line for every alarm that begins or ends, in the shape of the violation events of \
                  the service: violationEventTime (milliseconds since 1970, of the report), thingName, behavior (name, metric, \
                  criteria), violationEventType (in-alarm or alarm-cleared), metricValue, violationId (the same for beginning \
                  and end) and securityProfileName. What is not known is left out.",

@@ -1,9 +1,10 @@
-//! Unit files for systemd: a service that runs `watch`, and a timer that runs `publish --once`. Either, not both.
+//! Unit files for systemd: a service that runs `watch`, with a path unit that restarts it when its certificate is renewed,
+//! and, instead of it, a timer that runs `publish --once`.
 
 /// What both services have in common: settings from a file, certificates as credentials that only the service can read,
 /// and nothing of the machine but what it needs. Not `ProcSubset=pid`, which would hide the boot id.
 const COMMON: &str = "\
-# Settings: DEVICE_DEFENDER_ENDPOINT and DEVICE_DEFENDER_THING_NAME at least.
+# Takes systemd 250 or later. Settings: DEVICE_DEFENDER_ENDPOINT and DEVICE_DEFENDER_THING_NAME at least.
 EnvironmentFile=/etc/device-defender/environment
 LoadCredential=ca.pem:/etc/device-defender/ca.pem
 LoadCredential=cert.pem:/etc/device-defender/cert.pem
@@ -14,8 +15,11 @@ Environment=DEVICE_DEFENDER_KEY_FILE=%d/key.pem
 StateDirectory=device-defender
 StateDirectoryMode=0700
 
+# The same user for this and the other way to report, as they share a state directory.
 DynamicUser=yes
+User=device-defender
 UMask=0077
+LimitCORE=0
 CapabilityBoundingSet=
 AmbientCapabilities=
 NoNewPrivileges=yes
@@ -44,6 +48,7 @@ RestrictSUIDSGID=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
 MemoryMax=64M
 TasksMax=16
 ";
@@ -56,14 +61,16 @@ Description=Report the network state of this device to AWS IoT Device Defender
 Documentation=man:device-defender-watch(1)
 Wants=network-online.target
 After=network-online.target time-sync.target
+# Either this or the timer reports.
+Conflicts=device-defender-publish.timer
 
 [Service]
 Type=notify
 ExecStart=/usr/bin/device-defender watch
-Restart=on-failure
+Restart=always
 RestartSec=60
 # Settings that are wrong do not heal by a restart.
-RestartPreventExitStatus=2 78
+RestartPreventExitStatus=2 65 78
 WatchdogSec=2min
 TimeoutStopSec=10
 
@@ -92,8 +99,8 @@ Documentation=man:device-defender-publish(1)
 
 [Timer]
 OnCalendar=*:0/10
-# A fleet does not report all at once, and each device always at the same offset, so that no report comes too soon after
-# another.
+# A fleet does not report all at once, and each device always at the same offset. Only after a suspend may a report come too
+# soon after another, and be throttled.
 RandomizedDelaySec=10min
 FixedRandomDelay=yes
 AccuracySec=1s
@@ -101,9 +108,33 @@ AccuracySec=1s
 [Install]
 WantedBy=timers.target
 ";
+    let path = "[Unit]
+Description=Notice a renewed certificate of Device Defender reporting
+Documentation=man:device-defender-watch(1)
+
+[Path]
+# systemd hands certificate and key to the service when it starts, so it has to start again.
+PathChanged=/etc/device-defender/cert.pem
+PathChanged=/etc/device-defender/key.pem
+PathChanged=/etc/device-defender/ca.pem
+Unit=device-defender-renewed.service
+
+[Install]
+WantedBy=multi-user.target
+";
+    let renewed = "[Unit]
+Description=Restart Device Defender reporting with a renewed certificate
+Documentation=man:device-defender-watch(1)
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/systemctl try-restart device-defender.service
+";
     let unit = |name: &str, text: &str| (name.to_owned(), text.as_bytes().to_vec());
     vec![
         unit("device-defender.service", &watch),
+        unit("device-defender-renewed.path", path),
+        unit("device-defender-renewed.service", renewed),
         unit("device-defender-publish.service", &publish),
         unit("device-defender-publish.timer", timer),
     ]

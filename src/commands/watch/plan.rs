@@ -13,19 +13,16 @@ use crate::delivery::settings::{Fault, Settings};
 use crate::exit::{Exit, Failure};
 use crate::params::Parameter;
 use crate::params::definition::Definition;
-use crate::schedule;
 use crate::terminal::Terminal;
 
 /// The shortest interval that the service takes by default.
 const SHORTEST: Duration = Duration::from_secs(300);
 
-/// The longest interval: after two days of silence the service holds what it knew of a device for invalid.
-const LONGEST: Duration = Duration::from_secs(2 * 86400);
-
 /// What is to be done.
 pub(super) struct Plan {
     pub(super) interval: Duration,
-    pub(super) splay: Duration,
+    /// The wait before the first report, where it is given.
+    pub(super) splay: Option<Duration>,
     pub(super) report: ReportArgs,
     /// Where reports go; `None` for standard output.
     pub(super) settings: Option<Settings>,
@@ -66,12 +63,7 @@ pub(super) fn make(args: &WatchArgs, matches: &ArgMatches, terminal: &Terminal) 
     for line in settings.iter().flat_map(|settings| settings.summary.iter().chain(&places)) {
         terminal.step(line);
     }
-    let splay = match (args.splay, &settings) {
-        (Some(splay), _) => splay,
-        (None, Some(settings)) => schedule::splay(settings.thing_name.as_str(), interval),
-        (None, None) => Duration::ZERO,
-    };
-    Ok(Plan { interval, splay, report, settings })
+    Ok(Plan { interval, splay: args.splay, report, settings })
 }
 
 /// Refuses combinations of flags that make no sense together.
@@ -152,10 +144,7 @@ fn interval(args: &WatchArgs, matches: &ArgMatches, definition: Option<&Definiti
             .map_err(|error| fault(&format!("no seconds, and no duration such as 5m: {error}")))
     };
     match parsed? {
-        interval if interval < Duration::from_millis(1) => Err(fault("an interval is longer than 0")),
-        interval if interval > LONGEST => {
-            Err(fault("an interval is at most 2 days, after which the service forgets (m is minutes, M months)"))
-        }
+        interval if interval < Duration::from_millis(1) => Err(fault("an interval is at least 1ms")),
         interval if interval < SHORTEST && !args.allow_short_interval && !args.print => Err(fault(
             "the service takes a report every 5 minutes; with --allow-short-interval it can be shorter, for a broker of \
              your own or a raised quota",

@@ -1,18 +1,22 @@
-//! What the world hears of the loop: systemd its state and signs of life (`sd_notify(3)`), the log a line when something
-//! changes.
+//! What the world hears of the loop: systemd its state and signs of life, the log a line when something changes.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
 
-use sd_notify::NotifyState;
-
-use crate::escape::escape;
+use super::notify;
+use crate::escape::shortened;
 use crate::exit::Failure;
 use crate::terminal::Terminal;
-use crate::time::rfc3339;
+use crate::time::{self, rfc3339};
 
 /// The longest wait without a sign of life, and without a look at the clock, after which a resumed machine is noticed.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// A failure that goes on is told again after this time.
+const REMINDER: Duration = Duration::from_secs(86400);
+
+/// How many messages of one failure are told.
+const MESSAGES: usize = 5;
 
 /// What is said about a cycle.
 pub(super) struct News {
@@ -39,13 +43,21 @@ impl News {
 
     /// Something went wrong.
     pub(super) fn failed(failure: Failure, warnings: Vec<String>) -> Self {
-        Self { text: failure.messages.join("; "), hint: failure.hint, failed: true, routine: false, warnings }
+        let more = failure.messages.len().saturating_sub(MESSAGES);
+        let mut text = failure.messages.into_iter().take(MESSAGES).collect::<Vec<_>>().join("; ");
+        if more > 0 {
+            text = format!("{text}; and {more} more");
+        }
+        Self { text, hint: failure.hint, failed: true, routine: false, warnings }
     }
 
-    /// What makes it the same as other news: all but its numbers.
+    /// What makes it the same as other news: all of its words but those with a digit in them, which are numbers, addresses
+    /// and identifiers.
     fn kind(&self) -> String {
-        let all = [self.warnings.as_slice(), std::slice::from_ref(&self.text)].concat().join("\n");
-        all.replace(|c: char| c.is_ascii_digit(), "")
+        let all = self.warnings.iter().chain([&self.text]);
+        let words = all.flat_map(|text| text.split([' ', ',', ';', '(', ')']));
+        let words = words.filter(|word| !word.is_empty() && !word.contains(|c: char| c.is_ascii_digit()));
+        words.collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -54,23 +66,43 @@ pub(super) struct Service<'a> {
     terminal: &'a Terminal,
     /// How often systemd wants a sign of life.
     watchdog: Option<Duration>,
-    last: RefCell<String>,
-    /// How many cycles were like the last one that was told.
-    folded: Cell<u64>,
+    /// What was told last.
+    last: RefCell<Told>,
+}
+
+/// What was told of a cycle.
+#[derive(Default)]
+struct Told {
+    kind: String,
+    failed: bool,
+    /// How many cycles were like it since.
+    folded: u64,
+    /// When it was told, on the clock of the schedule.
+    at: Duration,
 }
 
 impl<'a> Service<'a> {
     /// Begins, and tells systemd that the settings are good.
     pub(super) fn begin(terminal: &'a Terminal) -> Self {
-        notify(&[NotifyState::Ready, NotifyState::Status("waiting for the first report")]);
-        let watchdog = sd_notify::watchdog_enabled();
-        Self { terminal, watchdog, last: RefCell::default(), folded: Cell::default() }
+        notify::ready();
+        Self { terminal, watchdog: notify::watchdog(), last: RefCell::default() }
+    }
+
+    /// Tells how long the first report is waited for.
+    pub(super) fn first(&self, wait: Duration, interval: Duration) {
+        if wait.is_zero() {
+            return;
+        }
+        notify::status(&format!("first report at {}", moment(wait)));
+        let whole = Duration::from_secs(wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)));
+        let (wait, interval) = (humantime::format_duration(whole), humantime::format_duration(interval));
+        self.terminal.notice(format_args!("first report in {wait}, then every {interval}"));
     }
 
     /// Gives systemd a sign of life.
     pub(super) fn alive(&self) {
         if self.watchdog.is_some() {
-            notify(&[NotifyState::Watchdog]);
+            notify::alive();
         }
     }
 
@@ -79,14 +111,21 @@ impl<'a> Service<'a> {
         self.watchdog.map_or(LONGEST_WAIT, |watchdog| LONGEST_WAIT.min(watchdog.mul_f64(0.5)))
     }
 
+    /// Tells that another run reported less than an interval ago.
+    pub(super) fn postponed(&self, wait: Duration) {
+        let text = "another run reported less than an interval ago".to_owned();
+        self.tell(&News { text, hint: None, failed: false, routine: false, warnings: Vec::new() }, wait);
+    }
+
     /// Tells what came of a cycle, and when the next is due.
     pub(super) fn tell(&self, news: &News, wait: Duration) {
-        let next = SystemTime::now().checked_add(wait).map_or_else(String::new, rfc3339);
-        notify(&[NotifyState::Status(&escape(&format!("{}; next at {next}", news.text)))]);
-        let kind = news.kind();
-        let last = self.last.replace(kind.clone());
-        if last == kind || (last.is_empty() && news.routine) {
-            self.folded.set(self.folded.get().saturating_add(1));
+        notify::status(&format!("{}; next at {}", shortened(&news.text), moment(wait)));
+        let mut last = self.last.borrow_mut();
+        let (kind, now) = (news.kind(), time::since_boot());
+        let is_same = last.kind == kind || (last.kind.is_empty() && news.routine);
+        let is_due = news.failed && now.saturating_sub(last.at) >= REMINDER;
+        if is_same && !is_due {
+            last.folded = last.folded.saturating_add(1);
             if !news.failed {
                 self.terminal.info(&news.text);
             }
@@ -99,20 +138,16 @@ impl<'a> Service<'a> {
         if let Some(hint) = &news.hint {
             line = format!("{line}; hint: {hint}");
         }
-        match self.folded.replace(0) {
+        match last.folded {
             0 => {}
             folded => line = format!("{line} (before this, {folded} more cycles ended as the one before)"),
         }
-        self.terminal.change(line, news.failed);
+        self.terminal.change(line, news.failed || last.failed);
+        *last = Told { kind, failed: news.failed, folded: 0, at: now };
     }
 }
 
-/// Tells systemd that it is going to end.
-pub(super) fn stopping() {
-    notify(&[NotifyState::Stopping]);
-}
-
-/// Tells systemd, if it is there.
-fn notify(state: &[NotifyState<'_>]) {
-    let _nobody_there = sd_notify::notify(state);
+/// The time after a wait, for people.
+fn moment(wait: Duration) -> String {
+    SystemTime::now().checked_add(wait).map_or_else(|| "a time far away".to_owned(), rfc3339)
 }

@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals as Incoming;
 use signal_hook::low_level::emulate_default_handler;
 
-use super::service;
+use super::notify;
 use crate::exit::{Exit, Failure};
 
 /// How long a cycle may go on after a signal.
@@ -33,21 +33,27 @@ impl Signals {
         let failed = |error: std::io::Error| Failure::new(Exit::Unavailable, format!("signals: {error}"));
         let mut signals = Incoming::new([SIGTERM, SIGINT]).map_err(failed)?;
         let (sender, incoming) = mpsc::channel();
+        let (begin_grace, grace) = mpsc::channel();
         let listen = move || {
             let mut signals = signals.forever();
             if let Some(signal) = signals.next() {
-                service::stopping();
                 let _loop_has_ended = sender.send(signal);
-                drop(thread::Builder::new().spawn(move || {
-                    thread::sleep(GRACE);
-                    end_process(signal);
-                }));
+                let _never_gone = begin_grace.send(signal);
+                notify::stopping();
             }
             if let Some(signal) = signals.next() {
                 end_process(signal); // asked twice
             }
         };
+        // Both are made now: when a signal comes, there may be no room for another thread.
+        let limit = move || {
+            if let Ok(signal) = grace.recv() {
+                thread::sleep(GRACE);
+                end_process(signal);
+            }
+        };
         thread::Builder::new().name("signals".to_owned()).spawn(listen).map_err(failed)?;
+        thread::Builder::new().name("grace".to_owned()).spawn(limit).map_err(failed)?;
         Ok(Self { incoming, received: Cell::new(SIGTERM) })
     }
 

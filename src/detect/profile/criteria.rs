@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 
-use super::{Finder, Meaning, Rule};
+use super::{Finder, Meaning, Rule, child};
 use crate::detect::criterion::{Comparison, Criterion, Membership, Set};
 use crate::detect::metric::{Kind, Metric, Named};
 use crate::detect::quote;
@@ -15,6 +15,17 @@ const LONGEST: u64 = 86400;
 
 /// The values of `durationSeconds` that the service takes.
 const DURATIONS: [u64; 5] = [300, 600, 900, 1800, 3600];
+
+/// The fields of `criteria`.
+const FIELDS: [&str; 7] = [
+    "comparisonOperator",
+    "value",
+    "durationSeconds",
+    "consecutiveDatapointsToAlarm",
+    "consecutiveDatapointsToClear",
+    "mlDetectionConfig",
+    "statisticalThreshold",
+];
 
 /// The percentiles there are (`StatisticalThreshold`).
 const STATISTICS: [&str; 11] = ["p0", "p0.1", "p0.01", "p1", "p10", "p50", "p90", "p99", "p99.9", "p99.99", "p100"];
@@ -100,6 +111,7 @@ impl Finder<'_> {
             self.fault(path, text);
             return None;
         };
+        self.fields(fields, &FIELDS, path);
         let field = |name: &str| fields.get(name).filter(|value| !value.is_null());
         let kind = match metric {
             Named::Known(metric) => metric.kind(),
@@ -109,18 +121,52 @@ impl Finder<'_> {
         let duration = field("durationSeconds").and_then(|value| self.duration(value, kind, path));
         let to_alarm = self.datapoints(field("consecutiveDatapointsToAlarm"), path, "consecutiveDatapointsToAlarm");
         let to_clear = self.datapoints(field("consecutiveDatapointsToClear"), path, "consecutiveDatapointsToClear");
-        let normal = if let Some(config) = field("mlDetectionConfig") {
-            let path = format!("{path}.mlDetectionConfig.confidenceLevel");
-            self.one_of(config.get("confidenceLevel"), &["LOW", "MEDIUM", "HIGH"], &path);
-            Normal::InTheCloud("only the service has the machine learning model of this metric")
-        } else if let Some(threshold) = field("statisticalThreshold") {
-            self.one_of(threshold.get("statistic"), &STATISTICS, &format!("{path}.statisticalThreshold.statistic"));
-            Normal::InTheCloud("a percentile is that of all devices, which only the service knows")
+        let in_the_cloud = self.in_the_cloud(fields, kind, path);
+        let operator = field("comparisonOperator");
+        let normal = if in_the_cloud.is_some() && operator.is_none() {
+            None
         } else {
-            let operator = self.operator(field("comparisonOperator"), kind, &format!("{path}.comparisonOperator"))?;
-            Normal::Known(self.value(field("value"), operator, kind, &format!("{path}.value"))?)
+            let operator = self.operator(operator, kind, &format!("{path}.comparisonOperator"))?;
+            match field("value") {
+                None if in_the_cloud.is_some() => None,
+                value => Some(self.value(value, operator, kind, &format!("{path}.value"))?),
+            }
+        };
+        let normal = match (in_the_cloud, normal) {
+            (Some(reason), _) => Normal::InTheCloud(reason),
+            (None, normal) => Normal::Known(normal?),
         };
         Some(Criteria { normal, duration, to_alarm, to_clear })
+    }
+
+    /// Why only the service can judge these criteria, if they ask for what only it knows.
+    fn in_the_cloud(&mut self, fields: &Map<String, Value>, kind: Kind, path: &str) -> Option<&'static str> {
+        const LEVELS: [&str; 3] = ["LOW", "MEDIUM", "HIGH"];
+        let all: [(&str, &str, &[&str], _); 2] = [
+            (
+                "mlDetectionConfig",
+                "confidenceLevel",
+                &LEVELS,
+                "only the service has the machine learning model of this metric",
+            ),
+            (
+                "statisticalThreshold",
+                "statistic",
+                &STATISTICS,
+                "a percentile is that of all devices, which only the service knows",
+            ),
+        ];
+        let mut reason = None;
+        for (name, inner, known, why) in all {
+            let Some(value) = fields.get(name).filter(|value| !value.is_null()) else { continue };
+            let path = format!("{path}.{name}");
+            if matches!(kind, Kind::Ports | Kind::Addresses) {
+                self.fault(&path, "is for numbers, and this metric is a set");
+            }
+            self.one_of(value.get(inner), known, &format!("{path}.{inner}"));
+            reason = reason.or(Some(why));
+        }
+        reason
     }
 
     fn operator(&mut self, value: Option<&Value>, kind: Kind, path: &str) -> Option<Operator> {
@@ -156,7 +202,7 @@ impl Finder<'_> {
             self.fault(path, format!("{} does not hold just {}", quote::json(value), either(wanted)));
             return None;
         };
-        let path = format!("{path}.{}", quote::text(name));
+        let path = child(path, name);
         if !wanted.contains(&name.as_str()) {
             self.fault(&path, format!("does not fit the operator and the metric; wanted is {}", either(wanted)));
             return None;
@@ -265,7 +311,7 @@ impl Finder<'_> {
         value.and_then(|value| self.integer(value, 1..=10, &format!("{path}.{name}"))).unwrap_or(1)
     }
 
-    fn one_of(&mut self, value: Option<&Value>, known: &[&str], path: &str) {
+    pub(super) fn one_of(&mut self, value: Option<&Value>, known: &[&str], path: &str) {
         let value = value.unwrap_or(&Value::Null);
         if !value.as_str().is_some_and(|text| known.contains(&text)) {
             self.fault(path, format!("{} is none of {}", quote::json(value), known.join(", ")));
