@@ -1,7 +1,7 @@
 //! What systemd is told (`sd_notify(3)`): datagrams of `NAME=value` lines to the socket it names.
 //!
-//! A manager that does not read must not hold the loop up, so what cannot be sent at once is dropped; that is what the
-//! libraries for it do not do.
+//! A manager that does not read must not hold the loop up, so what cannot be sent in good time is dropped; that is what
+//! the libraries for it do not do.
 
 use std::env;
 use std::ffi::OsStr;
@@ -12,6 +12,9 @@ use std::process;
 use std::time::Duration;
 
 use crate::escape::escape;
+
+/// How long a manager may take to make room for what it is told.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Tells systemd, if it is there.
 fn send(lines: &str) {
@@ -25,7 +28,7 @@ fn try_send(lines: &str) -> Option<()> {
         None => SocketAddr::from_pathname(OsStr::new(&path)).ok()?,
     };
     let socket = UnixDatagram::unbound().ok()?;
-    socket.set_nonblocking(true).ok()?;
+    socket.set_write_timeout(Some(PATIENCE)).ok()?;
     socket.send_to_addr(lines.as_bytes(), &address).ok().map(|_| ())
 }
 

@@ -39,7 +39,6 @@ impl Signals {
             if let Some(signal) = signals.next() {
                 let _loop_has_ended = sender.send(signal);
                 let _never_gone = begin_grace.send(signal);
-                notify::stopping();
             }
             if let Some(signal) = signals.next() {
                 end_process(signal); // asked twice
@@ -49,6 +48,7 @@ impl Signals {
         let limit = move || {
             if let Ok(signal) = grace.recv() {
                 thread::sleep(GRACE);
+                notify::stopping();
                 end_process(signal);
             }
         };
@@ -74,6 +74,7 @@ impl Signals {
 
     /// Ends the loop: with 0 after SIGTERM; after SIGINT the way it ends any process, so that a shell sees it.
     pub(super) fn end(&self) -> Exit {
+        notify::stopping();
         if self.received.get() == SIGINT {
             end_process(SIGINT);
         }
