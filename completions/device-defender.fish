@@ -43,7 +43,7 @@ never\t'Never'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l netns -d 'Whose network namespace to show: auto, self, or a process number' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r
-complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input (not for watch, which reads it again each time)' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l names -d 'Write long or short field names' -r -f -a "long\t'listening_tcp_ports, and so on'
 short\t'tp, and so on: about two thirds of the bytes'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l max-bytes -d 'Cut the lists so that the document takes at most this many bytes' -r
@@ -89,7 +89,7 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand publish"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l netns -d 'Whose network namespace to show: auto, self, or a process number' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r
-complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input (not for watch, which reads it again each time)' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l names -d 'Write long or short field names' -r -f -a "long\t'listening_tcp_ports, and so on'
 short\t'tp, and so on: about two thirds of the bytes'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l max-bytes -d 'Cut the lists so that the document takes at most this many bytes' -r
@@ -124,7 +124,7 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l netns -d 'Whose network namespace to show: auto, self, or a process number' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input (not for watch, which reads it again each time)' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l names -d 'Write long or short field names' -r -f -a "long\t'listening_tcp_ports, and so on'
 short\t'tp, and so on: about two thirds of the bytes'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l max-bytes -d 'Cut the lists so that the document takes at most this many bytes' -r
@@ -145,7 +145,7 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand detect" 
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l netns -d 'Whose network namespace to show: auto, self, or a process number' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r
-complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input (not for watch, which reads it again each time)' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l since -d 'Count traffic since: boot, report, or for a duration such as 300s [default: report, where there was one]' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l thing-name -d 'The thing whose state file is read [default: $AWS_IOT_THING_NAME, or the only one there is]' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"

@@ -110,7 +110,7 @@ pub struct SourceArgs {
     /// The pattern may have *, ? and [...]. Loopback, and a bridge beside its ports, count each byte twice.
     #[arg(long, value_name = "GLOB")]
     pub exclude_interface: Vec<glob::Pattern>,
-    /// Add the custom metrics in this file, - for standard input
+    /// Add the custom metrics in this file, - for standard input (not for watch, which reads it again each time)
     ///
     /// A JSON object, {"name": 1} or {"name": [{"number": 1}]}, with the types number, number_list, string_list and
     /// ip_list. All limits of the service are checked first.
@@ -134,9 +134,9 @@ pub struct ReportArgs {
     pub names: NamesArg,
     /// Cut the lists so that the document takes at most this many bytes
     ///
-    /// The totals stay true. One entry for every port and for every remote address is kept first. publish and watch cut
-    /// to 128000 bytes, which AWS IoT takes, unless this says otherwise; collect only with this flag, and there the line
-    /// end after JSON is counted, and JSON is written on one line.
+    /// The totals stay true. One entry for every port and for every remote address is kept first. What is sent is cut to
+    /// 128000 bytes, which AWS IoT takes, unless this says otherwise; what is printed only with this flag, and then the
+    /// line end after JSON is counted, and JSON is written on one line.
     #[arg(long, value_name = "N", help_heading = "How it is written")]
     pub max_bytes: Option<usize>,
     /// Write what another agent wrote, for profiles tuned to it

@@ -110,7 +110,20 @@ pub(super) const PAGES: [Page; 6] = [
     Page {
         command: "publish",
         fields: &[],
-        exits: &Exit::ALL,
+        exits: &[
+            Exit::Done,
+            Exit::Usage,
+            Exit::Input,
+            Exit::NoInput,
+            Exit::Unavailable,
+            Exit::Bug,
+            Exit::State,
+            Exit::Output,
+            Exit::TryLater,
+            Exit::Rejected,
+            Exit::NotAuthorized,
+            Exit::Settings,
+        ],
         environment: &[
             (
                 "AWS_IOT_THING_NAME",
@@ -157,7 +170,19 @@ pub(super) const PAGES: [Page; 6] = [
     Page {
         command: "watch",
         fields: &[],
-        exits: &Exit::ALL,
+        exits: &[
+            Exit::Done,
+            Exit::Usage,
+            Exit::Input,
+            Exit::NoInput,
+            Exit::Unavailable,
+            Exit::Bug,
+            Exit::Output,
+            Exit::TryLater,
+            Exit::Rejected,
+            Exit::NotAuthorized,
+            Exit::Settings,
+        ],
         environment: &[
             (
                 "AWS_IOT_THING_NAME",
