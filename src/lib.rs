@@ -27,7 +27,7 @@
 //! | [`escape`] | foreign text made harmless |
 //! | [`exit`] | the exit codes, and what a failure consists of |
 //! | [`thing`] | the thing name |
-//! | [`time`] | times as they are shown |
+//! | [`time`] | the clock that does not step, and times as they are shown |
 //!
 //! Dependencies point one way: `commands` uses all others; `report` uses the collector's types and `escape`, `detect` the
 //! report's; nothing but `commands` knows `cli`. Pure parts take clock, byte order and bytes as arguments.
@@ -38,7 +38,7 @@
 //! - Unknown is never shown as zero or empty.
 //! - Everything read from outside is escaped before it reaches a terminal.
 //! - Nothing is printed but through [`terminal::Terminal`] and, for help and usage errors, by clap. The process ends in
-//!   `main`, or when a bug of ours panics.
+//!   `main`, when a bug of ours panics, or when `watch` is asked to end and cannot in good time.
 
 pub mod cli;
 pub mod collector;

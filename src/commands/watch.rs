@@ -26,6 +26,9 @@ use print::Printer;
 use service::{News, Service};
 use signals::Signals;
 
+/// The wait when another run was faster: its report is in the state file by then.
+const A_MOMENT: Duration = Duration::from_secs(1);
+
 /// What came of a cycle.
 enum Cycle {
     /// It ended, with news.
@@ -110,6 +113,7 @@ fn run_cycles(
         service.alive();
         let (published, exit, news) = match cycle() {
             Cycle::Over { published, exit, news } => (published, exit, news),
+            Cycle::TooSoon if signals.wait(A_MOMENT) => return Ok(signals.end()),
             Cycle::TooSoon => continue,
             Cycle::ReaderGone => return Ok(Exit::Done),
         };

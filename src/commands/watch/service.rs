@@ -140,7 +140,7 @@ impl<'a> Service<'a> {
         }
         match last.folded {
             0 => {}
-            folded => line = format!("{line} (before this, {folded} more cycles ended as the one before)"),
+            folded => line = format!("{line} (what was told before came {folded} more times)"),
         }
         self.terminal.change(line, news.failed || last.failed);
         *last = Told { kind, failed: news.failed, folded: 0, at: now };
