@@ -248,7 +248,7 @@ impl Ended {
     #[track_caller]
     pub(crate) fn never_repeats(&self) {
         let kind = |line: &String| {
-            let line = line.split(" (before this, ").next().unwrap().split("; hint: ").next().unwrap();
+            let line = line.split(" (what was told before came ").next().unwrap().split("; hint: ").next().unwrap();
             line.replace(|c: char| c.is_ascii_digit(), "")
         };
         let twice = self.log.windows(2).find(|pair| kind(&pair[0]) == kind(&pair[1]));
