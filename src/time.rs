@@ -1,7 +1,7 @@
 //! The clock that does not step, and times as they are shown.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
 
@@ -23,6 +23,13 @@ pub fn rfc3339(time: SystemTime) -> String {
 #[must_use]
 pub fn since_boot() -> Duration {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
+}
+
+/// The same of a moment that has passed: rather a little too late than too early, when the process is held up meanwhile.
+#[must_use]
+pub fn of(moment: Instant) -> Duration {
+    let elapsed = moment.elapsed();
+    since_boot().saturating_sub(elapsed)
 }
 
 /// Which boot of this machine this is (`proc_sys_kernel(5)`); `None` when that cannot be read.

@@ -275,7 +275,7 @@ fn is_within(spacing: Duration, state: &State) -> bool {
 
 /// When that was, on the clock that a restart does not set back; `None` when it is not known which boot this is.
 fn moment(at: Instant) -> Option<Moment> {
-    time::boot_id().map(|boot_id| Moment::new(boot_id, time::since_boot().saturating_sub(at.elapsed())))
+    time::boot_id().map(|boot_id| Moment::new(boot_id, time::of(at)))
 }
 
 /// The encoding the flags ask for.

@@ -140,6 +140,13 @@ fn last_publish(args: &WatchArgs, settings: &Settings) -> Option<Duration> {
     state.sent?.since_boot(&time::boot_id()?, time::since_boot())
 }
 
+/// The end of the millisecond that the state has for the last PUBLISH, so that the schedule and the file agree.
+fn as_in_file(state: &State) -> Duration {
+    let sent = state.sent.as_ref().zip(time::boot_id());
+    let sent = sent.and_then(|(sent, boot_id)| sent.since_boot(&boot_id, time::since_boot()));
+    sent.unwrap_or_default().saturating_add(Duration::from_millis(1))
+}
+
 /// One cycle: read the credentials anew, and deliver.
 fn deliver_once(job: &Job<'_>, state: &mut State) -> Cycle {
     let before = time::since_boot();
@@ -161,8 +168,7 @@ fn deliver_once(job: &Job<'_>, state: &mut State) -> Cycle {
         Err(failure) => Cycle::Over { published: None, exit: failure.exit, news: News::failed(failure, warnings) },
         Ok(Delivered::TooSoon) => Cycle::TooSoon,
         Ok(Delivered::Ended { ended, strict }) => {
-            let now = time::since_boot();
-            let published = ended.published.map(|at| now.saturating_sub(at.elapsed()).max(before));
+            let published = ended.published.map(|at| time::of(at).max(before).max(as_in_file(state)));
             let exit = match ended.outcome.exit() {
                 Exit::Done => strict,
                 exit => exit,
