@@ -155,17 +155,18 @@ impl Baseline {
     }
 }
 
+/// The id of the report that follows the one with the id `last`, 0 for none: the time `now`, in seconds since 1970, or one
+/// more than the last.
+#[must_use]
+pub fn next_report_id(last: u64, now: u64) -> u64 {
+    now.max(last.saturating_add(1))
+}
+
 impl State {
     /// The state of a thing that no report was sent of.
     #[must_use]
     pub fn new(thing: &ThingName) -> Self {
         Self { thing_name: thing.as_str().to_owned(), last_report_id: 0, sent: None, baseline: None }
-    }
-
-    /// The id of the next report: the time, in seconds since 1970, or one more than the last id.
-    #[must_use]
-    pub fn next_report_id(&self, now: u64) -> u64 {
-        now.max(self.last_report_id.saturating_add(1))
     }
 
     /// Reads the state of `thing` in the directory `dir`; `None` when there is none yet.

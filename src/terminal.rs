@@ -11,9 +11,10 @@ use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
+use serde::Serialize;
 use terminal_size::{Width, terminal_size_of};
 
-use crate::escape::escape;
+use crate::escape::{escape, escape_json};
 use crate::exit::{Exit, Failure};
 
 /// When output is coloured.
@@ -105,6 +106,21 @@ impl Terminal {
     /// [`Exit::Output`] for anything else that keeps the result from being written, a full disk for one.
     pub fn result(&self, write: impl FnOnce(&mut Out) -> io::Result<()>) -> Result<(), Failure> {
         self.event(write).map(|_| ())
+    }
+
+    /// Writes a document as the result: JSON on one line, for a terminal indented and harmless.
+    ///
+    /// # Errors
+    /// As those of [`Self::result`].
+    pub fn document(&self, document: &impl Serialize) -> Result<(), Failure> {
+        self.result(|out| {
+            if self.stdout_is_terminal() {
+                out.write_all(escape_json(&serde_json::to_string_pretty(document)?).as_bytes())?;
+            } else {
+                serde_json::to_writer(&mut *out, document)?;
+            }
+            out.write_all(b"\n")
+        })
     }
 
     /// Writes a part of a result that comes in parts, at once, and tells whether anyone is there to read the next.

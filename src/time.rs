@@ -1,6 +1,7 @@
 //! The clock that does not step, and times as they are shown.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
@@ -34,7 +35,11 @@ pub fn of(moment: Instant) -> Duration {
 
 /// Which boot of this machine this is (`proc_sys_kernel(5)`); `None` when that cannot be read.
 #[must_use]
-pub fn boot_id() -> Option<String> {
+pub fn boot_id() -> Option<&'static str> {
+    static BOOT_ID: OnceLock<String> = OnceLock::new(); // a process lives in one boot
+    if let Some(id) = BOOT_ID.get() {
+        return Some(id);
+    }
     let id = table::read_short(Path::new("/proc/sys/kernel/random/boot_id"))?;
-    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+    Some(id.trim()).filter(|id| !id.is_empty()).map(|id| BOOT_ID.get_or_init(|| id.to_owned()).as_str())
 }

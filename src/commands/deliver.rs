@@ -9,10 +9,10 @@ use rustls::ClientConfig;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
-use super::gather;
+use super::{gather, since};
 use crate::cli::{DeliveryArgs, PayloadFormat, ReportArgs};
-use crate::collector::Collector;
 use crate::collector::counters::Interfaces;
+use crate::collector::proc_root::Identity;
 use crate::delivery::session::{Message, Session};
 use crate::delivery::settings::Settings;
 use crate::delivery::{Ended, Outcome, Way};
@@ -20,7 +20,6 @@ use crate::exit::{Exit, Failure};
 use crate::report::budget::MAX_BYTES;
 use crate::report::custom::CustomMetrics;
 use crate::report::json::Layout;
-use crate::report::traffic::{self, NetworkStats};
 use crate::report::{Encoding, Report, cbor, json};
 use crate::state::store::{Store, StoreError};
 use crate::state::{self, Baseline, Moment, NoBaseline, State};
@@ -84,12 +83,12 @@ impl Job<'_> {
     ///
     /// # Errors
     /// [`Failure`] with what kept the report from being made or sent.
-    pub(super) fn deliver(&self, tls: Option<&Arc<ClientConfig>>, state: &mut State) -> Result<Delivered, Failure> {
-        let custom = if self.needs_state {
-            gather::custom_metrics(&self.report.source)? // a pipe may keep us waiting, but nobody else yet
-        } else {
-            gather::custom_metrics_of_file(&self.report.source)?
-        };
+    pub(super) fn deliver(
+        &self,
+        tls: Option<&Arc<ClientConfig>>,
+        custom: Option<CustomMetrics>,
+        state: &mut State,
+    ) -> Result<Delivered, Failure> {
         let start = Instant::now();
         let deadline = start.checked_add(self.settings.timeout).unwrap_or(start);
         let store = self.lock_state(deadline, state)?;
@@ -150,20 +149,15 @@ impl Job<'_> {
         if sample.missed_interfaces > 0 {
             terminal.warning("no network_stats: not all interfaces are known");
         }
-        let before = counters.and_then(|_| before(state, &collector, terminal));
-        let network_stats = match (before, counters) {
-            (Some(before), Some(now)) => {
-                Some(NetworkStats::new(traffic::since(&before, now), &args.source.exclude_interface))
-            }
-            _ => None,
-        };
-        let report_id = state.next_report_id(now);
+        let identity = collector.root.identity();
+        let before = counters.and_then(|_| before(state, &identity, terminal));
+        let network_stats = since::network_stats(before.as_ref(), counters, &args.source.exclude_interface);
+        let report_id = state::next_report_id(state.last_report_id, now);
         let mut report = Report::build(&sample, gather::style(args), report_id, network_stats, custom);
         let payload = self.encode(&mut report)?;
         let message = Message { report_id, encoding: encoding(self.delivery), payload };
         let taken_at = rfc3339(SystemTime::now());
-        let counters = counters.cloned();
-        let baseline = counters.and_then(|counters| Baseline::new(collector.root.identity(), taken_at, counters));
+        let baseline = counters.cloned().and_then(|counters| Baseline::new(identity, taken_at, counters));
         Ok(Prepared { message, baseline, strict: gather::exit_of(&sample, args.source.strict) })
     }
 
@@ -171,16 +165,16 @@ impl Job<'_> {
     fn encode(&self, report: &mut Report<'_>) -> Result<Vec<u8>, Failure> {
         let names = gather::names(self.report);
         let max = self.report.max_bytes.unwrap_or(MAX_BYTES);
-        gather::fit(report, encoding(self.delivery), self.report, max, self.terminal).map_err(|failure| match self
-            .report
-            .max_bytes
-        {
-            Some(_) => failure,
-            None => {
-                Failure::new(Exit::Input, format!("the report takes more than {MAX_BYTES} bytes with its lists empty"))
-                    .hint("send fewer or shorter custom metrics")
-            }
-        })?;
+        gather::fit(report, encoding(self.delivery), self.report, (max, 0), self.terminal).map_err(
+            |failure| match self.report.max_bytes {
+                Some(_) => failure,
+                None => Failure::new(
+                    Exit::Input,
+                    format!("the report takes more than {MAX_BYTES} bytes with its lists empty"),
+                )
+                .hint("send fewer or shorter custom metrics"),
+            },
+        )?;
         let mut payload = Vec::new();
         let written = match encoding(self.delivery) {
             Encoding::Json => json::write(report, names, Layout::Line, &mut payload),
@@ -248,34 +242,24 @@ impl Job<'_> {
 }
 
 /// The counters at the last accepted report; `None` when there are none to count from, which is told.
-fn before(state: &State, collector: &Collector, terminal: &Terminal) -> Option<Interfaces> {
-    match state.baseline(&collector.root.identity()) {
-        Ok(before) => {
-            let taken_at = state.baseline.as_ref().map_or("an unknown time", |baseline| &baseline.taken_at);
-            terminal.step(format_args!("network_stats: since the report accepted at {taken_at}"));
-            Some(before)
-        }
-        Err(reason @ NoBaseline::None) => {
-            terminal.step(format_args!("no network_stats: {reason}"));
-            None
-        }
-        Err(reason) => {
-            terminal.warning(format_args!("no network_stats: {reason}"));
-            None
-        }
+fn before(state: &State, now: &Identity, terminal: &Terminal) -> Option<Interfaces> {
+    match since::baseline(state, now, terminal) {
+        Ok(before) => return Some(before),
+        // That of a first report is as it should be.
+        Err(reason @ NoBaseline::None) => terminal.step(format_args!("no network_stats: {reason}")),
+        Err(reason) => terminal.warning(format_args!("no network_stats: {reason}")),
     }
+    None
 }
 
 /// Whether the last report was sent less than `spacing` ago.
 fn is_within(spacing: Duration, state: &State) -> bool {
-    let now = time::since_boot();
-    let last = state.sent.as_ref().zip(time::boot_id()).and_then(|(sent, boot_id)| sent.since_boot(&boot_id, now));
-    last.is_some_and(|last| last.saturating_add(spacing) > now)
+    since::last_sent(state).is_some_and(|last| last.saturating_add(spacing) > time::since_boot())
 }
 
 /// When that was, on the clock that a restart does not set back; `None` when it is not known which boot this is.
 fn moment(at: Instant) -> Option<Moment> {
-    time::boot_id().map(|boot_id| Moment::new(boot_id, time::of(at)))
+    time::boot_id().map(|boot_id| Moment::new(boot_id.to_owned(), time::of(at)))
 }
 
 /// The encoding the flags ask for.

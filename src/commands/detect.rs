@@ -104,6 +104,27 @@ fn read_profiles(paths: &[PathBuf], terminal: &Terminal) -> Result<Vec<Judged>, 
     if failure.messages.is_empty() { Ok(judged) } else { Err(failure) }
 }
 
+/// Shows the verdicts on one report.
+///
+/// # Errors
+/// [`Exit::Output`] when they cannot be written.
+fn show(
+    report_id: Option<u64>,
+    judged: &[Judged],
+    judgements: &[Judgement],
+    whose: Option<&table::Whose<'_>>,
+    format: DetectFormat,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    match format {
+        DetectFormat::Json => verdict::print(report_id, judged, judgements, terminal),
+        DetectFormat::Table => {
+            let width = terminal.width();
+            terminal.result(|out| table::write(report_id, judged, judgements, whose, width, out))
+        }
+    }
+}
+
 /// How a run ends: a violation counts before all else, then what is wrong with the input, then with a behaviour.
 fn exit_of(violated: bool, input: Exit, judged: &[Judged]) -> Exit {
     let is_invalid = judged.iter().any(|judged| matches!(judged.behavior.meaning, Meaning::Invalid(_)));

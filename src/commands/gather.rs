@@ -1,12 +1,17 @@
 //! From the flags that every reporting command has to a collector and the parts of a report: what is said on the way, and
 //! what `--strict` makes of it.
 
+use std::env;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nix::unistd::geteuid;
+
 use crate::cli::{Compat, NamesArg, ReportArgs, SourceArgs};
+use crate::collector::owners::Owners;
 use crate::collector::proc_root::Netns;
 use crate::collector::sockets::Endian;
 use crate::collector::{Collector, Problem, Sample};
@@ -116,6 +121,14 @@ pub(super) fn custom_metrics_of_file(args: &SourceArgs) -> Result<Option<CustomM
     }
 }
 
+/// The variable in which a Greengrass nucleus hands the thing name to components.
+pub(super) const AWS_THING_NAME: &str = "AWS_IOT_THING_NAME";
+
+/// Its value; an empty one counts as unset.
+pub(super) fn aws_thing_name() -> Option<OsString> {
+    env::var_os(AWS_THING_NAME).filter(|name| !name.is_empty())
+}
+
 /// What a file, or `-`, is called in messages.
 pub(super) fn input_name(path: &Path) -> String {
     if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
@@ -138,7 +151,8 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Cuts a report's lists so that it takes at most `max` bytes, and tells what was cut.
+/// Cuts a report's lists so that it takes at most `max` bytes, `newline` of them for what is written behind it, and tells
+/// what was cut.
 ///
 /// # Errors
 /// [`Exit::Usage`] when even empty lists are too much.
@@ -146,10 +160,12 @@ pub(super) fn fit(
     report: &mut Report<'_>,
     encoding: Encoding,
     args: &ReportArgs,
-    max: usize,
+    (max, newline): (usize, usize),
     terminal: &Terminal,
 ) -> Result<(), Failure> {
-    let cut = budget::fit(report, encoding, names(args), max).map_err(|TooSmall { needed }| {
+    let for_report = max.saturating_sub(newline);
+    let cut = budget::fit(report, encoding, names(args), for_report).map_err(|TooSmall { needed }| {
+        let needed = needed.saturating_add(newline);
         let message = format!("--max-bytes {max} is too small: the report takes {needed} bytes with its lists empty");
         Failure::new(Exit::Usage, message)
     })?;
@@ -158,7 +174,7 @@ pub(super) fn fit(
 }
 
 /// Tells which lists were cut to fit `max` bytes.
-pub(super) fn tell_cut(cut: Cut, max: usize, terminal: &Terminal) {
+fn tell_cut(cut: Cut, max: usize, terminal: &Terminal) {
     let Cut { tcp_ports, udp_ports, connections } = cut;
     if cut != Cut::default() {
         terminal.warning(format_args!(
@@ -166,6 +182,32 @@ pub(super) fn tell_cut(cut: Cut, max: usize, terminal: &Terminal) {
              {connections} connections; the totals are true"
         ));
     }
+}
+
+/// Finds who owns the sockets. `usage` makes the failure of a command line that asks for what cannot be.
+///
+/// # Errors
+/// [`Exit::Usage`] for a copy, which has no processes, [`Exit::NoInput`] when they cannot be listed.
+pub(super) fn find_owners(
+    collector: &Collector,
+    usage: fn(&str) -> Failure,
+    terminal: &Terminal,
+) -> Result<Owners, Failure> {
+    let root = &collector.root.root;
+    if !collector.root.is_procfs {
+        return Err(usage(&format!(
+            "--processes: {} is no proc file system, and a copy has no processes",
+            root.display()
+        )));
+    }
+    let owners = Owners::find(root)
+        .map_err(|e| Failure::new(Exit::NoInput, format!("{}: processes cannot be listed: {e}", root.display())))?;
+    if owners.hidden > 0 {
+        let remedy =
+            if geteuid().is_root() { "they have more privileges than this one" } else { "run as root to see all" };
+        terminal.warning(format_args!("{} processes could not be looked into; {remedy}", owners.hidden));
+    }
+    Ok(owners)
 }
 
 /// The field names the flags ask for.

@@ -7,6 +7,7 @@ mod gather;
 mod generate;
 mod publish;
 mod resolve;
+mod since;
 mod validate_params;
 mod watch;
 

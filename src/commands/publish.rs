@@ -64,7 +64,8 @@ pub(super) fn run(args: &PublishArgs, matches: &ArgMatches, terminal: &Terminal)
         return show(&job);
     }
     let tls = credentials.as_ref().map(|credentials| &credentials.config);
-    match job.deliver(tls, &mut State::new(&settings.thing_name))? {
+    let custom = gather::custom_metrics(&args.report.source)?; // a pipe may keep us waiting, but nobody else yet
+    match job.deliver(tls, custom, &mut State::new(&settings.thing_name))? {
         Delivered::Ended { ended, strict } => ended.failure().map_or(Ok(strict), Err),
         Delivered::TooSoon => Ok(Exit::TryLater),
     }

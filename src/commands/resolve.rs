@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
+use super::gather::{self, AWS_THING_NAME};
 use crate::cli::{DeliveryArgs, SourceArgs};
 use crate::delivery::greengrass::{self, Core, CoreError, USUAL_ROOTS};
 use crate::delivery::settings::{CoreFile, Fault, Given, Inputs, Origin};
@@ -107,9 +108,7 @@ fn given(matches: &ArgMatches, flag: &'static str, value: Option<OsString>) -> O
 
 /// The thing name as a Greengrass nucleus hands it to components.
 fn aws_thing_name() -> Option<Given> {
-    const VARIABLE: &str = "AWS_IOT_THING_NAME";
-    let text = env::var_os(VARIABLE).filter(|name| !name.is_empty())?;
-    Some(Given { text, origin: Origin::AwsVariable(VARIABLE) })
+    Some(Given { text: gather::aws_thing_name()?, origin: Origin::AwsVariable(AWS_THING_NAME) })
 }
 
 /// All faults at once, as one failure.

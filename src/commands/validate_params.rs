@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::gather;
 use crate::cli::{ValidateParamsArgs, VerdictFormat};
-use crate::escape::{escape, escape_json};
+use crate::escape::escape;
 use crate::exit::{Exit, Failure};
 use crate::params::definition::{Connector, Definition, Finding};
 use crate::params::{Parameter, ProcDestinationPath};
@@ -87,24 +87,16 @@ pub(super) fn run(args: &ValidateParamsArgs, terminal: &Terminal) -> Result<Exit
     let probes = args.probe.then(|| probe(&definition));
     let unusable = probes.iter().flatten().any(|probe| !probe.usable);
     let valid = definition.problems.is_empty() && !unusable;
-    terminal.result(|out| match args.format {
-        VerdictFormat::Text => write_text(&definition, probes.as_deref(), valid, out),
-        VerdictFormat::Json => {
-            let verdict = Verdict {
-                valid,
-                connectors: definition.connectors.iter().map(ConnectorLine::from).collect(),
-                problems: definition.problems.iter().map(FindingLine::from).collect(),
-                warnings: definition.warnings.iter().map(FindingLine::from).collect(),
-                probe: probes.as_deref(),
-            };
-            if terminal.stdout_is_terminal() {
-                out.write_all(escape_json(&serde_json::to_string_pretty(&verdict)?).as_bytes())?;
-            } else {
-                serde_json::to_writer(&mut *out, &verdict)?;
-            }
-            out.write_all(b"\n")
-        }
-    })?;
+    match args.format {
+        VerdictFormat::Text => terminal.result(|out| write_text(&definition, probes.as_deref(), valid, out))?,
+        VerdictFormat::Json => terminal.document(&Verdict {
+            valid,
+            connectors: definition.connectors.iter().map(ConnectorLine::from).collect(),
+            problems: definition.problems.iter().map(FindingLine::from).collect(),
+            warnings: definition.warnings.iter().map(FindingLine::from).collect(),
+            probe: probes.as_deref(),
+        })?,
+    }
     Ok(if valid { Exit::Done } else { Exit::No })
 }
 

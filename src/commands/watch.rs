@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use clap::ArgMatches;
 
 use super::deliver::{self, Delivered, Job};
+use super::{gather, resolve, since};
 use crate::cli::WatchArgs;
 use crate::delivery::settings::Settings;
 use crate::delivery::{Outcome, tls};
@@ -137,30 +138,30 @@ fn run_cycles(
 fn last_publish(args: &WatchArgs, settings: &Settings) -> Option<Duration> {
     let dir = state::directory(args.delivery.state_dir.as_deref(), |name| std::env::var_os(name))?;
     let state = State::load(&dir, &settings.thing_name).ok().flatten()?;
-    state.sent?.since_boot(&time::boot_id()?, time::since_boot())
+    since::last_sent(&state)
 }
 
 /// The end of the millisecond that the state has for the last PUBLISH, so that the schedule and the file agree.
 fn as_in_file(state: &State) -> Duration {
-    let sent = state.sent.as_ref().zip(time::boot_id());
-    let sent = sent.and_then(|(sent, boot_id)| sent.since_boot(&boot_id, time::since_boot()));
-    sent.unwrap_or_default().saturating_add(Duration::from_millis(1))
+    since::last_sent(state).unwrap_or_default().saturating_add(Duration::from_millis(1))
 }
 
 /// One cycle: read the credentials anew, and deliver.
 fn deliver_once(job: &Job<'_>, state: &mut State) -> Cycle {
     let before = time::since_boot();
-    let credentials =
-        job.settings.files.as_ref().map(|files| {
-            tls::load(files, job.settings.endpoint.port, SystemTime::now()).map_err(super::resolve::failure)
-        });
+    let credentials = job
+        .settings
+        .files
+        .as_ref()
+        .map(|files| tls::load(files, job.settings.endpoint.port, SystemTime::now()).map_err(resolve::failure));
     let delivered = match credentials.transpose() {
         Err(failure) => Err(failure),
         Ok(credentials) => {
             for warning in credentials.iter().flat_map(|credentials| &credentials.warnings) {
                 job.terminal.warning(warning);
             }
-            job.deliver(credentials.as_ref().map(|credentials| &credentials.config), state)
+            let tls = credentials.as_ref().map(|credentials| &credentials.config);
+            gather::custom_metrics_of_file(&job.report.source).and_then(|custom| job.deliver(tls, custom, state))
         }
     };
     let warnings = job.terminal.held();

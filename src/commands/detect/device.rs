@@ -1,15 +1,14 @@
 //! This device, judged now.
 
-use std::env;
 use std::ffi::OsStr;
 use std::time::{Duration, SystemTime};
 
 use super::table;
-use super::{Judged, exit_of, is_any_violated, usage, verdict};
-use crate::cli::{DetectArgs, DetectFormat, Since};
+use super::{Judged, exit_of, is_any_violated, show, usage};
+use crate::cli::{DetectArgs, Since};
 use crate::collector::counters::Interfaces;
 use crate::collector::{Collector, Problem, Sample};
-use crate::commands::{collect, gather};
+use crate::commands::{gather, since};
 use crate::detect::judge::{Covers, Judgement, judge};
 use crate::detect::measured::Measured;
 use crate::detect::metric::Metric;
@@ -21,7 +20,7 @@ use crate::report::budget::{self, MAX_BYTES};
 use crate::report::json::{self, Layout};
 use crate::report::names::LONG;
 use crate::report::{Report, Style};
-use crate::state::State;
+use crate::state::{self, State};
 use crate::terminal::Terminal;
 
 /// Judges this device.
@@ -37,10 +36,11 @@ pub(super) fn run(args: &DetectArgs, judged: &[Judged], terminal: &Terminal) -> 
     let mut sample = collector.sample();
     sample.add_problems(before.problems);
     gather::tell(&sample, &collector, terminal)?;
-    let network_stats =
-        collect::network_stats(before.counters.as_ref(), &sample, &args.source.exclude_interface, terminal);
+    let exclude = &args.source.exclude_interface;
+    since::tell_excluded(&sample, exclude, terminal);
+    let network_stats = since::network_stats(before.counters.as_ref(), sample.counters.as_ref(), exclude);
     let last_report_id = state.map_or(0, |state| state.last_report_id);
-    let report_id = gather::unix_time().max(last_report_id.saturating_add(1));
+    let report_id = state::next_report_id(last_report_id, gather::unix_time());
     let report = Report::build(&sample, Style::Plain, report_id, network_stats, custom);
 
     let mut observation = Observation::of_report(&report);
@@ -53,15 +53,9 @@ pub(super) fn run(args: &DetectArgs, judged: &[Judged], terminal: &Terminal) -> 
     let judgements: Vec<Judgement> =
         judged.iter().map(|judged| judge(&judged.behavior, &observation, &covers)).collect();
     hint_at_since(judged, &judgements, &collector, terminal);
-    let owners = if args.processes { Some(collect::find_owners(&collector, usage, terminal)?) } else { None };
-    match args.format {
-        DetectFormat::Json => verdict::print(Some(report_id), judged, &judgements, terminal)?,
-        DetectFormat::Table => {
-            let whose = owners.as_ref().map(|owners| table::Whose { owners, report: &report });
-            let (whose, width) = (whose.as_ref(), terminal.width());
-            terminal.result(|out| table::write(Some(report_id), judged, &judgements, whose, width, out))?;
-        }
-    }
+    let owners = if args.processes { Some(gather::find_owners(&collector, usage, terminal)?) } else { None };
+    let whose = owners.as_ref().map(|owners| table::Whose { owners, report: &report });
+    show(Some(report_id), judged, &judgements, whose.as_ref(), args.format, terminal)?;
     Ok(exit_of(is_any_violated(&judgements), gather::exit_of(&sample, args.source.strict), judged))
 }
 
@@ -82,9 +76,8 @@ fn load_state(
     judged: &[Judged],
     terminal: &Terminal,
 ) -> Result<(Option<State>, Option<String>), Failure> {
-    let load = || collect::load_state(args.thing_name.as_ref(), args.state_dir.as_deref(), terminal);
-    let variable = env::var_os("AWS_IOT_THING_NAME").filter(|name| !name.is_empty());
-    let is_said = args.thing_name.is_some() || args.state_dir.is_some() || variable.is_some();
+    let load = || since::load_state(args.thing_name.as_ref(), args.state_dir.as_deref(), terminal);
+    let is_said = args.thing_name.is_some() || args.state_dir.is_some() || gather::aws_thing_name().is_some();
     match args.since {
         Some(Since::Boot | Since::Ago(_)) => Ok((None, None)),
         None if !judged.iter().any(Judged::is_about_traffic) => Ok((None, None)),
@@ -115,23 +108,23 @@ fn doubt_skipped_rows(observation: &mut Observation, sample: &Sample) {
 
 /// Takes the look at the counters that traffic is counted from, and says what it will cover.
 fn look_before(
-    since: Option<Since>,
+    wanted: Option<Since>,
     collector: &Collector,
     state: Option<&State>,
     no_state: Option<String>,
     terminal: &Terminal,
 ) -> (Sample, Covers) {
     let known = |counters| Sample { counters, ..Sample::default() };
-    match since {
+    match wanted {
         Some(Since::Boot) => {
             // A network namespace, and an interface, may be younger than the boot.
             let text = "since when the counters count is not known; --since 300s counts for 5m";
             (known(Some(Interfaces::new())), Covers::Unknown(text.to_owned()))
         }
         Some(Since::Ago(duration)) => {
-            (collect::first_look(collector, duration, terminal), Covers::Seconds(duration.as_secs()))
+            (since::first_look(collector, duration, terminal), Covers::Seconds(duration.as_secs()))
         }
-        Some(Since::Report) | None => match collect::baseline(collector, state, terminal) {
+        Some(Since::Report) | None => match since::known_baseline(collector, state, terminal) {
             None => {
                 let reason = no_state.unwrap_or_else(|| "there is nothing to count traffic from".to_owned());
                 (Sample::default(), Covers::Unknown(reason))

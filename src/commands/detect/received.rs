@@ -12,7 +12,7 @@ use colored::Colorize;
 
 use super::event::{self, About};
 use super::table::{self, Beside, Row};
-use super::{Judged, exit_of, is_any_violated, verdict};
+use super::{Judged, exit_of, is_any_violated, show};
 use crate::cli::{DetectArgs, DetectFormat};
 use crate::commands::gather;
 use crate::detect::document::Wrong;
@@ -259,13 +259,7 @@ impl Watch<'_> {
         let report_id = received.observation.report_id;
         let judgements: Vec<Judgement> =
             self.behaviors.iter().map(|behavior| judge(behavior, &received.observation, &Covers::Assumed)).collect();
-        match self.format {
-            DetectFormat::Json => verdict::print(report_id, self.judged, &judgements, self.terminal)?,
-            DetectFormat::Table => {
-                let width = self.terminal.width();
-                self.terminal.result(|out| table::write(report_id, self.judged, &judgements, None, width, out))?;
-            }
-        }
+        show(report_id, self.judged, &judgements, None, self.format, self.terminal)?;
         self.tell_warned();
         Ok(exit_of(is_any_violated(&judgements), self.exit_of_input(), self.judged))
     }

@@ -1,14 +1,11 @@
 //! Verdicts as one JSON document.
 
-use std::io::Write;
-
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Judged, is_any_violated};
 use crate::detect::judge::{Judgement, Verdict};
 use crate::detect::profile::{Fault, Meaning};
-use crate::escape::escape_json;
 use crate::exit::Failure;
 use crate::terminal::Terminal;
 
@@ -54,14 +51,7 @@ pub(super) fn print(
 ) -> Result<(), Failure> {
     let behaviors = judged.iter().zip(judgements).map(|(judged, judgement)| Line::new(judged, judgement)).collect();
     let verdicts = Verdicts { report_id, violated: is_any_violated(judgements), behaviors };
-    terminal.result(|out| {
-        if terminal.stdout_is_terminal() {
-            out.write_all(escape_json(&serde_json::to_string_pretty(&verdicts)?).as_bytes())?;
-        } else {
-            serde_json::to_writer(&mut *out, &verdicts)?;
-        }
-        out.write_all(b"\n")
-    })
+    terminal.document(&verdicts)
 }
 
 impl<'a> Line<'a> {

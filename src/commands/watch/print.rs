@@ -6,11 +6,11 @@ use super::{Cycle, News};
 use crate::cli::ReportArgs;
 use crate::collector::counters::Interfaces;
 use crate::collector::proc_root::Identity;
-use crate::commands::gather;
+use crate::commands::{gather, since};
 use crate::exit::{Exit, Failure};
 use crate::report::json::{self, Layout};
-use crate::report::traffic::{self, NetworkStats};
 use crate::report::{Encoding, Report};
+use crate::state;
 use crate::terminal::{Reader, Terminal};
 use crate::time;
 
@@ -62,14 +62,13 @@ impl<'a> Printer<'a> {
         if sample.missed_interfaces > 0 {
             terminal.warning("no network_stats: not all interfaces are known");
         }
-        let network_stats = before
-            .zip(now)
-            .map(|((_, before), now)| NetworkStats::new(traffic::since(before, now), &args.source.exclude_interface));
-        let report_id = gather::unix_time().max(self.last_report_id.saturating_add(1));
+        let before = before.map(|(_, before)| before);
+        let network_stats = since::network_stats(before, now, &args.source.exclude_interface);
+        let report_id = state::next_report_id(self.last_report_id, gather::unix_time());
         let mut report = Report::build(&sample, gather::style(args), report_id, network_stats, custom);
         let names = gather::names(args);
         if let Some(max) = args.max_bytes {
-            gather::fit(&mut report, Encoding::Json, args, max.saturating_sub(1), terminal)?; // and the line end
+            gather::fit(&mut report, Encoding::Json, args, (max, 1), terminal)?;
         }
         let was_cut_off = std::mem::replace(&mut self.is_cut_off, true);
         let reader = terminal.event(|out| {
