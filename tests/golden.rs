@@ -10,12 +10,7 @@
 //!
 //! and then read the difference. In the files the report id is 0, and JSON has a line end after each entry of a list, to
 //! be readable; nothing else is changed.
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test may fail; helpers are no tests to clippy"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail; helpers are no tests to clippy")]
 
 mod common;
 

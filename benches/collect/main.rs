@@ -44,7 +44,6 @@
 //! a socket. `ss` asks the kernel in another way, and prints other lines.
 
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::exit,
     clippy::print_stderr,
     clippy::print_stdout,

@@ -27,7 +27,6 @@
 //! at the service is larger than that before.
 
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stderr,

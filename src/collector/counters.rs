@@ -9,6 +9,7 @@
 //! The counters run from when the interface appeared. They are 64 bits wide, on 32-bit kernels and in some old drivers
 //! 32 bits. A name is up to 15 bytes of anything but white space, `/` and `:`; kernels before 2.6.39 left no blank
 //! after the colon.
+#![warn(clippy::arithmetic_side_effects)]
 
 use std::collections::BTreeMap;
 use std::io::Read;

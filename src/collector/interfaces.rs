@@ -11,6 +11,7 @@
 //! when an address was assigned: it then also has the broadcast address of that network in `fib_trie`, which a route
 //! made by hand has not. What stays ambiguous is left out, never guessed: an address on two interfaces (link-local ones,
 //! as the socket tables carry no scope), two equally narrow networks, an address that only a default route covers.
+#![warn(clippy::arithmetic_side_effects)]
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};

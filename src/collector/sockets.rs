@@ -10,6 +10,7 @@
 //!
 //! An address is its 32-bit words in network order, each printed as a number of the machine: on a little-endian machine
 //! the bytes of every word look reversed. Ports are plain hexadecimal numbers. Columns after `inode` are not looked at.
+#![warn(clippy::arithmetic_side_effects)]
 
 use std::fmt;
 use std::io::Read;

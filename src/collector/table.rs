@@ -3,6 +3,7 @@
 //!
 //! The kernel hands such a table out in pieces of at most one page, whole lines each (`seq_file`). Nothing here relies
 //! on that: a saved copy may be cut anywhere, and may hold anything.
+#![warn(clippy::arithmetic_side_effects)]
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -2,6 +2,7 @@
 //!
 //! Differences are taken interface by interface and then summed, so that one that vanishes cannot make the sum go
 //! backwards. AWS's documents call the four figures "delta metrics, >= 0".
+#![warn(clippy::arithmetic_side_effects)]
 
 use glob::Pattern;
 

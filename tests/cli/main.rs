@@ -1,7 +1,6 @@
 //! The command line of `collect` from outside: streams and terminals, usage and environment, custom metrics, the
 //! payload budget, and traffic since the last report.
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

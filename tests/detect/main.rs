@@ -13,7 +13,6 @@
 //! | [`units`] | the systemd units of the README |
 //! | [`properties`] | what holds for any profile and any report |
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

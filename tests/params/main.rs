@@ -18,7 +18,6 @@
 //!
 //! and then read the difference.
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

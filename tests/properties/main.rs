@@ -16,7 +16,6 @@
 //! specification.
 
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::as_conversions,
     clippy::indexing_slicing,
     clippy::panic,

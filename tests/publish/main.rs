@@ -4,7 +4,6 @@
 //! Needs `mosquitto`, `openssl` and `faketime`, and for [`network`] what `tests/netns` needs. A test that cannot run here
 //! fails and says what is missing.
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,

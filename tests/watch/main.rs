@@ -5,7 +5,6 @@
 //! says what is missing. Nothing here waits for a time to pass: what a cycle came to is told to the service manager, which
 //! is the tests, so that they know when it has.
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
