@@ -2,42 +2,28 @@
 //!
 //! 65 and above are those of BSD's `sysexits.h`. Where several things are wrong at once, [`Exit::first`] decides.
 
-/// How a run ended.
+/// How a run ended. [`Exit::meaning`] says when each is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// All went well.
-    Done,
-    /// The check said no.
-    No,
-    /// The command line is wrong.
-    Usage,
-    /// Input was not understood (`EX_DATAERR`).
-    Input,
-    /// A file cannot be opened (`EX_NOINPUT`).
-    NoInput,
-    /// The report was not sent: no connection, or it was lost before (`EX_UNAVAILABLE`).
-    Unavailable,
-    /// A bug of ours (`EX_SOFTWARE`).
-    Bug,
-    /// The state directory cannot be used (`EX_CANTCREAT`).
-    State,
-    /// Output could not be written (`EX_IOERR`).
-    Output,
-    /// The report may or may not have arrived, or another run is at it: try later (`EX_TEMPFAIL`).
-    TryLater,
-    /// The service rejected the report (`EX_PROTOCOL`).
-    Rejected,
-    /// The service does not let this client do what it needs (`EX_NOPERM`).
-    NotAuthorized,
-    /// A setting is wrong (`EX_CONFIG`).
-    Settings,
+    Success = 0,
+    CheckFailed = 1,
+    Usage = 2,
+    Input = 65,
+    NoInput = 66,
+    Unavailable = 69,
+    Bug = 70,
+    State = 73,
+    Output = 74,
+    TryLater = 75,
+    Rejected = 76,
+    NotAuthorized = 77,
+    Settings = 78,
 }
 
 impl Exit {
-    /// Every exit, by number.
     pub const ALL: [Self; 13] = [
-        Self::Done,
-        Self::No,
+        Self::Success,
+        Self::CheckFailed,
         Self::Usage,
         Self::Input,
         Self::NoInput,
@@ -51,30 +37,15 @@ impl Exit {
         Self::Settings,
     ];
 
-    /// The number the shell sees.
-    #[must_use]
     pub fn code(self) -> u8 {
-        match self {
-            Self::Done => 0,
-            Self::No => 1,
-            Self::Usage => 2,
-            Self::Input => 65,
-            Self::NoInput => 66,
-            Self::Unavailable => 69,
-            Self::Bug => 70,
-            Self::State => 73,
-            Self::Output => 74,
-            Self::TryLater => 75,
-            Self::Rejected => 76,
-            Self::NotAuthorized => 77,
-            Self::Settings => 78,
-        }
+        #[expect(clippy::as_conversions, reason = "the number is the variant's value")]
+        let code = self as u8;
+        code
     }
 
-    /// Which of several exits counts: a wrong command line before wrong settings, before files that cannot be opened,
-    /// before input that is not understood.
-    #[must_use]
-    pub fn first(exits: impl IntoIterator<Item = Self>) -> Option<Self> {
+    /// The exit code of several: a wrong command line comes before wrong settings, these before files that cannot be opened,
+    /// these before input that cannot be used.
+    pub(crate) fn first(exits: impl IntoIterator<Item = Self>) -> Option<Self> {
         let order = |exit: &Self| match exit {
             Self::Usage => 0,
             Self::Settings => 1,
@@ -84,65 +55,40 @@ impl Exit {
         exits.into_iter().min_by_key(order)
     }
 
-    /// When it is used, in words.
-    #[must_use]
+    /// When it is used, for the man pages and the README.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Done => "Done; a report was accepted. Also when the reader of standard output went away.",
-            Self::No => {
-                "The check said no: parameters are not valid, --probe found the path unusable, or a behavior is violated \
-                 (of many reports: in alarm after the last)."
+            Self::Success => "Success; a sent report was accepted. Also when the reader of standard output went away.",
+            Self::CheckFailed => {
+                "The check failed: parameters are invalid, --probe found the path unusable, or a behavior is violated (of \
+                 several reports: in alarm after the last)."
             }
-            Self::Usage => "The command line is wrong.",
+            Self::Usage => "The command line is invalid.",
             Self::Input => {
-                "Input was not understood: not JSON, or against the rules, such as an invalid behavior; with --strict, \
-                 also a malformed row."
+                "Input could not be used: not JSON, or against the rules, such as an invalid behavior; with --strict, also a \
+                 malformed row."
             }
             Self::NoInput => {
-                "A file cannot be opened, or no /proc table can be read; with --strict, also when one table of the report \
-                 cannot be read."
+                "A file could not be opened, or no /proc table could be read; with --strict, also when one table of the \
+                 report could not be read."
             }
             Self::Unavailable => {
-                "The report was not sent: no connection (DNS, TCP, TLS), or it was lost before the report was written."
+                "The report was not sent: no connection (DNS, TCP, TLS, MQTT), or the connection was lost before the report was \
+                 written."
             }
-            Self::Bug => "A bug of this program.",
+            Self::Bug => "A bug in this program.",
             Self::State => "The directory given with --state-dir cannot be used. Nothing was sent.",
             Self::Output => "The output could not be written.",
             Self::TryLater => {
-                "Try later: the report was throttled, no answer came, or another run had the state locked all the time."
+                "Try later: the report was throttled, no answer came, or another run held the lock for the whole timeout."
             }
             Self::Rejected => "The service rejected the report.",
             Self::NotAuthorized => {
                 "Not authorized: the service does not accept the certificate, or its policy does not allow what is needed."
             }
             Self::Settings => {
-                "A setting is missing or wrong (on the command line a wrong one is 2), or a certificate or key cannot be used."
+                "A setting is missing or invalid (on the command line: 2), or a certificate or key cannot be used."
             }
         }
-    }
-}
-
-/// Why a run failed: shown once, on standard error, by `main`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// The exit code.
-    pub exit: Exit,
-    /// What failed, where, and why: a line each, fragments without a final period. May quote foreign text.
-    pub messages: Vec<String>,
-    /// What to do about it.
-    pub hint: Option<String>,
-}
-
-impl Failure {
-    /// A failure without a hint.
-    #[must_use]
-    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, messages: vec![message.into()], hint: None }
-    }
-
-    /// The same with a hint.
-    #[must_use]
-    pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
     }
 }

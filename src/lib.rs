@@ -6,51 +6,65 @@
 //! Data flows one way:
 //!
 //! ```text
-//! /proc ──> collector ──> Sample ──> report::Report::build ──> Report ──> json | cbor | table ──> terminal ──> stdout
-//!                                          ^                     └──> delivery ──> accepted, rejected, no answer
-//!                                          │                     └──> detect (security profile) ──> verdicts
-//!                       state (last accepted counters, last report id)
+//!  /proc ──> collector ──> Sample ──┐
+//!                                   ├──> Report::build ──> Report ─┬─> encode, display ──> terminal ──> stdout
+//!  state, or an earlier sample ─────┘                              ├─> delivery ──> Receipt | Error
+//!                                                                  └─> detect ──> verdicts, alarms
 //! ```
+//!
+//! `commands::pipeline` is that road for every command, `commands::baseline` decides what traffic is counted from, and
+//! `commands::publisher` adds delivery and state. Warnings are data, printed once; every failure is an `error::Error`, which
+//! has its message, hint and exit code.
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`collector`] | reading `/proc`: what is there, typed, with *unknown* apart from *empty* |
-//! | [`report`] | the metrics document: what is in it, its names, its encodings, its size; pure |
-//! | [`state`] | what survives between runs |
-//! | [`delivery`] | settings, TLS, one MQTT session, the answer |
-//! | [`schedule`] | when `watch` reports; pure |
-//! | [`detect`] | a security profile judged on the device; pure |
-//! | [`params`] | the connector's parameters and their patterns |
-//! | [`commands`] | one file a subcommand; the only place where the parts meet |
-//! | [`cli`] | the flags and their help texts |
-//! | [`terminal`] | standard output and standard error |
-//! | [`escape`] | foreign text made harmless |
-//! | [`exit`] | the exit codes, and what a failure consists of |
-//! | [`thing`] | the thing name |
-//! | [`time`] | the clock that does not step, and times as they are shown |
+//! | `cli` | flags, their types and help texts |
+//! | `sourced`, `config` | where a setting came from; flag > environment > Greengrass core |
+//! | `collector` | reading the kernel's tables, *unknown* kept apart from *empty* |
+//! | `report` | the metrics document: content, names, encodings, size, tables for people; pure |
+//! | `state` | what survives a run |
+//! | `delivery` | a report's bytes to the service and its answer back; MQTT below `delivery::mqtt` |
+//! | `schedule` | when `watch` reports; pure |
+//! | `detect` | security profiles and verdicts; pure |
+//! | `params` | the connector's parameters and their patterns |
+//! | `commands` | one file or folder a command; the only place where the parts meet |
+//! | `error`, `warning`, `exit` | why a command failed, what was less than perfect, the exit codes |
+//! | `terminal`, `table`, `text` | standard output and error, tables, escaping of foreign text |
+//! | `files`, `thing`, `time` | bounded reads of foreign files, the thing name, clocks and durations |
 //!
-//! Dependencies point one way: `commands` uses all others; `report` uses the collector's types and `escape`, `detect` the
-//! report's; nothing but `commands` knows `cli`. Pure parts take clock, byte order and bytes as arguments.
+//! Dependencies point one way: `commands` uses all others, `config` knows `cli` and fills the types that `delivery`,
+//! `report` and `schedule` own, and nothing imports in a circle. Pure parts take clock, byte order and bytes as arguments.
 //!
 //! # Rules
 //!
 //! - Parsers are total: no input makes them panic, and what they skip they count.
 //! - Unknown is never shown as zero or empty.
 //! - Everything read from outside is escaped before it reaches a terminal.
-//! - Nothing is printed but through [`terminal::Terminal`] and, for help and usage errors, by clap. The process ends in
-//!   `main`, when a bug of ours panics, or when `watch` is asked to end and cannot in good time.
+//! - Only `terminal` prints, and clap for help and usage errors. The process ends in `main`, on a panic, or when `watch` is
+//!   asked to end and a cycle takes too long.
 
-pub mod cli;
-pub mod collector;
-pub mod commands;
-pub mod delivery;
-pub mod detect;
-pub mod escape;
-pub mod exit;
-pub mod params;
-pub mod report;
-pub mod schedule;
-pub mod state;
-pub mod terminal;
-pub mod thing;
-pub mod time;
+mod cli;
+mod collector;
+mod commands;
+mod config;
+mod delivery;
+mod detect;
+mod error;
+mod exit;
+mod files;
+#[doc(hidden)]
+pub mod internals;
+mod params;
+mod report;
+mod schedule;
+mod sourced;
+mod state;
+mod table;
+mod terminal;
+mod text;
+mod thing;
+mod time;
+mod warning;
+
+pub use commands::{main, report_panics};
+pub use exit::Exit;

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use device_defender::commands;
+use device_defender::{main as run, report_panics};
 
 fn main() -> ExitCode {
-    commands::report_panics();
-    ExitCode::from(commands::main(std::env::args_os()).code())
+    report_panics();
+    ExitCode::from(run(std::env::args_os()).code())
 }

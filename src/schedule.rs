@@ -2,16 +2,19 @@
 //!
 //! - The service wants an interval between two arrivals ("Sending metrics from devices": one report every 5 minutes). So a
 //!   cycle never begins within an interval of the last PUBLISH.
-//! - Apart from that, reports are due on a grid of one interval, which moves where the spacing wants it. Ticks that were
-//!   missed are skipped, never made up for.
+//! - Apart from that, reports are due at ticks one interval apart, which move when a report was sent late. Ticks that were
+//!   missed are skipped.
 //! - A cycle that ended before its PUBLISH is tried again after a random time, which grows with every try ("exponential
-//!   backoff and jitter"), but never beyond the next tick. One whose PUBLISH was written waits for the next tick, whatever
+//!   backoff and jitter"), but never beyond the next tick. A cycle that sent its PUBLISH waits for the next tick, whatever
 //!   the answer was.
 //!
 //! Times are durations on a clock that never steps and counts the time the machine is suspended (`CLOCK_BOOTTIME`).
 
+use std::ffi::OsStr;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
+
+use crate::time::parse_duration;
 
 /// The shortest time to the next try.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -19,7 +22,14 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// The longest time to the next try.
 const LONGEST: Duration = Duration::from_secs(128);
 
-/// When the next cycle is due.
+/// Parses the time between two reports, at least 1 ms: seconds, as the connector had them, or a duration.
+pub(crate) fn parse_interval(text: &OsStr) -> Result<Duration, String> {
+    match parse_duration(text.to_str().ok_or("not UTF-8")?)? {
+        interval if interval < Duration::from_millis(1) => Err("an interval is at least 1ms".to_owned()),
+        interval => Ok(interval),
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     interval: Duration,
@@ -33,7 +43,6 @@ pub struct Schedule {
 
 impl Schedule {
     /// Begins at `start`, or an interval after `last_publish` if that is later. An interval of 0 counts as a nanosecond.
-    #[must_use]
     pub fn new(interval: Duration, start: Duration, last_publish: Option<Duration>) -> Self {
         let interval = interval.max(Duration::from_nanos(1));
         let earliest = last_publish.map_or(Duration::ZERO, |last| last.saturating_add(interval));
@@ -41,8 +50,6 @@ impl Schedule {
         Self { interval, tick, due: tick, tries: 0 }
     }
 
-    /// When the next cycle begins.
-    #[must_use]
     pub fn due(&self) -> Duration {
         self.due
     }
@@ -52,8 +59,7 @@ impl Schedule {
         let earliest = at.saturating_add(self.interval);
         let is_early = self.due < earliest;
         if is_early {
-            self.tick = earliest;
-            self.due = earliest;
+            (self.tick, self.due) = (earliest, earliest);
         }
         is_early
     }
@@ -72,15 +78,12 @@ impl Schedule {
         self.tries = self.tries.saturating_add(1);
         let again = now.saturating_add(SHORTEST).saturating_add(jitter);
         let next_tick = self.tick_after(now);
-        if again < next_tick {
-            self.due = again;
-        } else {
+        self.due = again.min(next_tick);
+        if self.due == next_tick {
             self.tick = next_tick;
-            self.due = next_tick;
         }
     }
 
-    /// The first tick of the grid after `now`.
     fn tick_after(&self, now: Duration) -> Duration {
         let Some(passed) = now.checked_sub(self.tick) else { return self.tick };
         let ticks = passed.as_nanos().checked_div(self.interval.as_nanos()).unwrap_or_default().saturating_add(1);
@@ -89,10 +92,9 @@ impl Schedule {
     }
 }
 
-/// A delay of less than an interval, the same for a thing at every start of one version of this program, and spread evenly
-/// over many things: so a fleet that boots together does not report together.
-#[must_use]
-pub fn splay(thing_name: &str, interval: Duration) -> Duration {
+/// The default splay: less than an interval, the same for a thing at every start of one version of this program, and spread
+/// evenly over many things, so that a fleet that boots together does not report together.
+pub fn default_splay(thing_name: &str, interval: Duration) -> Duration {
     let mut hasher = DefaultHasher::new();
     thing_name.hash(&mut hasher);
     let spread = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX).max(1);

@@ -1,4 +1,4 @@
-//! The thing name: which device a report belongs to.
+//! The thing name: the device that a report is about.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,24 +9,22 @@ use std::str::FromStr;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThingName(String);
 
-/// Why a text is no thing name.
+/// The text is not a thing name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a thing name is 1 to 128 bytes without control characters, `/`, `+` and `#`")]
-pub struct NotAThingName;
+#[error("a thing name has 1 to 128 bytes, and no control characters, `/`, `+` or `#`")]
+pub struct ThingNameError;
 
 impl FromStr for ThingName {
-    type Err = NotAThingName;
+    type Err = ThingNameError;
 
-    fn from_str(text: &str) -> Result<Self, NotAThingName> {
+    fn from_str(text: &str) -> Result<Self, ThingNameError> {
         let fits = (1..=128).contains(&text.len());
         let clean = !text.chars().any(|c| c.is_control() || matches!(c, '/' | '+' | '#'));
-        if fits && clean { Ok(Self(text.to_owned())) } else { Err(NotAThingName) }
+        if fits && clean { Ok(Self(text.to_owned())) } else { Err(ThingNameError) }
     }
 }
 
 impl ThingName {
-    /// The name as text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

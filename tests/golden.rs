@@ -1,28 +1,21 @@
-//! What `collect` makes of saved `/proc` trees: every one in `tests/fixtures`, in every form, against the documents in
+//! What `collect` makes of captured `/proc` trees: every tree in `tests/fixtures`, in every form, against the snapshots in
 //! `tests/golden`.
 //!
-//! What was really open on those machines stands in `tests/fixtures/TREE/PROVENANCE.md`; [`SCENES`] has it in short.
-//! To rewrite the golden documents after a change that is meant:
-//!
-//! ```sh
-//! UPDATE=1 cargo test --test golden
-//! ```
-//!
-//! and then read the difference. In the files the report id is 0, and JSON has a line end after each entry of a list, to
-//! be readable; nothing else is changed.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail; helpers are no tests to clippy")]
-
-mod common;
+//! `tests/fixtures/TREE/PROVENANCE.md` says what was open on those machines; [`SCENES`] has it in short. JSON has a line
+//! end after each entry of a list, to be readable. The forms of the tree `busy`, which is large, are held against each
+//! other instead; so are short names, which are the long ones replaced.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::net::SocketAddr;
 
-use common::Run;
-use serde_json::Value;
+use regex::Regex;
+use serde_json::{Value, json};
+use tabled::grid::util::string::get_string_width;
 
-/// What was open on one of the machines, as its PROVENANCE.md tells it.
+use crate::properties::shape::with_short_names;
+use crate::support::{Run, assert_snapshot_of, fixtures, to_cbor, without_id};
+
+/// What was open on one of the machines, according to its PROVENANCE.md.
 struct Scene {
     tree: &'static str,
     /// `PORT` on all interfaces, `PORT@INTERFACE` on an address of one, `PORT@-` on an address that none has.
@@ -92,10 +85,13 @@ const SCENES: [Scene; 6] = [
 /// The seventh tree, whose scene is 21 times the same.
 const ODD_NAMES: &str = "odd-names";
 
-/// The forms that have a golden file: its ending, and the flags that ask for it.
-const FORMS: [(&str, &[&str]); 4] = [
+/// Whose network is shown.
+const HOST: &[&str] = &[];
+const SELF: &[&str] = &["--netns", "self"];
+
+/// The forms of a report: the ending of its snapshot, and the flags that ask for it.
+const FORMS: [(&str, &[&str]); 3] = [
     ("json", &[]),
-    ("short.json", &["--names", "short"]),
     ("connector.json", &["--compat", "connector"]),
     ("txt", &["--format", "table", "--color", "never"]),
 ];
@@ -104,156 +100,156 @@ fn trees() -> impl Iterator<Item = &'static str> {
     SCENES.iter().map(|scene| scene.tree).chain([ODD_NAMES])
 }
 
-/// What `collect` prints for a saved tree.
-fn collect(tree: &str, args: &[&str]) -> Vec<u8> {
-    let proc = format!("{tree}/proc");
-    Run::new(&directory("fixtures"), &[&["collect", "--proc", &proc], args].concat()).output()
+/// A run of `collect` over a captured tree.
+fn collect(tree: &str, args: &[&str]) -> Run {
+    Run::new(&fixtures(), &[&["collect", "--proc", &format!("{tree}/proc")], args].concat())
 }
 
-fn directory(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
-}
-
-/// A document as it stands in its golden file: with report id 0, and a line for each entry.
-fn golden_form(output: Vec<u8>) -> String {
-    let mut text = String::from_utf8(output).unwrap();
-    for before in ["\"report_id\":", "\"rid\":", "Report "] {
-        let Some((head, rest)) = text.split_once(before) else { continue };
-        let mut rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-        if before == "Report " {
-            rest = rest.split_once(')').unwrap().1; // the same as a time
+/// The JSON of `busy` stands for its other forms. The tables of odd names are in a test below.
+#[test]
+fn every_captured_tree_gives_its_documents() {
+    let views = SCENES.iter().map(|scene| (scene.tree, scene.tree, HOST));
+    for (tree, name, args) in views.chain([("container", "container.self", SELF)]) {
+        for (ending, form) in FORMS {
+            if tree != "busy" || ending == "json" {
+                let text = collect(tree, &[args, form].concat()).text();
+                assert_snapshot_of(&format!("golden/{name}.{ending}"), folded(&text));
+            }
         }
-        text = format!("{head}{before}0{rest}");
     }
-    text.replace("},{", "},\n{")
 }
 
-/// Compares a document with its golden file, or rewrites that. Returns what is wrong.
-fn compare(name: &str, output: Vec<u8>) -> Option<String> {
-    let path = directory("golden").join(name);
-    let now = golden_form(output);
-    if std::env::var_os("UPDATE").is_some_and(|update| update == "1") {
-        fs::write(&path, &now).unwrap();
+/// A document with one line for each entry. A run of connections that differ in one port only, by the same step from line
+/// to line, is one line, where `FIRST..=LAST/STEP` stands for the port.
+fn folded(document: &str) -> String {
+    let connection = Regex::new(r#"^(.*"local_port":)(\d+)(,"remote_addr":".*:)(\d+)(".*)$"#).unwrap();
+    // A run is the text around the port and its values. While it is a single line, both ports may be meant.
+    let mut runs: Vec<Vec<(String, Vec<u64>)>> = Vec::new();
+    for line in document.replace("},{", "},\n{").lines() {
+        let meant = connection.captures(line).map_or(vec![(line.to_owned(), vec![0_u64])], |found| {
+            let [head, local, between, remote, tail] = found.extract().1;
+            let either = [
+                (format!("{head}\0{between}{remote}{tail}"), local),
+                (format!("{head}{local}{between}\0{tail}"), remote),
+            ];
+            either.map(|(text, port)| (text, vec![port.parse().unwrap()])).to_vec()
+        });
+        let last = runs.last().into_iter().flatten();
+        let continued = last.filter_map(|(text, ports)| {
+            let (_, port) = meant.iter().find(|(other, _)| other == text)?;
+            let step = port[0].checked_sub(*ports.last()?)?;
+            let fits = (1..=3).contains(&step) && ports.get(1).is_none_or(|second| second - ports[0] == step);
+            fits.then(|| (text.clone(), [&ports[..], port].concat()))
+        });
+        match continued.collect::<Vec<_>>() {
+            none if none.is_empty() => runs.push(meant),
+            continued => *runs.last_mut().unwrap() = continued,
+        }
     }
-    let golden = fs::read_to_string(&path).unwrap_or_default();
-    if now == golden {
-        return None;
-    }
-    let same = now.lines().zip(golden.lines()).take_while(|(now, golden)| now == golden).count();
-    let at = |text: &str| text.split_inclusive('\n').nth(same).unwrap_or("(nothing)").to_owned();
-    Some(format!("tests/golden/{name}:{}\n  is:     {:?}\n  golden: {:?}", same + 1, at(&now), at(&golden)))
-}
-
-/// Fails with every fault in the list, if there is one.
-fn no_faults(faults: &[String]) {
-    assert!(faults.is_empty(), "{}\nIf this is meant: UPDATE=1 cargo test --test golden", faults.join("\n"));
+    let lines = runs.iter().map(|run| {
+        let (text, ports) = &run[0];
+        let ports = match ports[..] {
+            [first, second, ..] => format!("{first}..={}/{}", ports[ports.len() - 1], second - first),
+            _ => ports[0].to_string(),
+        };
+        text.replace('\0', &ports) + "\n"
+    });
+    lines.collect()
 }
 
 #[test]
-fn every_saved_tree_gives_its_golden_documents() {
-    let mut faults = Vec::new();
+fn a_table_has_a_row_for_each_entry_of_the_document() {
+    for tree in trees().filter(|tree| *tree != ODD_NAMES) {
+        let metrics = collect(tree, &[]).json()["metrics"].clone();
+        let table = collect(tree, &["--format", "table"]).text();
+        let words: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+        let has = |row: &[&str]| words.iter().any(|words| words.starts_with(row));
+        for block in ["listening_tcp_ports", "listening_udp_ports"] {
+            for entry in metrics[block]["ports"].as_array().unwrap() {
+                let port = entry["port"].to_string();
+                let row = [Some(port.as_str()), entry["interface"].as_str()];
+                assert!(has(&row.into_iter().flatten().collect::<Vec<_>>()), "{tree}: {entry}\n{table}");
+            }
+        }
+        for entry in metrics["tcp_connections"]["established_connections"]["connections"].as_array().unwrap() {
+            let remote = entry["remote_addr"].as_str().unwrap();
+            assert!(words.iter().any(|words| words.contains(&remote)), "{tree}: {entry}\n{table}");
+        }
+    }
+}
+
+/// The form of the connector has the same ports and connections: none of them is named otherwise, and IPv4-mapped
+/// addresses stay as they are.
+#[test]
+fn the_connectors_form_has_the_same_sockets() {
     for tree in trees() {
-        for (ending, args) in FORMS {
-            faults.extend(compare(&format!("{tree}.{ending}"), collect(tree, args)));
+        let [plain, connector] =
+            [&[][..], &["--compat", "connector"]].map(|args| collect(tree, args).json()["metrics"].clone());
+        let tcp = |metrics: &Value| -> BTreeSet<u64> {
+            let ports = metrics["listening_tcp_ports"]["ports"].as_array().unwrap();
+            ports.iter().map(|entry| entry["port"].as_u64().unwrap()).collect()
+        };
+        assert_eq!(tcp(&plain), tcp(&connector), "{tree}");
+        let connections = |metrics: &Value| {
+            let list = &metrics["tcp_connections"]["established_connections"]["connections"];
+            let mut ends = BTreeMap::new();
+            for entry in list.as_array().into_iter().flatten() {
+                let remote: SocketAddr = entry["remote_addr"].as_str().unwrap().parse().unwrap();
+                let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
+                let names: &mut Vec<_> = ends.entry((remote, entry["local_port"].as_u64())).or_default();
+                names.push(entry["local_interface"].clone());
+            }
+            ends
+        };
+        let (plain, connector) = (connections(&plain), connections(&connector));
+        assert_eq!(plain.keys().collect::<Vec<_>>(), connector.keys().collect::<Vec<_>>(), "{tree}");
+        for (end, names) in connector {
+            assert!(names.iter().all(|name| name.is_null() || plain[&end].contains(name)), "{tree}: {end:?}");
         }
     }
-    no_faults(&faults);
-}
-
-#[test]
-fn a_container_sees_itself_when_it_asks_for_itself() {
-    let mut faults = Vec::new();
-    for (ending, args) in FORMS {
-        faults.extend(compare(
-            &format!("container.self.{ending}"),
-            collect("container", &[&["--netns", "self"], args].concat()),
-        ));
-    }
-    no_faults(&faults);
 }
 
 #[test]
 fn process_1_is_the_host_and_is_what_auto_takes() {
     for (_, args) in FORMS {
-        let asked_for = collect("container", &[&["--netns", "1"], args].concat());
-        assert_eq!(golden_form(asked_for), golden_form(collect("container", args)));
+        let asked_for = collect("container", &[&["--netns", "1"], args].concat()).text();
+        assert_eq!(without_id(&asked_for), without_id(&collect("container", args).text()));
     }
 }
 
 #[test]
 fn a_process_that_is_not_in_the_tree_cannot_be_shown() {
-    let args = ["collect", "--proc", "container/proc", "--netns", "7"];
-    Run::new(&directory("fixtures"), &args)
-        .exits(66)
-        .tells(
-            "container/proc: there is no such process, or it is hidden from this user; container/proc/7/net: No such \
+    collect("container", &["--netns", "7"])
+        .code(66)
+        .stderr(
+            "container/proc: no such process, or it is hidden from this user; container/proc/7/net: No such \
              file or directory (os error 2)\n\
-             hint: check the process number given with --netns; on a mount with hidepid= run as root",
+             hint: check the process ID given with --netns; on a mount with hidepid=, run as root",
         )
-        .output();
-}
-
-#[test]
-fn the_report_id_is_the_current_second() {
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    for tree in trees() {
-        for (names, pointer) in [("long", "/header/report_id"), ("short", "/hed/rid")] {
-            let before = now();
-            let report: Value = serde_json::from_slice(&collect(tree, &["--names", names])).unwrap();
-            let id = report.pointer(pointer).unwrap().as_u64().unwrap();
-            assert!((before..=now()).contains(&id), "{tree}: {id}");
-        }
-    }
+        .prints_nothing();
 }
 
 #[test]
 fn cbor_holds_the_same_as_json_in_the_shortest_form() {
     for tree in trees() {
         for args in [&[][..], &["--names", "short"], &["--compat", "connector"]] {
-            let json = golden_form(collect(tree, args)).replace('\n', "");
-            let cbor = collect(tree, &[&["--format", "cbor"], args].concat());
-            let document: ciborium::Value = ciborium::from_reader(cbor.as_slice()).unwrap();
-            let mut again = Vec::new();
-            ciborium::into_writer(&document, &mut again).unwrap(); // lengths definite, numbers as short as can be
-            assert!(again == cbor, "{tree} {args:?}: not the shortest form");
-            let text = serde_json::to_vec(&document).unwrap();
-            assert_eq!(golden_form(text).replace('\n', ""), json, "{tree} {args:?}");
+            let json = collect(tree, args).text();
+            let printed = collect(tree, &[&["--format", "cbor"], args].concat()).output();
+            let document: ciborium::Value = ciborium::from_reader(printed.as_slice()).unwrap();
+            assert!(to_cbor(&document) == printed, "{tree} {args:?}: not the shortest form");
+            let text = serde_json::to_string(&document).unwrap();
+            assert_eq!(without_id(&text), without_id(json.trim_end()), "{tree} {args:?}");
         }
     }
 }
 
 #[test]
 fn short_names_are_the_long_ones_abbreviated() {
-    const SHORT: [(&str, &str); 21] = [
-        ("header", "hed"),
-        ("report_id", "rid"),
-        ("version", "v"),
-        ("metrics", "met"),
-        ("listening_tcp_ports", "tp"),
-        ("listening_udp_ports", "up"),
-        ("ports", "pts"),
-        ("interface", "if"),
-        ("port", "pt"),
-        ("network_stats", "ns"),
-        ("bytes_in", "bi"),
-        ("bytes_out", "bo"),
-        ("packets_in", "pi"),
-        ("packets_out", "po"),
-        ("tcp_connections", "tc"),
-        ("established_connections", "ec"),
-        ("connections", "cs"),
-        ("local_interface", "li"),
-        ("local_port", "lp"),
-        ("remote_addr", "rad"),
-        ("total", "t"),
-    ];
-    for tree in trees() {
-        for args in [&[][..], &["--compat", "connector"]] {
-            let mut long = golden_form(collect(tree, args));
-            for (name, short) in SHORT {
-                long = long.replace(&format!("\"{name}\":"), &format!("\"{short}\":"));
-            }
-            assert_eq!(golden_form(collect(tree, &[&["--names", "short"], args].concat())), long, "{tree} {args:?}");
+    for (tree, view) in trees().map(|tree| (tree, HOST)).chain([("container", SELF)]) {
+        for form in [&[][..], &["--compat", "connector"]] {
+            let long = collect(tree, &[view, form].concat()).text();
+            let short = collect(tree, &[view, form, &["--names", "short"]].concat()).text();
+            assert_eq!(without_id(&short), without_id(&with_short_names(&long)), "{tree} {view:?} {form:?}");
         }
     }
 }
@@ -261,7 +257,7 @@ fn short_names_are_the_long_ones_abbreviated() {
 #[test]
 fn the_totals_are_those_of_the_machines() {
     for scene in &SCENES {
-        let report: Value = serde_json::from_slice(&collect(scene.tree, &[])).unwrap();
+        let report = collect(scene.tree, &[]).json();
         let metrics = &report["metrics"];
         let stats = &metrics["network_stats"];
         let traffic = ["bytes_in", "packets_in", "bytes_out", "packets_out"].map(|name| stats[name].as_u64().unwrap());
@@ -282,7 +278,7 @@ fn the_totals_are_those_of_the_machines() {
 fn every_port_that_was_open_is_there_and_no_interface_is_wrong() {
     let mut faults = Vec::new();
     for scene in &SCENES {
-        let report: Value = serde_json::from_slice(&collect(scene.tree, &[])).unwrap();
+        let report = collect(scene.tree, &[]).json();
         for (block, truth) in [("listening_tcp_ports", scene.tcp), ("listening_udp_ports", scene.udp)] {
             let truth: BTreeSet<&str> = truth.split(' ').collect();
             let port_of = |entry: &str| entry.split('@').next().unwrap().parse::<u64>().unwrap();
@@ -308,48 +304,52 @@ fn every_port_that_was_open_is_there_and_no_interface_is_wrong() {
 #[test]
 fn odd_interface_names_are_kept_as_they_are_and_what_is_no_utf_8_reads_as_u_fffd() {
     const NAMES: [&str; 21] = [
-        "ünic",
-        "🦀net0",
-        "網卡網卡網",
-        "b\u{fffd}d",
-        "x\u{fffd}",
-        "s\u{fffd}\u{fffd}\u{fffd}t",
-        "a\"b",
-        "c\\d",
-        "\u{1b}[31mred",
-        "d\u{7f}\u{1}\u{8}e",
-        "l\u{85}m",
-        "r\u{202e}l",
-        "q'$(id)",
-        "<b>&lt;<br>",
-        ",;=|#!",
-        "-v",
-        "0",
-        "*",
-        "Iface",
-        "Inter-|",
-        "Main",
+        "ünic", "🦀net0", "網卡網卡網", "b\u{fffd}d", "x\u{fffd}", "s\u{fffd}\u{fffd}\u{fffd}t", "a\"b", "c\\d",
+        "\u{1b}[31mred", "d\u{7f}\u{1}\u{8}e", "l\u{85}m", "r\u{202e}l", "q'$(id)", "<b>&lt;<br>", ",;=|#!", "-v", "0",
+        "*", "Iface", "Inter-|", "Main",
     ];
-    let report: Value = serde_json::from_slice(&collect(ODD_NAMES, &[])).unwrap();
+    let report = collect(ODD_NAMES, &[]).json();
     let listed = |block: &str| report["metrics"][block].clone();
     let ports = |bases: [u64; 2], first: &[Value]| {
         let entries = bases.into_iter().flat_map(|base| {
             (base + 1..).zip(NAMES).map(|(port, name)| match name {
                 // `route` names a route without a device like this, so that the name tells nothing of an IPv4 address.
-                "*" if port < 7100 || (7200..7300).contains(&port) => serde_json::json!({"port": port}),
-                _ => serde_json::json!({"interface": name, "port": port}),
+                "*" if port < 7100 || (7200..7300).contains(&port) => json!({"port": port}),
+                _ => json!({"interface": name, "port": port}),
             })
         });
         let ports: Vec<Value> = first.iter().cloned().chain(entries).collect();
-        serde_json::json!({"total": ports.len(), "ports": ports})
+        json!({"total": ports.len(), "ports": ports})
     };
-    assert_eq!(listed("listening_tcp_ports"), ports([7000, 7100], &[serde_json::json!({"port": 22})]));
+    assert_eq!(listed("listening_tcp_ports"), ports([7000, 7100], &[json!({"port": 22})]));
     assert_eq!(listed("listening_udp_ports"), ports([7200, 7300], &[]));
-    let established = serde_json::json!({"established_connections": {"total": 2, "connections": [
+    let established = json!({"established_connections": {"total": 2, "connections": [
         {"local_interface": NAMES[0], "local_port": 7001, "remote_addr": "10.77.1.2:50001"},
         {"local_interface": NAMES[3], "local_port": 7004, "remote_addr": "10.77.4.2:50004"},
     ]}});
     assert_eq!(listed("tcp_connections"), established);
-    let stats = serde_json::json!({"bytes_in": 11200, "bytes_out": 12748, "packets_in": 132, "packets_out": 130});
+    let stats = json!({"bytes_in": 11200, "bytes_out": 12748, "packets_in": 132, "packets_out": 130});
     assert_eq!(listed("network_stats"), stats);
+
+    let table = collect(ODD_NAMES, &["--format", "table", "--color", "never"]).text();
+    let (head, sections) = table.split_once("\n\n").unwrap();
+    let (ports, others) = sections.split_once("\nEstablished").unwrap();
+    let harmful = |c: char| c.is_control() || c == '\u{202e}';
+    let escape = |c: char| if harmful(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    let rows = |base: u64, family: &str| -> String {
+        let row = |(port, name): (u64, &str)| {
+            let name: String = name.chars().map(escape).collect();
+            let name = if name == "*" && family == "v4" { "not known".to_owned() } else { name };
+            format!("{port}  {name}{}  {family}\n", " ".repeat(18 - get_string_width(&name)))
+        };
+        (base + 1..).zip(NAMES).map(row).collect()
+    };
+    let titles = "Port  Interface           Family\n";
+    let tcp = rows(7000, "v4") + &rows(7100, "v6");
+    let udp = rows(7200, "v4") + &rows(7300, "v6");
+    let expected = format!(
+        "Listening TCP ports: 43\n{titles}  22  all interfaces      v4 v6\n{tcp}\nListening UDP ports: 42\n{titles}{udp}"
+    );
+    assert_eq!(ports, expected);
+    assert_snapshot_of("golden/odd-names.txt", format!("{head}\n\nEstablished{others}"));
 }

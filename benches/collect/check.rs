@@ -1,4 +1,4 @@
-//! Whether the report is right: the cost of a wrong one is of no interest.
+//! Checks that the report is right, because the cost of a wrong one does not matter.
 
 use std::io::BufReader;
 use std::process::{Command, Stdio};
@@ -6,11 +6,8 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::Result;
+use crate::process::{PROGRAM, Result};
 use crate::scale::Scale;
-
-/// The program under measurement, as cargo built it for this benchmark.
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_device-defender");
 
 #[derive(Deserialize)]
 struct Report {
@@ -29,7 +26,7 @@ struct TcpConnections {
     established_connections: List,
 }
 
-/// How long a list is; what is in it does not matter, and takes no memory.
+/// A list, of which only the length is kept.
 #[derive(Deserialize)]
 struct List {
     #[serde(alias = "ports", alias = "connections")]
@@ -37,10 +34,7 @@ struct List {
     total: usize,
 }
 
-/// Runs `collect` once and compares what it names with what was opened.
-///
-/// # Errors
-/// What differs.
+/// Runs `collect` once and compares the lengths of its lists with the number of sockets.
 pub(crate) fn report(scale: &Scale) -> Result<()> {
     let mut child = Command::new(PROGRAM).arg("collect").stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let stdout = child.stdout.take().ok_or("no pipe")?;
@@ -61,6 +55,6 @@ fn compare(what: &str, list: &List, opened: u32) -> Result<()> {
     if usize::try_from(opened) == Ok(named) && named == list.total {
         return Ok(());
     }
-    Err(format!("the report is wrong: {opened} {what} were opened; it names {named}, and its total is {}", list.total)
+    Err(format!("the report is wrong: {opened} {what} are open, but it lists {named} with a total of {}", list.total)
         .into())
 }

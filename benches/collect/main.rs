@@ -1,4 +1,5 @@
-//! What a report of this machine costs: `device-defender collect` beside `cat` of the same five files and beside `ss`.
+//! Measures what a report of this machine costs: `device-defender collect` compared with `cat` of the same five files
+//! and with `ss`.
 //!
 //! # How to run it
 //!
@@ -8,11 +9,11 @@
 //! cargo bench --bench collect -- 100k --runs 31            # more runs, for a noisy machine
 //! ```
 //!
-//! It takes `unshare` (util-linux), `ip` and, for the comparison, `ss` (iproute2); root, or a system on which everyone
-//! may make user namespaces. Nothing of the machine is changed: the sockets are opened in a network namespace of their
-//! own, which is gone when the benchmark is, also after Ctrl-C.
+//! It needs `unshare` (util-linux), `ip` and, for the comparison, `ss` (iproute2). It also needs root, or a system where
+//! every user may create user namespaces. Nothing on the machine changes: the sockets are in a network namespace of
+//! their own, which disappears with the benchmark, also after Ctrl-C.
 //!
-//! # What is measured
+//! # What it measures
 //!
 //! | scale | established | listening | UDP | |
 //! |---|---|---|---|---|
@@ -21,52 +22,50 @@
 //! | `100k` | 99,800 | 100 | 100 | a fifth of them IPv6 |
 //! | `500k` | 499,800 | 100 | 100 | |
 //!
-//! First the report is checked: a scale at which `collect` does not name every socket that was opened is an error. Then
-//! the three commands run in turn, `cat`, `collect`, `ss`, `cat`, `collect`, `ss`, …, each with its output to
-//! `/dev/null`, in the locale of whoever runs the benchmark. With `LC_ALL=C`, `cat` has no locale to load, which at the
-//! scale `idle` is a noticeable part of its time.
+//! The report is checked first: if `collect` does not report every open socket, the benchmark fails. Then the three
+//! commands run in turn, `cat`, `collect`, `ss`, `cat`, `collect`, `ss`, …, with their output sent to `/dev/null` and in
+//! the locale of the user. With `LC_ALL=C`, `cat` loads no locale, which is a noticeable part of its time at the scale
+//! `idle`.
 //!
-//! # How to read it
+//! # How to read the results
 //!
-//! The table on standard output is Markdown, one line a command; what is being done is told on standard error.
+//! Standard output has a Markdown table with one row for each command; standard error shows the progress.
 //!
-//! - *hash*: the buckets of the kernel's table of connections. Reading `/proc/net/tcp` walks all of them, which is most
-//!   of the work when there are few sockets.
-//! - *cpu*: user and system time of the command, from its start to its end. The median, as all that follows.
-//! - *to cat*: cpu divided by that of the run of `cat` just before, which sheds much of a machine's noise; the median of
-//!   these ratios, then the range that the middle half of them is in. This is the figure to compare. When the range is
-//!   wide, the machine was busy.
-//! - *wall*: time on the clock. It is what a busy machine spoils first.
-//! - *peak*: the most memory that was resident at once, in millions of bytes, libraries included. ≤ is before what cannot
-//!   be told from the measuring process.
+//! - *hash*: the number of buckets of the kernel's connection table. Reading `/proc/net/tcp` walks all of them, which is
+//!   most of the work when there are few sockets.
+//! - *cpu*: user and system time of the command, from start to end. Like the following figures, the median of the runs.
+//! - *to cat*: cpu divided by the cpu of the preceding run of `cat`, which removes much of the machine's noise. The median
+//!   of these ratios, then the range of the middle half. Compare this figure. A wide range means the machine was busy.
+//! - *wall*: elapsed time. The figure that suffers most on a busy machine.
+//! - *peak*: the peak of resident memory in millions of bytes, libraries included. ≤ marks a peak that is too low to
+//!   distinguish from the measuring process.
 //!
-//! `cat` is the floor for a program that reads these files: nearly all of its time is the kernel's, which writes a line
-//! a socket. `ss` asks the kernel in another way, and prints other lines.
+//! `cat` is the lower limit for a program that reads these files: the kernel, which formats a line for each socket, takes
+//! nearly all of its time. `ss` uses another interface of the kernel and prints other lines.
 
 #![expect(
     clippy::exit,
     clippy::print_stderr,
     clippy::print_stdout,
-    reason = "a benchmark computes with small numbers, prints its figures, and its processes end with each other"
+    reason = "a benchmark prints its figures, and its processes end with each other"
 )]
 
 mod check;
 mod measure;
 mod namespace;
+mod process;
+mod run;
 mod scale;
 mod sockets;
 mod table;
 
-use std::error::Error;
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
-use std::{env, fs, result, thread};
+use std::{env, fs, thread};
 
 use namespace::Rights;
+use process::{Result, own_path};
 use scale::{SCALES, Scale};
-
-type Result<T> = result::Result<T, Box<dyn Error>>;
 
 const USAGE: &str = "usage: cargo bench --bench collect -- [idle] [10k] [100k] [500k] [--runs N]";
 
@@ -75,11 +74,11 @@ fn main() -> ExitCode {
     let role = args.first().and_then(|arg| arg.to_str()).unwrap_or_default();
     let rest = args.get(1..).unwrap_or_default();
     let done = match role {
-        measure::ROLE => measure::as_process(rest),
-        sockets::ROLE => sockets::as_process(rest),
-        scale::ROLE => scale::as_process(rest),
-        namespace::ROLE => namespace::as_process(rest),
-        // `cargo test` builds and starts benchmarks too, to see that they still do; `cargo bench` alone gives this flag.
+        process::MEASURE => measure::main(rest),
+        process::SOCKETS => sockets::main(rest),
+        process::SCALE => run::main(rest),
+        process::SMALL_HASH => namespace::main(rest),
+        // `cargo test` starts benchmarks too, to check that they run. Only `cargo bench` passes this flag.
         _ if !args.iter().any(|arg| arg == "--bench") => Ok(()),
         _ => bench(args).map_err(|error| format!("collect benchmark: {error}").into()),
     };
@@ -92,7 +91,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What the command line asks for.
+/// The command line.
 struct Plan {
     scales: Vec<&'static Scale>,
     runs: Option<usize>,
@@ -109,9 +108,9 @@ impl Plan {
                 "-h" | "--help" => return Ok(None),
                 "--runs" => {
                     let runs = args.next().and_then(|runs| runs.to_str()?.parse().ok()).filter(|&runs| runs > 0);
-                    plan.runs = Some(runs.ok_or_else(|| format!("--runs takes a number from 1 on; {USAGE}"))?);
+                    plan.runs = Some(runs.ok_or_else(|| format!("--runs takes a number of at least 1; {USAGE}"))?);
                 }
-                name => plan.scales.push(Scale::named(name).ok_or_else(|| format!("what is {name}? {USAGE}"))?),
+                name => plan.scales.push(Scale::named(name).ok_or_else(|| format!("unknown scale {name}; {USAGE}"))?),
             }
         }
         if plan.scales.is_empty() {
@@ -135,11 +134,11 @@ fn bench(args: Vec<OsString>) -> Result<()> {
     Ok(())
 }
 
-/// Runs one scale in a namespace of its own. It prints its lines of the table itself.
+/// Runs one scale in a namespace of its own. Its process prints the rows of the table.
 fn run_scale(scale: &Scale, runs: usize, rights: Rights) -> Result<()> {
     let runs = runs.to_string();
-    let role = if scale.small_hash { namespace::ROLE } else { scale::ROLE };
-    // Held open while the scale runs: the processes of the scale end when it closes, however this one ended.
+    let role = if scale.small_hash { process::SMALL_HASH } else { process::SCALE };
+    // The processes of the scale end when their standard input closes, so it stays open until they are done.
     let mut child = rights.unshare().arg(own_path()?).args([role, scale.name, &runs]).stdin(Stdio::piped()).spawn()?;
     let stdin = child.stdin.take();
     let status = child.wait()?;
@@ -147,12 +146,7 @@ fn run_scale(scale: &Scale, runs: usize, rights: Rights) -> Result<()> {
     if status.success() { Ok(()) } else { Err(format!("{}: {status}", scale.name).into()) }
 }
 
-/// This program, which every process of the benchmark is.
-fn own_path() -> Result<PathBuf> {
-    Ok(env::current_exe()?)
-}
-
-/// What a reader has to know of this machine.
+/// Describes this machine.
 fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let release = read("/proc/sys/kernel/osrelease");

@@ -1,8 +1,8 @@
-//! What one run of a command costs, measured by a process that does nothing else: this program again, with [`ROLE`].
+//! The cost of one run of a command. A process of its own measures each run.
 //!
-//! The kernel adds the usage of a process to its parent's account when it ends, so a parent with one child knows that
-//! child's. The peak of memory starts with what the parent had when it started the child, so the parent must be small,
-//! which the process that read a report is not. It is still larger than the smallest commands.
+//! The kernel adds the resource usage of an ended process to its parent, so a parent with a single child knows the usage
+//! of that child. The child's memory peak starts at the memory of the parent, so the parent must be small, and the process
+//! that reads a report is not. Even the small parent is larger than the smallest commands.
 
 use std::ffi::{OsStr, OsString};
 use std::process::{Command, Stdio};
@@ -11,23 +11,20 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
-use crate::{Result, own_path};
+use crate::process::{MEASURE, Result, own_path};
 
-/// The process that measures.
-pub(crate) const ROLE: &str = "@measure";
-
-/// What one run of a command took.
+/// The cost of one run of a command.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reading {
-    /// User and system time. Its sum is exact, in µs, on kernels that keep the time that a task ran.
+    /// User and system time. Exact to the microsecond on kernels that record the run time of a task.
     pub(crate) cpu: Duration,
     pub(crate) wall: Duration,
-    /// Resident memory at its peak.
+    /// Peak of resident memory.
     pub(crate) peak_kib: u32,
 }
 
-/// Runs the command in `args` once and prints three numbers: µs of cpu, µs on the clock, KiB at the peak.
-pub(crate) fn as_process(args: &[OsString]) -> Result<()> {
+/// The process [`MEASURE`]: runs the command in `args` and prints CPU time in µs, wall time in µs, and peak memory in KiB.
+pub(crate) fn main(args: &[OsString]) -> Result<()> {
     let (program, args) = args.split_first().ok_or("nothing to measure")?;
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::null());
@@ -43,18 +40,15 @@ pub(crate) fn as_process(args: &[OsString]) -> Result<()> {
     Ok(())
 }
 
-/// Measures one run of a command, whose standard output goes to `/dev/null`.
-///
-/// # Errors
-/// The command cannot be started, or does not succeed.
+/// Measures one run of a command, with its standard output sent to `/dev/null`. A command that fails is an error.
 pub(crate) fn run<S: AsRef<OsStr>>(command: &[S]) -> Result<Reading> {
-    let output = Command::new(own_path()?).arg(ROLE).args(command).stdin(Stdio::null()).output()?;
+    let output = Command::new(own_path()?).arg(MEASURE).args(command).stdin(Stdio::null()).output()?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).trim_end().into());
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let mut numbers = text.split_whitespace().map(str::parse::<u32>);
-    let mut next = || numbers.next().ok_or("a measuring process that tells too little");
+    let mut next = || numbers.next().ok_or("the output of the measuring process is incomplete");
     Ok(Reading {
         cpu: Duration::from_micros(next()??.into()),
         wall: Duration::from_micros(next()??.into()),
@@ -62,11 +56,11 @@ pub(crate) fn run<S: AsRef<OsStr>>(command: &[S]) -> Result<Reading> {
     })
 }
 
-/// The lowest peak that can be seen: what is measured of a command that does nothing, which is the measuring process.
-///
-/// # Errors
-/// As [`run`].
+/// The lowest peak that can be measured: the memory of the measuring process, seen with a command that does nothing.
 pub(crate) fn least_peak_kib() -> Result<u32> {
-    let peaks = (0..11).map(|_| Ok(run(&["true"])?.peak_kib));
-    peaks.collect::<Result<Vec<_>>>().map(|peaks| peaks.into_iter().max().unwrap_or_default())
+    let mut least = 0;
+    for _ in 0..11 {
+        least = least.max(run(&["true"])?.peak_kib);
+    }
+    Ok(least)
 }

@@ -1,7 +1,7 @@
-//! Opening the sockets of a scale, in as many processes as the limit of descriptors asks for.
+//! Opens the sockets of a scale, in as many processes as the limit of descriptors requires.
 //!
-//! Every connection is made of two sockets on the loopback interface, both established. All are closed by a reset
-//! (`SO_LINGER` 0), so that none is left behind in `TIME_WAIT`, and the end is quick.
+//! A connection consists of two established sockets on the loopback interface. A reset closes them (`SO_LINGER` 0), so
+//! that none stays in `TIME_WAIT` and the benchmark ends quickly.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, PipeWriter};
@@ -12,43 +12,37 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use crate::process::{Result, SOCKETS, own_path};
 use crate::scale::Scale;
-use crate::{Result, own_path};
 
-/// A process that opens a share of the sockets and holds them until its standard input ends.
-pub(crate) const ROLE: &str = "@sockets";
-
-/// The port that the first process accepts its connections on; the next one has the next port.
+/// The port where the first process accepts its connections. Each further process uses the next port.
 const HUB_PORT: u32 = 2_000;
-/// The first port of those that listen to the end, and of the UDP sockets.
+/// The first port of the listening sockets that are counted, and of the UDP sockets.
 const LISTENER_PORT: u32 = 7_000;
-/// The first port of clients. No socket may listen on any port from here on.
+/// The first port of clients. All listening ports must be below.
 const CLIENT_PORT: u32 = 10_000;
-/// Clients have this many addresses, from 127.0.0.2 on, as a server with many peers sees them.
+/// The number of client addresses, starting at 127.0.0.2. A server with many peers sees many addresses too.
 const CLIENT_ADDRESSES: u32 = 200;
-/// Clients have this many ports.
+/// The number of client ports.
 const CLIENT_PORTS: u32 = 50_000;
-/// Descriptors of a process that are no sockets of a scale.
+/// Descriptors that a process needs for other things.
 const OTHER_DESCRIPTORS: u32 = 32;
 
-/// The processes that hold the sockets of a scale. Dropped, they close them.
+/// The processes that hold the sockets of a scale. Dropping this closes the sockets.
 pub(crate) struct Sockets {
     processes: Vec<Child>,
-    /// The other end of the standard input of them all.
+    /// The write end of the standard input of all processes.
     hold: Option<PipeWriter>,
 }
 
 impl Sockets {
-    /// Opens all sockets of the scale in the network namespace that we are in.
-    ///
-    /// # Errors
-    /// What keeps a process from opening its share, which it has told itself.
+    /// Opens all sockets of the scale in our network namespace. A process that fails prints the reason itself.
     pub(crate) fn open(scale: &Scale, ipv6: bool) -> Result<Self> {
         let singles = scale.listeners + scale.udp + OTHER_DESCRIPTORS;
         let limit = raise_descriptor_limit(2 * scale.connections + singles)?;
         let each = limit.saturating_sub(singles) / 2;
         if each == 0 {
-            return Err(format!("a process may have {limit} files open, which is too few (ulimit -Hn)").into());
+            return Err(format!("the limit of {limit} open files is too low (ulimit -Hn)").into());
         }
         let processes = scale.connections.div_ceil(each);
         let (stdin, hold) = io::pipe()?;
@@ -56,7 +50,7 @@ impl Sockets {
         for index in 0..processes {
             let [index, processes, ipv6] = [index.to_string(), processes.to_string(), ipv6.to_string()];
             let mut command = Command::new(own_path()?);
-            command.args([ROLE, scale.name, &index, &processes, &ipv6]);
+            command.args([SOCKETS, scale.name, &index, &processes, &ipv6]);
             sockets.processes.push(command.stdin(stdin.try_clone()?).stdout(Stdio::piped()).spawn()?);
         }
         for child in &mut sockets.processes {
@@ -77,13 +71,13 @@ impl Drop for Sockets {
         drop(self.hold.take());
         for child in &mut self.processes {
             if let Err(error) = child.wait() {
-                eprintln!("a process with sockets: {error}");
+                eprintln!("cannot wait for a process with sockets: {error}");
             }
         }
     }
 }
 
-/// Raises the limit of descriptors for us and the processes we start, to `wanted` where we may, and returns what it is.
+/// Raises the limit of descriptors of this process and its children to `wanted` if permitted. Returns the new limit.
 fn raise_descriptor_limit(wanted: u32) -> Result<u32> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let more = hard.max(wanted.into());
@@ -94,11 +88,13 @@ fn raise_descriptor_limit(wanted: u32) -> Result<u32> {
     Ok(u32::try_from(hard).unwrap_or(u32::MAX).min(wanted))
 }
 
-/// Opens a share of the sockets, says so on standard output, and holds them until standard input ends.
-pub(crate) fn as_process(args: &[OsString]) -> Result<()> {
+/// The process [`SOCKETS`]: opens a share of the sockets, prints a line, and holds them until standard input ends.
+pub(crate) fn main(args: &[OsString]) -> Result<()> {
     let args: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
-    let [name, index, processes, ipv6] = args.as_slice() else { return Err("which sockets?".into()) };
-    let scale = Scale::named(name).ok_or("which scale?")?;
+    let [name, index, processes, ipv6] = args.as_slice() else {
+        return Err("expected scale, index, processes and ipv6".into());
+    };
+    let scale = Scale::named(name).ok_or("unknown scale")?;
     let sockets = open_share(scale, index.parse()?, processes.parse()?, ipv6.parse()?)?;
     println!("{} sockets are open", sockets.len());
     io::copy(&mut io::stdin().lock(), &mut io::sink())?;
@@ -115,7 +111,7 @@ fn open_share(scale: &Scale, index: u32, processes: u32, ipv6: bool) -> Result<V
         for number in 0..connections {
             match &hub6 {
                 Some(hub) if number % 100 < scale.ipv6_percent => {
-                    // Unique as long as a process makes no more IPv6 connections than clients have ports.
+                    // Unique as long as a process has at most CLIENT_PORTS IPv6 connections.
                     let client = address(Ipv6Addr::LOCALHOST, CLIENT_PORT + number % CLIENT_PORTS)?;
                     sockets.extend(connect(client, hub)?);
                 }
@@ -129,17 +125,17 @@ fn open_share(scale: &Scale, index: u32, processes: u32, ipv6: bool) -> Result<V
     }
     if index == 0 {
         for number in 0..scale.listeners {
-            sockets.push(listen(address(in_turn(number, ipv6), LISTENER_PORT + number)?)?);
+            sockets.push(listen(address(listener_address(number, ipv6), LISTENER_PORT + number)?)?);
         }
         for number in 0..scale.udp {
-            sockets.push(bind(Type::DGRAM, address(in_turn(number, ipv6), LISTENER_PORT + number)?)?);
+            sockets.push(bind(Type::DGRAM, address(listener_address(number, ipv6), LISTENER_PORT + number)?)?);
         }
     }
     Ok(sockets)
 }
 
-/// The address that this socket is bound to: the wildcard or loopback, of either family.
-fn in_turn(number: u32, ipv6: bool) -> IpAddr {
+/// Alternates between wildcard and loopback addresses of both families.
+fn listener_address(number: u32, ipv6: bool) -> IpAddr {
     match number % 4 {
         1 if ipv6 => Ipv6Addr::UNSPECIFIED.into(),
         2 => Ipv4Addr::LOCALHOST.into(),
@@ -152,7 +148,7 @@ fn address(ip: impl Into<IpAddr>, port: u32) -> Result<SocketAddr> {
     Ok(SocketAddr::new(ip.into(), u16::try_from(port)?))
 }
 
-/// A socket bound to this address.
+/// Opens a socket and binds it.
 fn bind(kind: Type, address: SocketAddr) -> Result<Socket> {
     let open = || {
         let socket = Socket::new(Domain::for_address(address), kind, None)?;
@@ -161,13 +157,13 @@ fn bind(kind: Type, address: SocketAddr) -> Result<Socket> {
         }
         if kind == Type::STREAM {
             socket.set_linger(Some(Duration::ZERO))?;
-            // Clients of several processes share ports, and only their peers differ.
+            // Clients of different processes use the same addresses and ports; only their peers differ.
             socket.set_reuse_address(true)?;
         }
         socket.bind(&SockAddr::from(address))?;
         Ok(socket)
     };
-    open().map_err(|error: io::Error| format!("a socket on {address}: {error}").into())
+    open().map_err(|error: io::Error| format!("cannot open a socket on {address}: {error}").into())
 }
 
 fn listen(address: SocketAddr) -> Result<Socket> {
@@ -176,7 +172,7 @@ fn listen(address: SocketAddr) -> Result<Socket> {
     Ok(socket)
 }
 
-/// Both ends of a connection from this address to a socket that listens.
+/// Connects from `client` to the listening socket. Returns both ends.
 fn connect(client: SocketAddr, hub: &Socket) -> Result<[Socket; 2]> {
     let near = bind(Type::STREAM, client)?;
     let accept = || {
@@ -185,6 +181,6 @@ fn connect(client: SocketAddr, hub: &Socket) -> Result<[Socket; 2]> {
         far.set_linger(Some(Duration::ZERO))?;
         Ok(far)
     };
-    let far = accept().map_err(|error: io::Error| format!("a connection from {client}: {error}"))?;
+    let far = accept().map_err(|error: io::Error| format!("cannot connect from {client}: {error}"))?;
     Ok([near, far])
 }

@@ -1,29 +1,29 @@
-//! From readings to lines of a Markdown table.
+//! Formats readings as rows of a Markdown table.
 
 use std::time::Duration;
 
 use crate::measure::Reading;
 use crate::scale::Scale;
 
-/// The two lines at the top.
+/// The two header lines.
 pub(crate) const HEAD: &str = "\
 | scale | sockets | hash | command | runs | cpu | to cat | middle half | wall | peak |
 |---|--:|--:|---|--:|--:|--:|--:|--:|--:|";
 
-/// What the commands of a scale are shown beside.
-pub(crate) struct Beside<'r> {
+/// What the rows of a scale have in common.
+pub(crate) struct RowContext<'r> {
     pub(crate) scale: &'r Scale,
-    /// Buckets of the connection hash.
+    /// The number of buckets of the connection hash.
     pub(crate) hash: Option<u32>,
     /// The runs of `cat`.
     pub(crate) cat: &'r [Reading],
-    /// The lowest peak that can be told from that of the measuring process.
+    /// The memory peak of the measuring process; a lower one cannot be measured.
     pub(crate) least_peak_kib: u32,
 }
 
-/// The line of a command.
-pub(crate) fn line(name: &str, readings: &[Reading], beside: &Beside<'_>) -> String {
-    let Beside { scale, hash, cat, least_peak_kib } = beside;
+/// The row of a command.
+pub(crate) fn row(name: &str, readings: &[Reading], context: &RowContext<'_>) -> String {
+    let RowContext { scale, hash, cat, least_peak_kib } = context;
     let milliseconds = |time: fn(&Reading) -> Duration| {
         let median = Spread::of(readings.iter().map(|reading| time(reading).as_secs_f64())).median * 1e3;
         format!("{median:.*} ms", if median < 100.0 { 2 } else { 0 })
@@ -44,7 +44,7 @@ pub(crate) fn line(name: &str, readings: &[Reading], beside: &Beside<'_>) -> Str
     )
 }
 
-/// Where the middle of some values is, and the middle half of them.
+/// Median and quartiles.
 struct Spread {
     lower: f64,
     median: f64,

@@ -1,24 +1,24 @@
-//! One watcher, for long: memory, descriptors, time and bytes.
+//! One process over many cycles: memory, descriptors, CPU time and bytes on the wire.
 
 use std::fs;
 use std::path::Path;
 
 use crate::broker::mosquitto::Broker;
 use crate::broker::service::Service;
-use crate::{SMALL, directory, watch};
+use crate::watcher::{SMALL, directory, watch};
 
-/// Before this cycle a process still grows: caches, buffers, pages that are touched for the first time.
+/// Until this cycle, memory grows even without a leak: caches, buffers, pages touched for the first time.
 const WARM: usize = 200;
 
-/// What a process uses.
+/// Resource usage of a process.
 #[derive(Debug)]
 struct Usage {
-    /// Resident memory, in kB, exact, and of that what no file stands behind.
+    /// Resident memory in kB, and the anonymous part of it. From `smaps_rollup`, which is exact.
     resident: u64,
     anonymous: u64,
     descriptors: usize,
     threads: usize,
-    /// Time its threads ran, in ticks of 10 ms: user, system.
+    /// CPU time in ticks of 10 ms: user, system.
     ticks: [u64; 2],
 }
 
@@ -42,26 +42,26 @@ impl Usage {
     }
 }
 
-/// Runs so many cycles and prints what they cost.
+/// Runs `count` cycles and prints their cost.
 pub(crate) fn run(count: usize) {
-    assert!(count > WARM, "more than {WARM} cycles are needed");
+    assert!(count > WARM, "--count must be more than {WARM}");
     let (broker, dir) = (Broker::start(), directory());
     let service = Service::accepting(broker.plain);
-    println!("| /proc | cycles | resident kB | of that anonymous | descriptors | threads | cpu ms, user | system |");
+    println!("| /proc | cycles | resident kB | anonymous kB | descriptors | threads | cpu ms, user | system |");
     println!("|---|---|---|---|---|---|---|---|");
     measure(&broker, &service, dir.path(), "saved", (WARM / 2, WARM * 2));
     measure(&broker, &service, dir.path(), "live", (WARM, count));
 
-    let mut verbose = watch(&broker, dir.path(), "told");
+    let mut verbose = watch(&broker, dir.path(), "verbose");
     let verbose = verbose.args(["--interval", "100ms", "--splay", "0s", "--count", "3", "-v"]).status().unwrap();
     assert!(verbose.success());
     let bytes = service.reports().last().unwrap().payload.len();
-    let log = fs::read_to_string(dir.path().join("told.log")).unwrap();
+    let log = fs::read_to_string(dir.path().join("verbose.log")).unwrap();
     let session = log.lines().rev().find_map(|line| line.split("DISCONNECT; ").nth(1)).unwrap();
-    println!("\non the wire, of which the report is {bytes} bytes: {session}\n");
+    println!("\non the wire, with a report of {bytes} bytes: {session}\n");
 }
 
-/// Runs one to its last cycle, and prints what it uses after two numbers of cycles.
+/// Runs one process for `count` cycles and prints its usage after `warm` cycles and at the end.
 fn measure(broker: &Broker, service: &Service, dir: &Path, which: &str, (warm, count): (usize, usize)) {
     let mut command = watch(broker, dir, which);
     if which == "saved" {
@@ -82,7 +82,7 @@ fn measure(broker: &Broker, service: &Service, dir: &Path, which: &str, (warm, c
     child.wait().unwrap();
     service.reports();
     let log = fs::read_to_string(dir.join(format!("{which}.log"))).unwrap();
-    assert_eq!(log.lines().count(), 1, "every report is accepted, which is said once\n{log}");
+    assert_eq!(log.lines().count(), 1, "only the first accepted report is logged\n{log}");
     for (n, Usage { resident, anonymous, descriptors, threads, ticks: [user, system] }) in &measured {
         println!("| {which} | {n} | {resident} | {anonymous} | {descriptors} | {threads} | {user}0 | {system}0 |");
     }

@@ -1,4 +1,4 @@
-//! Many watchers that are started together: how they spread over the interval, and whether all of it arrives.
+//! Many processes that start together: how their reports spread over the interval, and whether all of them arrive.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 
 use crate::broker::mosquitto::Broker;
 use crate::broker::service::Service;
-use crate::{SMALL, directory, watch};
+use crate::watcher::{SMALL, directory, watch};
 
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Into how many parts the interval is cut.
+/// The number of parts of the interval in the table.
 const PARTS: usize = 20;
 
-/// A report that arrived: when, of which thing, with which id.
+/// A report that arrived: time, thing, report ID.
 type Arrival = (Instant, String, u64);
 
-/// Runs such a fleet, and prints how its reports were spread.
+/// Runs the fleet and prints how its reports spread.
 pub(crate) fn run(watchers: usize, count: usize) {
     println!(
         "{watchers} watchers, an interval of {} s; reports in each twentieth of the interval:\n",
@@ -43,13 +43,13 @@ pub(crate) fn run(watchers: usize, count: usize) {
             let gaps = arrivals.values().flat_map(|of_thing| of_thing.windows(2).map(|pair| pair[1].0 - pair[0].0));
             let mut gaps: Vec<Duration> = gaps.collect();
             gaps.sort_unstable();
-            eprintln!("between two arrivals of a thing: {:?} to {:?}", gaps[0], gaps[gaps.len() - 1]);
+            eprintln!("time between two reports of a thing: {:?} to {:?}", gaps[0], gaps[gaps.len() - 1]);
         }
     }
     println!();
 }
 
-/// Runs a fleet to its end. Fails when a report is lost, or not accepted.
+/// Runs the fleet. Returns its start and the arrivals by thing. Panics if a report is lost or not accepted.
 fn arrivals(watchers: usize, count: usize, splay: Option<&str>) -> (Instant, BTreeMap<String, Vec<(Instant, u64)>>) {
     let (broker, dir) = (Broker::start(), directory());
     let all: Arc<Mutex<Vec<Arrival>>> = Arc::default();
@@ -89,7 +89,7 @@ fn arrivals(watchers: usize, count: usize, splay: Option<&str>) -> (Instant, BTr
             serde_json::from_slice(&fs::read(dir.path().join(format!("{thing}.json"))).unwrap()).unwrap();
         assert_eq!(state["last_report_id"].as_u64(), ids.last().copied(), "{thing}");
     }
-    eprintln!("{} reports, all accepted, ids in order", watchers * count);
+    eprintln!("{} reports, all accepted, IDs in order", watchers * count);
     (start, of_things)
 }
 

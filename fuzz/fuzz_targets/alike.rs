@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-/// Whether two documents say the same. `serde_json` reads a number with a fraction to within a few of its last bits; with
-/// the feature that reads it exactly, the library under test would have it too.
+/// Whether two documents are equal, apart from the last bits of numbers with a fraction: without the feature
+/// `float_roundtrip`, `serde_json` rounds them when it reads them.
 pub fn alike(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b)),

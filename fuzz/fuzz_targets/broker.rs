@@ -1,16 +1,16 @@
-//! Any bytes from a broker: packets come out, no matter in which pieces the bytes come, and answers are read.
+//! Arbitrary bytes from a broker. The decoded packets do not depend on how the bytes are split, and the parsed answers are
+//! short.
 #![no_main]
 
-use device_defender::delivery::packets::{Incoming, Packets};
-use device_defender::delivery::reply::{Answer, Reply};
-use device_defender::report::Encoding;
-use device_defender::thing::ThingName;
+use device_defender::internals::ThingName;
+use device_defender::internals::delivery::{Answer, Incoming, Packets, Rejection, Reply};
+use device_defender::internals::report::Encoding;
 use libfuzzer_sys::fuzz_target;
 use rumqttc::mqttbytes::v4::Packet;
 use tokio_util::bytes::BytesMut;
 use tokio_util::codec::Decoder;
 
-/// Everything that comes out, each as text, when the bytes come in pieces of this size.
+/// Decodes the bytes in pieces of this size. Returns every packet and the final error as text.
 fn packets(bytes: &[u8], piece: usize, thing: &ThingName) -> Vec<String> {
     let mut decoder = Packets::default();
     let mut stream = BytesMut::new();
@@ -22,7 +22,7 @@ fn packets(bytes: &[u8], piece: usize, thing: &ThingName) -> Vec<String> {
                 Ok(None) => break,
                 Ok(Some(incoming)) => {
                     if let Incoming::Packet(Packet::Publish(message)) = &incoming {
-                        read(&message.payload, thing);
+                        parse_answer(&message.payload, thing);
                     }
                     out.push(format!("{incoming:?}"));
                 }
@@ -39,14 +39,14 @@ fn packets(bytes: &[u8], piece: usize, thing: &ThingName) -> Vec<String> {
     out
 }
 
-/// Reads an answer of either kind in either encoding.
-fn read(payload: &[u8], thing: &ThingName) {
+/// Parses an answer of either kind in either encoding.
+fn parse_answer(payload: &[u8], thing: &ThingName) {
     for encoding in [Encoding::Json, Encoding::Cbor] {
         for accepted in [true, false] {
             let answer = Answer { accepted, encoding, retained: false, payload };
             match Reply::parse(&answer, thing, 7) {
                 Ok(Reply::Accepted) => assert!(accepted),
-                Ok(Reply::Rejected { code, message }) => {
+                Ok(Reply::Rejected(Rejection { code, message })) => {
                     assert!(!accepted && code.chars().count() <= 201 && message.chars().count() <= 201);
                 }
                 Err(reason) => assert!(reason.to_string().len() < 2000),
@@ -57,7 +57,7 @@ fn read(payload: &[u8], thing: &ThingName) {
 
 fuzz_target!(|bytes: &[u8]| {
     let thing: ThingName = "T".parse().unwrap();
-    read(bytes, &thing);
+    parse_answer(bytes, &thing);
     let at_once = packets(bytes, bytes.len().max(1), &thing);
     assert_eq!(packets(bytes, 1, &thing), at_once);
     assert_eq!(packets(bytes, 7, &thing), at_once);

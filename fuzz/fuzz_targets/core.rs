@@ -1,10 +1,9 @@
-//! Any bytes as the configuration of a Greengrass core, of version 1 or 2: settings come out, or what is wrong with it.
+//! Arbitrary bytes as the configuration of a Greengrass core, version 1 or 2. It yields either settings or errors.
 #![no_main]
 
 use std::fs;
 
-use device_defender::delivery::greengrass;
-use device_defender::delivery::settings::Inputs;
+use device_defender::internals::greengrass;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -13,13 +12,11 @@ fuzz_target!(|input: &[u8]| {
     let name = if kind % 2 == 0 { "effectiveConfig.yaml" } else { "config.json" };
     fs::create_dir(root.path().join("config")).unwrap();
     fs::write(root.path().join("config").join(name), text).unwrap();
-    let Ok(core) = greengrass::read(root.path()) else { return };
-    let mut faults = Vec::new();
-    let mut inputs = Inputs::default();
-    inputs.fill_from(core, &mut faults);
-    let settings = inputs.check(&mut faults).0;
-    assert_eq!(settings.is_some(), faults.is_empty());
-    if let Some(settings) = settings {
-        assert!(settings.client_id.len() <= 128);
+    if let Err(error) = greengrass::read(root.path()) {
+        return assert!(!error.to_string().is_empty());
     }
+    let (client_id, errors) = greengrass::resolve_core(root.path());
+    assert_eq!(client_id.is_some(), errors.is_empty());
+    assert!(errors.iter().all(|error| !error.is_empty()));
+    assert!(client_id.is_none_or(|id| (1..=128).contains(&id.len())));
 });

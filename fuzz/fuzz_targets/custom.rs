@@ -1,11 +1,11 @@
-//! Any bytes as custom metrics: what is accepted is within the limits of the service, and is accepted once more, as the
-//! same, when it is written as a report has it.
+//! Arbitrary bytes as custom metrics. Accepted metrics are within the limits of the service. Written as a report writes
+//! them, they are accepted again with the same values.
 #![no_main]
 
 mod alike;
 
 use alike::alike;
-use device_defender::report::custom::{CustomError, CustomMetrics, CustomNumber, CustomValue};
+use device_defender::internals::report::{CustomError, CustomMetrics, CustomNumber, CustomValue};
 use libfuzzer_sys::fuzz_target;
 
 fn check_number(number: CustomNumber) {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-/// Gives out at most so many bytes a read.
+/// A reader that returns at most this many bytes for each read.
 pub struct Pieces<'a>(pub &'a [u8], pub usize);
 
 impl Read for Pieces<'_> {
@@ -14,12 +14,12 @@ impl Read for Pieces<'_> {
     }
 }
 
-/// How many lines there are, the last one with or without a newline.
+/// The number of lines; the last one may lack its newline.
 pub fn count_lines(text: &[u8]) -> usize {
     text.split_inclusive(|&b| b == b'\n').count()
 }
 
-/// Sizes of reads to try: some that cut everywhere, one that depends on the input, one larger than any buffer.
+/// Sizes of reads to try: one that splits every line, one that depends on the input, one larger than any buffer.
 pub fn steps(text: &[u8]) -> impl Iterator<Item = usize> {
     let smallest = if text.len() < 4096 { 1 } else { 61 };
     [smallest, 7 + text.len() % 4099, usize::MAX].into_iter()

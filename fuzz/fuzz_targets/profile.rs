@@ -1,11 +1,10 @@
-//! Any bytes as a security profile and, after a zero byte, as reports: every behaviour gets the verdict its meaning allows,
-//! an alarm begins before it ends, and nothing harmful is left once it is escaped.
+//! Arbitrary bytes as a security profile and, after a zero byte, as reports. Every behavior gets a verdict that its meaning
+//! allows, and an alarm starts before it ends.
 #![no_main]
 
-use device_defender::detect::judge::{Covers, Verdict, judge};
-use device_defender::detect::profile::{Behavior, Meaning, Profile};
-use device_defender::detect::reports::Reports;
-use device_defender::detect::stream::{Change, Outcome, Stream};
+use device_defender::internals::detect::{
+    AlarmChange, AlarmTracker, Coverage, Meaning, Processed, Profile, Reports, Verdict, judge,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -17,13 +16,12 @@ fuzz_target!(|input: &[u8]| {
 
     let Ok(profile) = Profile::parse(profile) else { return };
     assert!(!profile.behaviors.is_empty());
-    let behaviors: Vec<&Behavior> = profile.behaviors.iter().collect();
-    let mut stream = Stream::new(&behaviors);
-    let mut in_alarm = vec![false; behaviors.len()];
+    let mut tracker = AlarmTracker::new(profile.behaviors.iter());
+    let mut in_alarm = vec![false; profile.behaviors.len()];
     for received in received.into_iter().flatten() {
-        for behavior in &behaviors {
-            let judgement = judge(behavior, &received.observation, &Covers::Assumed);
-            let verdict = &judgement.verdict;
+        for behavior in &profile.behaviors {
+            let judgment = judge(behavior, &received.observation, &Coverage::Assumed);
+            let verdict = &judgment.verdict;
             match &behavior.meaning {
                 Meaning::Invalid(faults) => assert!(*verdict == Verdict::Invalid && !faults.is_empty()),
                 Meaning::NotJudged(_) => assert!(matches!(verdict, Verdict::NotJudged(_))),
@@ -33,18 +31,19 @@ fuzz_target!(|input: &[u8]| {
                     assert!(!unknown || matches!(verdict, Verdict::NotJudged(_)));
                 }
             }
-            if let (Verdict::Violated(offending), Some(measured)) = (verdict, &judgement.measured) {
+            if let (Verdict::Violated(offending), Some(measured)) = (verdict, &judgment.measured) {
                 assert!(!offending.is_empty() && offending.len() <= measured.len());
             }
         }
-        if let Outcome::Judged { events, .. } = stream.take(&received.observation) {
-            for event in events {
-                assert_eq!(in_alarm[event.behavior], event.change == Change::Cleared);
-                in_alarm[event.behavior] = !in_alarm[event.behavior];
+        if let Processed::Judged { outcomes, .. } = tracker.process(&received.observation) {
+            assert_eq!(outcomes.len(), in_alarm.len());
+            for (outcome, in_alarm) in outcomes.iter().zip(&mut in_alarm) {
+                if let Some(event) = &outcome.event {
+                    assert_eq!(*in_alarm, event.change == AlarmChange::Cleared);
+                    *in_alarm = !*in_alarm;
+                }
+                assert_eq!(outcome.state.alarm.is_some(), *in_alarm);
             }
-        }
-        for (state, in_alarm) in stream.states().iter().zip(&in_alarm) {
-            assert_eq!(state.alarm.is_some(), *in_alarm);
         }
     }
 });

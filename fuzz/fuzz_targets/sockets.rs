@@ -1,18 +1,19 @@
-//! Any bytes as a socket table, in both families and byte orders: what is read is sorted and each once, every line is
-//! accounted for, and neither depends on how much a read gives or on the byte order.
+//! Arbitrary bytes as a socket table, for both address families and byte orders. The sockets are sorted and distinct, every
+//! line is counted, and the result does not depend on the size of reads. Both byte orders find the same rows.
 #![no_main]
 
 mod pieces;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use device_defender::collector::sockets::{Address, Endian, Socket, SocketTable, State, in_state, read};
-use device_defender::collector::table::{RowError, TableError};
+use device_defender::internals::collector::{
+    Endian, HexAddress, RowError, Socket, SocketState, SocketTable, TableError, in_state, read,
+};
 use libfuzzer_sys::fuzz_target;
 use pieces::{Pieces, count_lines, steps};
 
 /// Swaps the bytes of every 32-bit word.
-trait Swap: Address {
+trait Swap: HexAddress {
     fn swap(self) -> Self;
 }
 
@@ -30,7 +31,7 @@ impl Swap for Ipv6Addr {
     }
 }
 
-fn outcome<A: Address>(text: &[u8], step: usize, endian: Endian) -> Result<SocketTable<A>, String> {
+fn outcome<A: HexAddress>(text: &[u8], step: usize, endian: Endian) -> Result<SocketTable<A>, String> {
     read(Pieces(text, step), endian).map_err(|error| {
         assert!(matches!(error, TableError::Empty | TableError::Header { line: 1, .. }), "{error}");
         assert_eq!(text.is_empty(), matches!(error, TableError::Empty));
@@ -41,7 +42,7 @@ fn outcome<A: Address>(text: &[u8], step: usize, endian: Endian) -> Result<Socke
 fn check_family<A: Swap>(text: &[u8]) {
     let little = outcome::<A>(text, usize::MAX, Endian::Little);
     for step in steps(text) {
-        assert_eq!(outcome::<A>(text, step, Endian::Little), little, "with {step} bytes a read");
+        assert_eq!(outcome::<A>(text, step, Endian::Little), little, "with reads of {step} bytes");
     }
     let big = outcome::<A>(text, usize::MAX, Endian::Big);
     let table = match (little, big) {
@@ -63,7 +64,7 @@ fn check_family<A: Swap>(text: &[u8]) {
     let rows = count_lines(text) - 1;
     assert_eq!(sockets.len() + repeated + usize::try_from(malformed.count).unwrap(), rows);
     assert!(sockets.windows(2).all(|pair| pair[0] < pair[1]), "neither sorted nor distinct: {sockets:?}");
-    let by_state: usize = (0..=255).map(|state| in_state(&sockets, State(state)).len()).sum();
+    let by_state: usize = (0..=255).map(|state| in_state(&sockets, SocketState(state)).len()).sum();
     assert_eq!(by_state, sockets.len());
 
     assert_eq!(u64::try_from(malformed.first.len()).unwrap(), malformed.count.min(5));

@@ -1,133 +1,138 @@
 //! The command lines of `publish` and `watch`, which send reports.
 #![expect(clippy::doc_markdown, reason = "these comments are the help texts, shown as they are")]
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 
-use super::ReportArgs;
+use super::report::ReportArgs;
+use crate::delivery::Timeout;
+use crate::delivery::mqtt::values::{ClientId, Host, Port, parse_path};
+use crate::schedule::parse_interval;
+use crate::sourced::{Sourced, from_path, from_str, sourced, sourced_path};
+use crate::thing::ThingName;
+use crate::time::parse_duration;
 
-/// Arguments of `publish`.
 #[derive(Debug, Args)]
-pub struct PublishArgs {
-    /// Send one report and end; for a report every few minutes there is watch
-    #[arg(long, help_heading = "How it is sent")]
+pub(crate) struct PublishArgs {
+    /// Send one report, then exit; to send reports periodically, use watch
+    #[arg(long, help_heading = "Delivery")]
     pub once: bool,
-    /// Print the report and tell where it would go; connect to nothing, and leave the state as it is
-    #[arg(long, help_heading = "How it is sent")]
+    /// Print the report and its destination; connect to nothing, and leave the state unchanged
+    #[arg(long, help_heading = "Delivery")]
     pub dry_run: bool,
-    /// Where it goes, and how.
     #[command(flatten)]
     pub delivery: DeliveryArgs,
-    /// What is read, and how the report is written.
     #[command(flatten)]
     pub report: ReportArgs,
 }
 
-/// Arguments of `watch`.
 #[derive(Debug, Args)]
-pub struct WatchArgs {
+pub(crate) struct WatchArgs {
     /// The time between two reports, in seconds or as a duration such as 5m [default: 300]
     ///
-    /// The service takes a report every 5 minutes; less needs --allow-short-interval or --print.
-    #[arg(long, value_name = "S", env = "DEVICE_DEFENDER_INTERVAL", hide_env_values = true, help_heading = "When")]
-    pub interval: Option<String>,
+    /// The service takes one report every 5 minutes; a shorter interval requires --allow-short-interval or --print.
+    #[arg(long, value_name = "S", env = "DEVICE_DEFENDER_INTERVAL", hide_env_values = true, help_heading = "Schedule")]
+    #[arg(value_parser = sourced(parse_interval))]
+    pub interval: Option<Sourced<Duration>>,
     /// Wait this long before the first report [default: less than an interval, derived from the thing name]
     ///
-    /// So a fleet that boots together does not report together. With --print there is no such wait unless it is given.
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, help_heading = "When")]
-    pub splay: Option<Duration>,
+    /// The default keeps a fleet that boots together from reporting together. With --print the default is no wait.
+    #[arg(long, value_name = "DURATION", help_heading = "Schedule")]
+    #[arg(value_parser = sourced(|text| Ok(parse_duration(text.to_str().ok_or("not UTF-8")?)?)))]
+    pub splay: Option<Sourced<Duration>>,
     /// Allow an interval below 300 seconds
-    #[arg(long, help_heading = "When")]
+    #[arg(long, help_heading = "Schedule")]
     pub allow_short_interval: bool,
-    /// End after so many cycles, with the exit code of the last one; every try is a cycle
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "When")]
-    pub count: Option<u64>,
-    /// Take interval and /proc path from a connector definition; flags and the environment come first
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "When")]
+    /// Exit after N cycles, with the exit code of the last one; every attempt is a cycle
+    #[arg(long, value_name = "N", help_heading = "Schedule")]
+    pub count: Option<NonZeroU64>,
+    /// Read the interval and the /proc path from a connector definition; flags and the environment win
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Schedule")]
     pub params: Option<PathBuf>,
     /// Print each report as a line of JSON, and send nothing
     ///
-    /// Needs no setting of a connection. Traffic is counted since the line before, and left out of the first.
-    #[arg(long, help_heading = "How it is sent")]
+    /// Needs no connection settings. Traffic is counted since the line before, and left out of the first line.
+    #[arg(long, help_heading = "Delivery")]
     pub print: bool,
-    /// Where it goes, and how.
     #[command(flatten)]
     pub delivery: DeliveryArgs,
-    /// What is read, and how the report is written.
     #[command(flatten)]
     pub report: ReportArgs,
 }
 
-/// Where reports go, and how: what `publish` and `watch` have in common. Texts are checked all together, in
-/// `delivery::settings`.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Where it goes")]
-pub struct DeliveryArgs {
-    /// The host name of the broker: of AWS IoT, what describe-endpoint --endpoint-type iot:Data-ATS prints
+/// Where reports go, and how: what `publish` and `watch` have in common. All problems are reported at once, by
+/// `config::delivery`.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Destination")]
+pub(crate) struct DeliveryArgs {
+    /// The host name of the broker; for AWS IoT, what describe-endpoint --endpoint-type iot:Data-ATS prints
     #[arg(long, value_name = "HOST", env = "DEVICE_DEFENDER_ENDPOINT", hide_env_values = true)]
-    #[arg(value_hint = ValueHint::Hostname)]
-    pub endpoint: Option<String>,
+    #[arg(value_hint = ValueHint::Hostname, value_parser = sourced(from_str::<Host>))]
+    pub endpoint: Option<Sourced<Host>>,
     /// The port [default: 8883; with --insecure-plaintext 1883]
     ///
-    /// On 443 the protocol x-amzn-mqtt-ca is asked for (ALPN), as AWS IoT wants it there.
+    /// On port 443 the protocol x-amzn-mqtt-ca is requested (ALPN), as AWS IoT requires there.
     #[arg(long, value_name = "N", env = "DEVICE_DEFENDER_PORT", hide_env_values = true)]
-    pub port: Option<String>,
+    #[arg(value_parser = sourced(from_str::<Port>))]
+    pub port: Option<Sourced<Port>>,
     /// The thing the report is about [default: $AWS_IOT_THING_NAME]
     #[arg(long, value_name = "NAME", env = "DEVICE_DEFENDER_THING_NAME", hide_env_values = true)]
-    pub thing_name: Option<String>,
-    /// The MQTT client id [default: THING-device-defender]
+    #[arg(value_parser = sourced(from_str::<ThingName>))]
+    pub thing_name: Option<Sourced<ThingName>>,
+    /// The MQTT client ID [default: THING-device-defender]
     ///
-    /// Not the bare thing name: AWS IoT disconnects the older of two clients with one id, and the Greengrass core of this
-    /// device, or its own program, may have that. The policy must allow iot:Connect for it.
+    /// Not the bare thing name: AWS IoT disconnects the older of two clients with the same id, and the Greengrass core or
+    /// another program on this device may use it. The policy must allow iot:Connect for the id.
     #[arg(long, value_name = "ID", env = "DEVICE_DEFENDER_CLIENT_ID", hide_env_values = true)]
-    pub client_id: Option<String>,
+    #[arg(value_parser = sourced(from_str::<ClientId>))]
+    pub client_id: Option<Sourced<ClientId>>,
     /// The certificates to trust, PEM [default: those of the system]
     #[arg(long, value_name = "FILE", env = "DEVICE_DEFENDER_CA_FILE", hide_env_values = true)]
-    #[arg(value_hint = ValueHint::FilePath)]
-    pub ca_file: Option<PathBuf>,
-    /// The certificate of this device, PEM; with intermediates behind it, if there are any
+    #[arg(value_hint = ValueHint::FilePath, value_parser = sourced_path(parse_path))]
+    pub ca_file: Option<Sourced<PathBuf>>,
+    /// The certificate of this device, PEM, followed by intermediates if there are any
     #[arg(long, value_name = "FILE", env = "DEVICE_DEFENDER_CERT_FILE", hide_env_values = true)]
-    #[arg(value_hint = ValueHint::FilePath)]
-    pub cert_file: Option<PathBuf>,
+    #[arg(value_hint = ValueHint::FilePath, value_parser = sourced_path(parse_path))]
+    pub cert_file: Option<Sourced<PathBuf>>,
     /// The private key of this device, PEM, not encrypted
     #[arg(long, value_name = "FILE", env = "DEVICE_DEFENDER_KEY_FILE", hide_env_values = true)]
-    #[arg(value_hint = ValueHint::FilePath)]
-    pub key_file: Option<PathBuf>,
-    /// Take what is not given otherwise from the Greengrass core below this directory
+    #[arg(value_hint = ValueHint::FilePath, value_parser = sourced_path(parse_path))]
+    pub key_file: Option<Sourced<PathBuf>>,
+    /// Read missing settings from the Greengrass core in this directory
     ///
     /// Version 1 (config/config.json) or 2 (config/effectiveConfig.yaml). Without this flag, and when a setting is
-    /// missing, /greengrass/v2 and /greengrass are looked at.
+    /// missing, /greengrass/v2 and /greengrass are tried.
     #[arg(long, value_name = "DIR", env = "DEVICE_DEFENDER_GREENGRASS_ROOT", hide_env_values = true)]
     #[arg(value_hint = ValueHint::DirPath)]
     pub greengrass_root: Option<PathBuf>,
     /// Use MQTT without TLS; to a loopback address only
     #[arg(long)]
     pub insecure_plaintext: bool,
-    /// Send JSON or CBOR; the topic ends with the same word
-    #[arg(long, value_enum, default_value_t, help_heading = "How it is sent")]
+    /// Send JSON or CBOR; the topic ends with the name of the format
+    #[arg(long, value_enum, default_value_t, help_heading = "Delivery")]
     pub format: PayloadFormat,
-    /// The time for all of it: waiting for another run, connecting, the answer [default: 30s]
+    /// Overall timeout, including waiting for another run, connecting, and the answer [default: 30s]
     #[arg(long, value_name = "DURATION", env = "DEVICE_DEFENDER_TIMEOUT", hide_env_values = true)]
-    #[arg(help_heading = "How it is sent")]
-    pub timeout: Option<String>,
-    /// Be content when the broker has taken the report, and do not wait for Device Defender's answer
+    #[arg(value_parser = sourced(from_str::<Timeout>), help_heading = "Delivery")]
+    pub timeout: Option<Sourced<Timeout>>,
+    /// Succeed once the broker acknowledges the report (PUBACK)
     ///
-    /// For brokers that no Device Defender listens to. Nothing is subscribed to then.
-    #[arg(long, help_heading = "How it is sent")]
+    /// For brokers without Device Defender. Does not wait for its answer, and subscribes to nothing.
+    #[arg(long, help_heading = "Delivery")]
     pub no_wait: bool,
     /// The directory of the state file [default: see FILES in the man page]
     ///
-    /// It holds the last report id, and the counters that the next report's traffic is counted from.
+    /// The file holds the last report ID, and the counters that the next report's traffic is counted from.
     #[arg(long, value_name = "DIR", env = "DEVICE_DEFENDER_STATE_DIR", hide_env_values = true)]
-    #[arg(value_hint = ValueHint::DirPath, help_heading = "How it is sent")]
-    pub state_dir: Option<PathBuf>,
+    #[arg(value_hint = ValueHint::DirPath, value_parser = sourced_path(from_path), help_heading = "Delivery")]
+    pub state_dir: Option<Sourced<PathBuf>>,
 }
 
-/// How a report is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum PayloadFormat {
+pub(crate) enum PayloadFormat {
     /// To .../metrics/json
     #[default]
     Json,

@@ -3,118 +3,102 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::{gather, since};
+use super::{baseline, pipeline};
 use crate::cli::{CollectArgs, Format, Since};
-use crate::collector::counters::Interfaces;
-use crate::collector::{Collector, Sample};
-use crate::exit::{Exit, Failure};
-use crate::report::json::{self, Layout};
-use crate::report::table::{self, View};
-use crate::report::{Encoding, Report, cbor};
-use crate::state;
+use crate::collector::Collector;
+use crate::config;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::report::display::{self, View};
+use crate::report::encode::{Encoding, pretty_json};
+use crate::report::{Options, Report};
 use crate::terminal::Terminal;
+use crate::text::escape_json;
+use crate::warning::Warnings;
 
-/// Runs `collect`.
-///
-/// # Errors
-/// [`Failure`] with what keeps the report from being made or written.
-pub(super) fn run(args: &CollectArgs, terminal: &Terminal) -> Result<Exit, Failure> {
-    check_usage(args, terminal)?;
-    let state = match args.since {
-        Since::Report => since::load_state(args.thing_name.as_ref(), args.state_dir.as_deref(), terminal)?,
+pub(super) fn run(args: &CollectArgs, terminal: &Terminal, warnings: &mut Warnings) -> Result<Exit, Error> {
+    validate_args(args, terminal)?;
+    let mut errors = Vec::new();
+    let since = config::checked("since", args.since.clone(), &mut errors);
+    let thing_name = args.thing_name.clone().and_then(|given| config::checked("thing name", given, &mut errors));
+    let Some(since) = since.filter(|_| errors.is_empty()) else { return Err(Error::Settings(errors)) };
+    let options = pipeline::options(&args.report);
+    let state = match since {
+        Since::Report => baseline::load_state(thing_name, args.state_dir.as_ref(), terminal, warnings)?,
         Since::Boot | Since::Ago(_) => None,
     };
-    let collector = gather::open_collector(&args.report.source, terminal)?;
-    let custom = gather::custom_metrics(&args.report.source)?;
-
-    let before = match args.since {
-        Since::Boot => {
-            terminal.step("network_stats: all that the counters show, since each interface appeared");
-            Sample { counters: Some(Interfaces::new()), ..Sample::default() }
-        }
-        Since::Report => {
-            Sample { counters: since::known_baseline(&collector, state.as_ref(), terminal), ..Sample::default() }
-        }
-        Since::Ago(duration) => since::first_look(&collector, duration, terminal),
-    };
-    let mut sample = collector.sample();
-    sample.add_problems(before.problems);
-    gather::tell(&sample, &collector, terminal)?;
-    let exclude = &args.report.source.exclude_interface;
-    since::tell_excluded(&sample, exclude, terminal);
-    let network_stats = since::network_stats(before.counters.as_ref(), sample.counters.as_ref(), exclude);
+    let collector = pipeline::open(&args.report.source, terminal, warnings)?;
+    let custom = pipeline::custom_metrics(&args.report.source)?;
+    let baseline = baseline::counters(since, &collector, state.as_ref(), terminal, warnings);
+    let sample = pipeline::sample(&collector, terminal, warnings)?;
+    pipeline::trace_excluded(&sample, &options, terminal);
     let last_report_id = state.map_or(0, |state| state.last_report_id);
-    let report_id = state::next_report_id(last_report_id, gather::unix_time());
-    let report = Report::build(&sample, gather::style(&args.report), report_id, network_stats, custom);
-    print(report, args, &collector, terminal)?;
-    Ok(gather::exit_of(&sample, args.report.source.strict))
-}
-
-/// Refuses combinations of flags that make no sense together.
-fn check_usage(args: &CollectArgs, terminal: &Terminal) -> Result<(), Failure> {
-    match args.format {
-        Format::Cbor if terminal.stdout_is_terminal() => {
-            Err(usage("CBOR is not for terminals; redirect it, as in `--format cbor > report.cbor`"))
-        }
-        Format::Table if args.report.max_bytes.is_some() => Err(usage("--max-bytes is for JSON and CBOR, not tables")),
-        Format::Json | Format::Cbor if args.processes => Err(usage("--processes is for --format table")),
-        Format::Json | Format::Cbor | Format::Table => Ok(()),
-    }
-}
-
-/// A failure that says how the command is used.
-fn usage(text: &str) -> Failure {
-    Failure::new(Exit::Usage, text).hint("see device-defender collect --help")
-}
-
-/// Writes the report in the format that is asked for, cut to size if that is.
-fn print(
-    mut report: Report<'_>,
-    args: &CollectArgs,
-    collector: &Collector,
-    terminal: &Terminal,
-) -> Result<(), Failure> {
-    let names = gather::names(&args.report);
-    if let Some(max) = args.report.max_bytes {
+    let mut report = pipeline::build(&sample, baseline.as_ref(), last_report_id, custom, &options);
+    if let Some(max) = options.max_bytes {
         let (encoding, newline) = match args.format {
             Format::Cbor => (Encoding::Cbor, 0),
             Format::Json | Format::Table => (Encoding::Json, 1),
         };
-        gather::fit(&mut report, encoding, &args.report, (max, newline), terminal)
-            .map_err(|failure| failure.hint("see device-defender collect --help"))?;
+        pipeline::fit(&mut report, encoding, &options, (max, newline), warnings)?;
     }
-    let owners = if args.processes { Some(gather::find_owners(collector, usage, terminal)?) } else { None };
-    terminal.result(|out| match args.format {
+    let owners = if args.processes { Some(pipeline::find_owners(&collector, "collect", warnings)?) } else { None };
+    terminal.warn_all(warnings);
+    let covers = covers(since, &collector);
+    let view = View { width: terminal.width(), owners: owners.as_ref(), traffic_covers: &covers };
+    print(&report, args.format, &options, view, terminal)?;
+    Ok(warnings.exit(args.report.source.strict))
+}
+
+fn validate_args(args: &CollectArgs, terminal: &Terminal) -> Result<(), Error> {
+    let usage = |message: &str| Err(Error::usage("collect", message));
+    match args.format {
+        Format::Cbor if terminal.is_interactive => {
+            usage("CBOR is not printed to a terminal; redirect it, as in `--format cbor > report.cbor`")
+        }
+        Format::Table if args.report.max_bytes.is_some() => usage("--max-bytes is for JSON and CBOR, not tables"),
+        Format::Json | Format::Cbor if args.processes => usage("--processes requires --format table"),
+        Format::Json | Format::Cbor | Format::Table => Ok(()),
+    }
+}
+
+fn print(
+    report: &Report<'_>,
+    format: Format,
+    options: &Options,
+    view: View<'_>,
+    terminal: &Terminal,
+) -> Result<(), Error> {
+    let on_terminal = terminal.is_interactive;
+    terminal.write(|out| match format {
+        Format::Json if on_terminal && options.max_bytes.is_none() => {
+            writeln!(out, "{}", escape_json(&pretty_json(report, options.names)?))
+        }
+        Format::Json if on_terminal => {
+            let mut json = Vec::new();
+            Encoding::Json.write(report, options.names, &mut json)?;
+            writeln!(out, "{}", escape_json(&String::from_utf8_lossy(&json)))
+        }
         Format::Json => {
-            let on_terminal = Layout::Terminal { indent: args.report.max_bytes.is_none() };
-            let layout = if terminal.stdout_is_terminal() { on_terminal } else { Layout::Line };
-            json::write(&report, names, layout, &mut *out)?;
+            Encoding::Json.write(report, options.names, &mut *out)?;
             out.write_all(b"\n")
         }
-        Format::Cbor => cbor::write(&report, names, out),
-        Format::Table => {
-            let covers = covers(args, collector);
-            let view = View { width: terminal.width(), owners: owners.as_ref(), traffic_covers: &covers };
-            table::write(&report, view, out)
-        }
-    })
+        Format::Cbor => Encoding::Cbor.write(report, options.names, out),
+        Format::Table => display::write(report, view, out),
+    })?;
+    Ok(())
 }
 
-/// What the traffic covers, in words.
-fn covers(args: &CollectArgs, collector: &Collector) -> String {
-    match args.since {
+/// The period that the traffic covers, for the table; the uptime from a minute on in whole minutes.
+fn covers(since: Since, collector: &Collector) -> String {
+    match since {
         Since::Report => "since the last accepted report".to_owned(),
         Since::Ago(duration) => format!("within {}", humantime::format_duration(duration)),
-        Since::Boot => match uptime(collector) {
-            Some(uptime) => format!("since boot ({} ago)", humantime::format_duration(uptime)),
-            None => "since boot".to_owned(),
-        },
+        Since::Boot => collector.uptime().map_or_else(
+            || "since boot".to_owned(),
+            |seconds| {
+                let shown = if seconds < 60 { seconds } else { seconds - seconds % 60 };
+                format!("since boot ({} ago)", humantime::format_duration(Duration::from_secs(shown)))
+            },
+        ),
     }
-}
-
-/// How long the machine has been up: in whole minutes once it is one.
-fn uptime(collector: &Collector) -> Option<Duration> {
-    let seconds = collector.uptime()?;
-    let part_of_minute = if seconds < 60 { 0 } else { seconds.checked_rem(60)? };
-    Some(Duration::from_secs(seconds.checked_sub(part_of_minute)?))
 }

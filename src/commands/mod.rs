@@ -1,34 +1,38 @@
-//! What the program does: parse the command line, run the command, show a failure once.
+//! What the program does: parse the command line, run the command, report an error once.
 
+mod baseline;
 mod collect;
-mod deliver;
 mod detect;
-mod gather;
 mod generate;
+mod pipeline;
 mod publish;
-mod resolve;
-mod since;
+mod publisher;
 mod validate_params;
 mod watch;
 
-use std::env;
+use std::error::Error as _;
 use std::ffi::OsString;
+use std::num::{IntErrorKind, ParseIntError};
 use std::process;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use clap::{CommandFactory, FromArgMatches};
 
-use crate::cli::{Cli, Command};
-use crate::exit::{Exit, Failure};
-use crate::terminal::{Color, Terminal, Verbosity};
+use crate::cli::{Cli, Command, Lazy};
+use crate::config::SettingError;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::sourced::Origin;
+use crate::terminal::{Color, StdoutError, Terminal, Verbosity};
+use crate::text::{did_you_mean, nearest};
+use crate::warning::Warnings;
 
 /// Runs the program with these arguments, the first of which is its name.
-#[must_use]
 pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     let args: Vec<OsString> = args.into_iter().collect();
-    let (cli, matches) = match parse(&args) {
-        Ok(parsed) => parsed,
-        Err(error) => return show_usage(&error, &args),
+    let cli = match parse(&args) {
+        Ok(cli) => cli,
+        Err(error) => return show_usage(&error),
     };
     let verbosity = match (cli.global.quiet, cli.global.verbose) {
         (true, _) => Verbosity::Quiet,
@@ -36,76 +40,89 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         (false, false) => Verbosity::Normal,
     };
     let terminal = Terminal::new(cli.global.color, verbosity);
-    let of_command = matches.subcommand().map_or(&matches, |(_, matches)| matches);
+    let mut warnings = Warnings::default();
     let outcome = match &cli.command {
-        Command::Collect(args) => collect::run(args, &terminal),
-        Command::Publish(args) => publish::run(args, of_command, &terminal),
-        Command::Watch(args) => watch::run(args, of_command, &terminal),
-        Command::ValidateParams(args) => validate_params::run(args, &terminal),
-        Command::Detect(args) => detect::run(args, of_command, &terminal),
-        Command::Generate(args) => generate::run(args),
+        Command::Collect(Lazy(args)) => collect::run(args, &terminal, &mut warnings),
+        Command::Publish(Lazy(args)) => publish::run(args, &terminal, &mut warnings),
+        Command::Watch(Lazy(args)) => watch::run(args, &terminal),
+        Command::ValidateParams(Lazy(args)) => validate_params::run(args, &terminal),
+        Command::Detect(Lazy(args)) => detect::run(args, &terminal, &mut warnings),
+        Command::Generate(Lazy(args)) => generate::run(args),
     };
-    outcome.unwrap_or_else(|failure| {
-        terminal.failure(&failure);
-        failure.exit
-    })
+    terminal.warn_all(&mut warnings);
+    outcome.unwrap_or_else(|error| report(&error, &terminal))
 }
 
-/// Makes a panic, which is a bug of ours, end the process with its own exit code and a plain message.
+fn report(error: &Error, terminal: &Terminal) -> Exit {
+    for message in error.messages() {
+        terminal.error(message);
+    }
+    if let Some(hint) = error.hint() {
+        terminal.error(format_args!("hint: {hint}"));
+    }
+    error.exit()
+}
+
+/// Makes a panic, which is a bug, end the process with its own exit code and a plain message.
 pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let failure =
-            Failure::new(Exit::Bug, format!("bug: {panic}")).hint("please report this, with the command line");
-        Terminal::new(Color::Never, Verbosity::Normal).failure(&failure);
+        let exit = report(&Error::Bug(panic.to_string()), &Terminal::new(Color::Never, Verbosity::Normal));
         #[expect(clippy::exit, reason = "a panic cannot return to main")]
-        process::exit(i32::from(Exit::Bug.code()));
+        process::exit(i32::from(exit.code()));
     }));
 }
 
-/// The command line: as our types have it, and as clap does, which knows where each value came from.
-fn parse(args: &[OsString]) -> Result<(Cli, ArgMatches), clap::Error> {
+fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
     let mut command = Cli::command();
     let is_never = |pair: &[OsString]| matches!(pair, [flag, when] if flag == "--color" && when == "never");
     if args.windows(2).any(is_never) || args.iter().any(|arg| arg == "--color=never") {
         command = command.color(clap::ColorChoice::Never); // help and usage errors are shown before the flag is parsed
     }
     let matches = command.try_get_matches_from_mut(args)?;
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-    Ok((cli, matches))
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
-/// Shows what clap has to say: help, version, or an error.
-fn show_usage(error: &clap::Error, args: &[OsString]) -> Exit {
+/// Shows clap's output: help, version, or a usage error.
+fn show_usage(error: &clap::Error) -> Exit {
     let terminal = Terminal::new(Color::Never, Verbosity::Normal);
-    let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    match (error.print(), variable_refused(error, args)) {
-        (Err(e), _) if asked_for && e.kind() != std::io::ErrorKind::BrokenPipe => {
-            let failure = Failure::new(Exit::Output, format!("standard output: {e}"));
-            terminal.failure(&failure);
-            failure.exit
+    if let Some(error) = invalid_value(error) {
+        return report(&Error::Settings(vec![error]), &terminal);
+    }
+    let is_requested = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    match error.print() {
+        Err(source) if is_requested && source.kind() != std::io::ErrorKind::BrokenPipe => {
+            report(&StdoutError(source).into(), &terminal)
         }
-        _ if asked_for => Exit::Done,
-        (_, Some(variable)) => {
-            terminal.warning(format_args!("this value is that of the environment variable {variable}"));
-            Exit::Settings
-        }
+        _ if is_requested => Exit::Success,
         _ => Exit::Usage,
     }
 }
 
-/// The environment variable whose value clap refuses, if the value was not on the command line.
-fn variable_refused(error: &clap::Error, args: &[OsString]) -> Option<String> {
-    if error.kind() == ErrorKind::InvalidUtf8 && args.iter().all(|arg| arg.to_str().is_some()) {
-        let mut ours = env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-        return ours.find(|(name, value)| name.starts_with(VARIABLE) && value.to_str().is_none()).map(|(name, _)| name);
-    }
-    let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg) else { return None };
-    let flag = arg.split([' ', '=']).next()?;
-    let given = |arg: &OsString| arg.to_str().is_some_and(|arg| arg.split('=').next() == Some(flag));
-    let refused = matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue);
-    let name = flag.strip_prefix("--").filter(|_| refused && !args.iter().any(given))?;
-    Some(format!("{VARIABLE}{}", name.replace('-', "_").to_ascii_uppercase()))
+/// The error of a value that clap refused, in the words of the values that this program checks itself.
+fn invalid_value(error: &clap::Error) -> Option<SettingError> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let flag = text(ContextKind::InvalidArg)?.split([' ', '=']).next()?;
+    let value = text(ContextKind::InvalidValue).filter(|value| !value.is_empty())?;
+    let reason = match (error.kind(), error.get(ContextKind::ValidValue)) {
+        (ErrorKind::ValueValidation, _) => {
+            let source = error.source()?;
+            match source.downcast_ref().map(ParseIntError::kind) {
+                None => source.to_string(),
+                Some(IntErrorKind::Zero) => "expected a number above 0".to_owned(),
+                Some(IntErrorKind::PosOverflow) => "too large".to_owned(),
+                Some(_) => "expected a whole number".to_owned(),
+            }
+        }
+        (ErrorKind::InvalidValue, Some(ContextValue::Strings(valid))) => {
+            let meant = nearest(value, valid.iter().map(String::as_str));
+            let one_of = if valid.len() > 1 { "one of " } else { "" };
+            format!("must be {one_of}{}{}", valid.join(", "), did_you_mean(meant))
+        }
+        _ => return None,
+    };
+    let name = flag.trim_matches(['-', '<', '>']).replace('-', " ").to_lowercase();
+    Some(SettingError::value(&name, &Origin::Flag(flag.to_owned()), value, &reason))
 }
-
-/// What the names of our environment variables begin with; the rest is the name of the flag.
-const VARIABLE: &str = "DEVICE_DEFENDER_";

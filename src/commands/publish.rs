@@ -1,94 +1,88 @@
 //! `publish --once`: one report, delivered and confirmed.
 
-use std::env;
 use std::io::Write;
 use std::time::SystemTime;
 
-use clap::ArgMatches;
-
-use super::deliver::{self, Delivered, Job, Prepared};
-use super::{gather, resolve};
+use super::pipeline;
+use super::publisher::{Prepared, Publisher};
 use crate::cli::{PayloadFormat, PublishArgs};
-use crate::delivery::settings::Settings;
-use crate::delivery::tls;
-use crate::escape::escape_json;
-use crate::exit::{Exit, Failure};
-use crate::report::Encoding;
-use crate::state::{self, State};
+use crate::config::{self, SettingError};
+use crate::delivery::transport::{Keepalive, topic};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::report::custom::CustomMetrics;
+use crate::report::encode::Encoding;
+use crate::state::State;
 use crate::terminal::Terminal;
+use crate::text::escape_json;
+use crate::warning::{WarningKind, Warnings};
 
-/// Runs `publish`.
-///
-/// # Errors
-/// [`Failure`] with what keeps the report from being made, sent, or accepted.
-pub(super) fn run(args: &PublishArgs, matches: &ArgMatches, terminal: &Terminal) -> Result<Exit, Failure> {
+pub(super) fn run(args: &PublishArgs, terminal: &Terminal, warnings: &mut Warnings) -> Result<Exit, Error> {
     if !args.once && !args.dry_run {
-        let failure = Failure::new(Exit::Usage, "publish sends one report and ends: say so with --once");
-        return Err(failure.hint("for a report every 5 minutes there is device-defender watch"));
+        return Err(Error::Usage {
+            message: "publish sends one report and exits: confirm with --once".to_owned(),
+            hint: "to send a report every 5 minutes, use device-defender watch".to_owned(),
+        });
     }
-    if args.dry_run && args.delivery.format == PayloadFormat::Cbor && terminal.stdout_is_terminal() {
-        let failure = Failure::new(Exit::Usage, "CBOR is not for terminals");
-        return Err(failure.hint("redirect it, as in --dry-run --format cbor > report.cbor"));
+    if args.dry_run && args.delivery.format == PayloadFormat::Cbor && terminal.is_interactive {
+        return Err(Error::Usage {
+            message: "CBOR is not printed to a terminal".to_owned(),
+            hint: "redirect it, as in --dry-run --format cbor > report.cbor".to_owned(),
+        });
     }
-    let mut faults = Vec::new();
-    let inputs = resolve::inputs(&args.delivery, matches, terminal, &mut faults);
-    let (settings, files) = inputs.check(&mut faults);
-    let port = settings.as_ref().map_or(0, |settings| settings.endpoint.port);
-    let credentials =
-        files.and_then(|files| tls::load(&files, port, SystemTime::now()).map_err(|found| faults.extend(found)).ok());
-    let Some(settings) = settings.filter(|_| faults.is_empty()) else { return Err(resolve::failure(faults)) };
-    let (warnings, summary) = credentials
-        .as_ref()
-        .map_or_else(Default::default, |credentials| (credentials.warnings.as_slice(), credentials.summary.as_slice()));
-    for warning in warnings {
-        terminal.warning(warning);
+    let mut errors = Vec::new();
+    let config = config::delivery::resolve(&args.delivery, &mut errors);
+    for note in &config.notes {
+        terminal.debug(note);
     }
-    let places = resolve::places(&args.delivery, &args.report.source, matches);
-    for line in settings.summary.iter().chain(&places).chain(summary) {
-        if args.dry_run { terminal.notice(line) } else { terminal.step(line) }
-    }
+    let loaded = config.load(SystemTime::now()).unwrap_or_else(|found| {
+        errors.extend(found.into_iter().map(SettingError::from));
+        None
+    });
+    let (Some(settings), Some(loaded)) = (config.settings, loaded) else { return Err(Error::Settings(errors)) };
 
-    let runtime = deliver::runtime()?;
-    let job = Job {
-        report: &args.report,
+    warnings.extend(loaded.warnings.iter().cloned());
+    terminal.warn_all(warnings);
+    let paths = config::describe_paths(args.delivery.state_dir.as_ref(), &args.report.source.proc);
+    for line in config.summary.iter().chain(&paths).chain(&loaded.summary) {
+        if args.dry_run { terminal.notice(line) } else { terminal.debug(line) }
+    }
+    let options = pipeline::options(&args.report);
+    let publisher = Publisher {
+        source: &args.report.source,
+        options: &options,
         delivery: &args.delivery,
         settings: &settings,
-        runtime,
         terminal,
-        pulse: &|| (),
-        pulse_every: settings.timeout,
-        needs_state: true,
-        spacing: None,
+        keepalive: Keepalive { every: settings.timeout, call: &|| () },
+        warn: &|warnings| terminal.warn_all(warnings),
+        interval: None,
     };
+    let custom = pipeline::custom_metrics(&args.report.source)?; // a pipe may make this process wait, but no other run yet
     if args.dry_run {
-        return show(&job);
+        return show(&publisher, custom, warnings);
     }
-    let tls = credentials.as_ref().map(|credentials| &credentials.config);
-    let custom = gather::custom_metrics(&args.report.source)?; // a pipe may keep us waiting, but nobody else yet
-    match job.deliver(tls, custom, &mut State::new(&settings.thing_name))? {
-        Delivered::Ended { ended, strict } => ended.failure().map_or(Ok(strict), Err),
-        Delivered::TooSoon => Ok(Exit::TryLater),
-    }
+    let mut state = State::new(&settings.thing_name);
+    publisher.deliver(loaded.transport.as_ref(), custom, &mut state, warnings).map(|delivered| delivered.strict)
 }
 
-/// `--dry-run`: the report on standard output, and where it would go on standard error.
-fn show(job: &Job<'_>) -> Result<Exit, Failure> {
-    let Settings { endpoint, thing_name, .. } = job.settings;
-    let dir = state::directory(job.delivery.state_dir.as_deref(), |name| env::var_os(name));
-    let state = match dir.map(|dir| State::load(&dir, thing_name)) {
-        Some(Ok(Some(state))) => state,
-        Some(Err(error)) => {
-            job.terminal.warning(format_args!("{error}; beginning anew"));
-            State::new(thing_name)
-        }
-        Some(Ok(None)) | None => State::new(thing_name),
-    };
-    let Prepared { message, strict, .. } = job.prepare(&state, gather::custom_metrics(&job.report.source)?)?;
-    let bytes = message.payload.len();
-    let topic = job.settings.topic(message.encoding);
-    job.terminal.notice(format_args!("not sent: {bytes} bytes to {endpoint}, topic {topic}"));
-    job.terminal.result(|out| match (message.encoding, std::str::from_utf8(&message.payload)) {
-        (Encoding::Json, Ok(text)) if job.terminal.stdout_is_terminal() => writeln!(out, "{}", escape_json(text)),
+/// `--dry-run`: the report to standard output, its destination to standard error.
+fn show(publisher: &Publisher<'_>, custom: Option<CustomMetrics>, warnings: &mut Warnings) -> Result<Exit, Error> {
+    let Publisher { settings, terminal, .. } = publisher;
+    let thing_name = &settings.thing_name;
+    let dir = config::state_dir(publisher.delivery.state_dir.as_ref());
+    let loaded = dir.map_or(Ok(None), |dir| State::load(&dir, thing_name)).unwrap_or_else(|error| {
+        warnings.add(WarningKind::State, "load", format!("{error}; starting over"));
+        None
+    });
+    let state = loaded.unwrap_or_else(|| State::new(thing_name));
+    let Prepared { message, strict, .. } = publisher.prepare(&state, custom, warnings)?;
+    terminal.warn_all(warnings);
+    let topic = topic(thing_name, message.encoding);
+    let (bytes, destination) = (message.payload.len(), settings.transport.destination());
+    terminal.notice(format_args!("not sent: {bytes} bytes to {destination}, topic {topic}"));
+    terminal.write(|out| match (message.encoding, std::str::from_utf8(&message.payload)) {
+        (Encoding::Json, Ok(text)) if terminal.is_interactive => writeln!(out, "{}", escape_json(text)),
         (Encoding::Json, _) => {
             out.write_all(&message.payload)?;
             out.write_all(b"\n")

@@ -1,92 +1,73 @@
 //! Delivery: a report's bytes to AWS IoT Device Defender, or to any MQTT broker, and the answer back.
 //!
 //! ```text
-//! flags, environment, Greengrass root ──> settings ──> tls ──> connection ──> session ──> Ended
-//!                                                                                ^
-//!                                                                    reply (accepted, rejected)
+//! Settings ──> Transport::connect ──> Session::send ──> Receipt | Error
+//!                                          ^
+//!                            reply (accepted, rejected)
 //! ```
 //!
-//! One connection a report, one straight line through it. Topics, answers and what a refusal looks like follow the AWS
-//! IoT developer guide: "Reserved topics", "MQTT", "Device communication protocols", and "Sending metrics from devices".
+//! A delivery has two steps, because the report's id must be on disk before its first byte is on the wire. Each report gets
+//! a connection of its own. Topics, answers and refusals follow the AWS IoT developer guide: "Reserved topics", "MQTT",
+//! "Device communication protocols", and "Sending metrics from devices".
 
-mod connection;
-pub mod files;
-pub mod greengrass;
-pub mod network;
-pub mod packets;
-pub mod reply;
-pub mod session;
-pub mod settings;
-pub mod stream;
-pub mod tls;
+pub(crate) mod error;
+pub(crate) mod mqtt;
+pub(crate) mod phase;
+pub(crate) mod reply;
+pub(crate) mod transport;
 
-use std::time::Instant;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
 
-use crate::exit::{Exit, Failure};
-pub use connection::Way;
+use crate::thing::ThingName;
+use crate::time::parse_duration;
+pub(crate) use error::Error;
+use transport::{CredentialError, Loaded};
 
-/// What came of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Device Defender accepted it.
-    Accepted,
-    /// The broker took it (PUBACK), and no answer was wanted.
-    Acknowledged,
-    /// Device Defender rejected it.
-    Rejected,
-    /// It came too soon after the one before.
-    Throttled,
-    /// It was sent, and no answer came.
-    Unanswered,
-    /// The certificate or the client is not let in, or must not do what is needed.
-    NotAuthorized,
-    /// It was not sent: no connection, or it broke before.
-    Lost,
+/// Where reports go, and how.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) thing_name: ThingName,
+    /// The longest that a delivery may take, waiting for the lock and the answer included.
+    pub(crate) timeout: Duration,
+    pub(crate) transport: TransportSettings,
 }
 
-impl Outcome {
-    /// The exit code it means.
-    #[must_use]
-    pub fn exit(self) -> Exit {
-        match self {
-            Self::Accepted | Self::Acknowledged => Exit::Done,
-            Self::Rejected => Exit::Rejected,
-            Self::Throttled | Self::Unanswered => Exit::TryLater,
-            Self::NotAuthorized => Exit::NotAuthorized,
-            Self::Lost => Exit::Unavailable,
+/// The longest timeout: well below the keep-alive of 20 minutes that a session asks for.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// The longest that a delivery may take, 1 ms to 10 min.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Timeout(pub(crate) Duration);
+
+impl FromStr for Timeout {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match parse_duration(text)? {
+            timeout if timeout < Duration::from_millis(1) => Err("a timeout is longer than 0".to_owned()),
+            timeout if timeout > LONGEST_TIMEOUT => Err("a timeout is at most 10m (m is minutes, M months)".to_owned()),
+            timeout => Ok(Self(timeout)),
         }
     }
 }
 
-/// How a delivery ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// What came of the report.
-    pub outcome: Outcome,
-    /// When the PUBLISH was written, at least in part: the service may have it then. `None` when it was not.
-    pub published: Option<Instant>,
-    /// What happened: phase, host and reason. Quotes foreign text.
-    pub text: String,
-    /// What to do about it.
-    pub hint: Option<String>,
+/// Which transport is used, with what it needs.
+#[derive(Debug)]
+pub(crate) enum TransportSettings {
+    Mqtt(mqtt::settings::Settings),
 }
 
-impl Ended {
-    /// An end before the PUBLISH was written.
-    fn before_publish(outcome: Outcome, text: impl Into<String>) -> Self {
-        Self { outcome, published: None, text: text.into(), hint: None }
+impl TransportSettings {
+    /// Reads and checks the credentials as they are now.
+    pub(crate) fn load(&self, now: SystemTime) -> Result<Loaded, Vec<CredentialError>> {
+        let Self::Mqtt(settings) = self;
+        mqtt::load(settings, now)
     }
 
-    /// The same with a hint.
-    fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
-    }
-
-    /// As a failure to show; `None` when there is nothing wrong.
-    #[must_use]
-    pub fn failure(&self) -> Option<Failure> {
-        let exit = self.outcome.exit();
-        let failure = Failure { exit, messages: vec![self.text.clone()], hint: self.hint.clone() };
-        (exit != Exit::Done).then_some(failure)
+    /// The other end, for people.
+    pub(crate) fn destination(&self) -> String {
+        let Self::Mqtt(settings) = self;
+        settings.endpoint.to_string()
     }
 }

@@ -1,4 +1,4 @@
-//! Device Defender's answers: what came on `.../accepted` and `.../rejected`.
+//! Device Defender's answers: what it publishes to `.../accepted` and `.../rejected`.
 //!
 //! ```json
 //! {"thingName": "T", "reportId": 1542697506, "status": "ACCEPTED", "timestamp": 1542697506269}
@@ -10,114 +10,118 @@
 //! which of the two it is. `reportId` may be missing. `ErrorCode` is an open string; `InvalidPayload` and `Throttled` are
 //! known. Answers come in the encoding of the report.
 
+use std::fmt;
+
 use ciborium::Value as Cbor;
 use serde_json::Value as Json;
 
-use crate::escape::shortened;
-use crate::report::Encoding;
+use crate::report::encode::Encoding;
+use crate::text::{MAX_SHOWN, truncate};
 use crate::thing::ThingName;
 
 /// An answer to our report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// It was accepted: understood, which does not mean that it conforms to a profile.
+    /// Accepted: well-formed, which does not mean that it conforms to a security profile.
     Accepted,
-    /// It was rejected.
-    Rejected {
-        /// The error code, whatever it is; empty when there is none.
-        code: String,
-        /// What the service says about it; empty when there is nothing.
-        message: String,
-    },
+    Rejected(Rejection),
 }
 
-/// Why an answer is not one to our report.
+/// Why a report was rejected, as the service puts it. Empty: it did not say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    pub code: String,
+    pub message: String,
+}
+
+impl Rejection {
+    /// Whether the report came too soon after the one before.
+    pub fn is_throttled(&self) -> bool {
+        self.code.to_ascii_lowercase().contains("throttl")
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.code.as_str(), self.message.as_str()) {
+            ("", "") => f.write_str("no reason given"),
+            (code, "") => f.write_str(code),
+            ("", message) => f.write_str(message),
+            (code, message) => write!(f, "{code}: {message}"),
+        }
+    }
+}
+
+/// Why a message does not answer our report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotOurs {
-    /// It is about another report.
+pub enum ReplyError {
     #[error("it is about report {0}")]
     OtherReport(String),
-    /// It is about another thing.
     #[error("it is about thing {0}")]
     OtherThing(String),
-    /// It names no report, and was kept by the broker from earlier.
-    #[error("the broker kept it from earlier (retained), and it names no report")]
+    #[error("it is retained from earlier, and it names no report")]
     Retained,
-    /// It is no answer at all.
-    #[error("it is not understood: {0}")]
-    Garbled(String),
+    #[error("it cannot be parsed: {0}")]
+    Malformed(String),
+}
+
+/// A message on one of the answer topics.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// Whether it was published to `.../accepted` rather than `.../rejected`.
+    pub accepted: bool,
+    /// That of the report.
+    pub encoding: Encoding,
+    /// Whether the broker retained it from earlier.
+    pub retained: bool,
+    pub payload: &'a [u8],
 }
 
 impl Reply {
-    /// Whether the report came too soon.
-    #[must_use]
-    pub fn is_throttled(&self) -> bool {
-        matches!(self, Self::Rejected { code, .. } if code.to_ascii_lowercase().contains("throttl"))
-    }
-
     /// Reads an answer to the report `report_id` of `thing`.
     ///
     /// # Errors
-    /// [`NotOurs`] when it is none.
-    pub fn parse(answer: &Answer<'_>, thing: &ThingName, report_id: u64) -> Result<Self, NotOurs> {
+    /// [`ReplyError`] when it is not one.
+    pub fn parse(answer: &Answer<'_>, thing: &ThingName, report_id: u64) -> Result<Self, ReplyError> {
         let document = decode(answer.payload, answer.encoding)?;
         if !document.is_object() {
-            return Err(NotOurs::Garbled("not an object".to_owned()));
+            return Err(ReplyError::Malformed("not an object".to_owned()));
         }
-        if let Some(name) = document.get("thingName").and_then(Json::as_str)
-            && name != thing.as_str()
-        {
-            return Err(NotOurs::OtherThing(shortened(name)));
+        let name = document.get("thingName").and_then(Json::as_str);
+        if let Some(other) = name.filter(|name| *name != thing.as_str()) {
+            return Err(ReplyError::OtherThing(truncate(other, MAX_SHOWN)));
         }
         match document.get("reportId") {
             Some(id @ (Json::Number(_) | Json::String(_))) => {
                 let text = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
                 if text.trim_end_matches(".0") != report_id.to_string() {
-                    return Err(NotOurs::OtherReport(shortened(&text)));
+                    return Err(ReplyError::OtherReport(truncate(&text, MAX_SHOWN)));
                 }
             }
-            _ if answer.retained => return Err(NotOurs::Retained),
+            _ if answer.retained => return Err(ReplyError::Retained),
             _ => {}
         }
         if answer.accepted {
             return Ok(Self::Accepted);
         }
-        let detail = |name: &str| {
-            let value = document.get("statusDetails").and_then(|details| details.get(name)).or(document.get(name));
-            match value {
-                None | Some(Json::Null) => String::new(),
-                Some(Json::String(text)) => shortened(text),
-                Some(other) => shortened(&other.to_string()),
-            }
+        let detail = |name: &str| match document.pointer(&format!("/statusDetails/{name}")).or(document.get(name)) {
+            None | Some(Json::Null) => String::new(),
+            Some(Json::String(text)) => truncate(text, MAX_SHOWN),
+            Some(other) => truncate(&other.to_string(), MAX_SHOWN),
         };
-        Ok(Self::Rejected { code: detail("ErrorCode"), message: detail("ErrorMessage") })
+        Ok(Self::Rejected(Rejection { code: detail("ErrorCode"), message: detail("ErrorMessage") }))
     }
 }
 
-/// An answer as it came.
-#[derive(Debug, Clone, Copy)]
-pub struct Answer<'a> {
-    /// Whether it came on `.../accepted`, not on `.../rejected`.
-    pub accepted: bool,
-    /// What it is encoded in.
-    pub encoding: Encoding,
-    /// Whether the broker had kept it.
-    pub retained: bool,
-    /// Its bytes.
-    pub payload: &'a [u8],
-}
-
-fn decode(payload: &[u8], encoding: Encoding) -> Result<Json, NotOurs> {
+fn decode(payload: &[u8], encoding: Encoding) -> Result<Json, ReplyError> {
     match encoding {
-        Encoding::Json => serde_json::from_slice(payload).map_err(|error| NotOurs::Garbled(error.to_string())),
-        Encoding::Cbor => match ciborium::from_reader(payload) {
-            Ok(cbor) => Ok(as_json(cbor)),
-            Err(_) => Err(NotOurs::Garbled("no CBOR".to_owned())),
-        },
+        Encoding::Json => serde_json::from_slice(payload).map_err(|error| error.to_string()),
+        Encoding::Cbor => ciborium::from_reader(payload).map(as_json).map_err(|_| "not CBOR".to_owned()),
     }
+    .map_err(ReplyError::Malformed)
 }
 
-/// CBOR as JSON. What JSON has no word for, a byte string for one, is null: it may stand in a field that nobody asks for.
+/// CBOR as JSON. What JSON cannot express, such as a byte string, becomes null: only a field that nobody reads can hold it.
 fn as_json(cbor: Cbor) -> Json {
     match cbor {
         Cbor::Integer(number) => {

@@ -2,15 +2,15 @@
 //!
 //! | operators | conforms when |
 //! |---|---|
-//! | `less-than`, `less-than-equals`, `greater-than`, `greater-than-equals` | the number is that |
+//! | `less-than`, `less-than-equals`, `greater-than`, `greater-than-equals` | the comparison holds |
 //! | `in-port-set`, `in-cidr-set`, `in-set` | every element is in the set |
 //! | `not-in-port-set`, `not-in-cidr-set`, `not-in-set` | no element is in the set |
 //!
-//! So an empty list conforms to every set.
+//! An empty list conforms to every set.
 
+use std::cmp::Ordering::Equal;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde_json::Number;
@@ -18,18 +18,13 @@ use serde_json::Number;
 use super::measured::{Measured, compare};
 use super::quote;
 
-/// What is normal.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Criterion {
-    /// A number on one side of a bound.
     Bound(Comparison, Number),
-    /// Elements that are all in a set, or all not in it.
     Elements(Membership, Set),
 }
 
-/// How a number compares to its bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is called as the operator it is")]
 pub enum Comparison {
     LessThan,
     LessThanEquals,
@@ -37,69 +32,54 @@ pub enum Comparison {
     GreaterThanEquals,
 }
 
-/// Where elements have to be.
+/// Whether all elements must be in the set, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Membership {
-    /// All in the set.
     In,
-    /// None in the set.
     NotIn,
 }
 
-/// A set of one kind.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Set {
-    /// Ports.
     Ports(BTreeSet<u16>),
-    /// Networks: an address is in the set when it is in any of them. None is an IPv4-mapped one.
+    /// An address is in the set if it is in any of the networks. IPv4-mapped networks are IPv4.
     Networks(Vec<IpNet>),
-    /// Texts, compared byte by byte.
+    /// Strings, compared byte by byte.
     Strings(BTreeSet<String>),
-    /// Numbers, compared as [`compare`] does.
+    /// Numbers, compared without rounding.
     Numbers(Vec<Number>),
 }
 
-/// What a criterion says of a measurement.
+/// Whether a measurement meets a criterion.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// It is normal.
     Conforms,
-    /// It is not, because of these elements; the number itself for a bound.
+    /// Because of these elements; for a bound, the number itself.
     Violated(Measured),
     /// The measurement is of another kind than the criterion.
     OtherKind,
 }
 
 impl Criterion {
-    /// Asks whether a measurement is normal.
-    #[must_use]
     pub fn answer(&self, measured: &Measured) -> Answer {
         let violated = match (self, measured) {
-            (Self::Bound(comparison, bound), Measured::Number(number)) => {
-                return if comparison.holds(number, bound) {
-                    Answer::Conforms
-                } else {
-                    Answer::Violated(measured.clone())
-                };
+            (Self::Bound(comparison, bound), Measured::Number(number)) if comparison.holds(number, bound) => {
+                return Answer::Conforms;
             }
+            (Self::Bound(..), Measured::Number(_)) => measured.clone(),
             (Self::Elements(membership, Set::Ports(set)), Measured::Ports(ports)) => {
-                let offend = |port: &&u16| membership.offends(set.contains(port));
-                Measured::Ports(ports.iter().filter(offend).copied().collect())
+                Measured::Ports(membership.offending(ports, |port| set.contains(port)))
             }
-            (Self::Elements(membership, Set::Networks(set)), Measured::Addresses(addresses)) => {
-                let offend = |address: &&IpAddr| membership.offends(set.iter().any(|net| net.contains(*address)));
-                Measured::Addresses(addresses.iter().filter(offend).copied().collect())
-            }
+            (Self::Elements(membership, Set::Networks(set)), Measured::Addresses(addresses)) => Measured::Addresses(
+                membership.offending(addresses, |address| set.iter().any(|network| network.contains(address))),
+            ),
             (Self::Elements(membership, Set::Strings(set)), Measured::Strings(strings)) => {
-                let offend = |text: &&String| membership.offends(set.contains(*text));
-                Measured::Strings(strings.iter().filter(offend).cloned().collect())
+                Measured::Strings(membership.offending(strings, |text| set.contains(text)))
             }
-            (Self::Elements(membership, Set::Numbers(set)), Measured::Numbers(numbers)) => {
-                let is = |a: &Number, b: &Number| compare(a, b).is_some_and(std::cmp::Ordering::is_eq);
-                let offend = |number: &&Number| membership.offends(set.iter().any(|known| is(known, number)));
-                Measured::Numbers(numbers.iter().filter(offend).cloned().collect())
-            }
-            // The type of an empty list says nothing.
+            (Self::Elements(membership, Set::Numbers(set)), Measured::Numbers(numbers)) => Measured::Numbers(
+                membership.offending(numbers, |number| set.iter().any(|known| compare(known, number) == Some(Equal))),
+            ),
+            // An empty list of a custom metric may be of any type.
             (Self::Elements(..), list) if list.is_empty() => return Answer::Conforms,
             _ => return Answer::OtherKind,
         };
@@ -108,7 +88,6 @@ impl Criterion {
 }
 
 impl Comparison {
-    /// Whether `number` is on the normal side of `bound`.
     fn holds(self, number: &Number, bound: &Number) -> bool {
         compare(number, bound).is_some_and(|order| match self {
             Self::LessThan => order.is_lt(),
@@ -117,41 +96,42 @@ impl Comparison {
             Self::GreaterThanEquals => order.is_ge(),
         })
     }
-}
 
-impl Membership {
-    /// Whether an element that is in the set, or is not, is out of place.
-    fn offends(self, in_set: bool) -> bool {
-        in_set == (self == Self::NotIn)
-    }
-}
-
-/// The most elements of a set that are shown.
-const SHOWN: usize = 8;
-
-/// The criterion in words, such as `at most 4096` or `only 22, 443`. May quote foreign text.
-impl fmt::Display for Criterion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn in_words(self) -> &'static str {
         match self {
-            Self::Bound(comparison, bound) => write!(f, "{comparison} {bound}"),
-            Self::Elements(membership, set) => match (membership, set.elements().as_slice()) {
-                (Membership::In, []) => f.write_str("nothing at all"),
-                (Membership::NotIn, []) => f.write_str("anything"),
-                (Membership::In, elements) => write!(f, "only {}", list(elements, SHOWN)),
-                (Membership::NotIn, elements) => write!(f, "none of {}", list(elements, SHOWN)),
-            },
-        }
-    }
-}
-
-impl fmt::Display for Comparison {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
             Self::LessThan => "less than",
             Self::LessThanEquals => "at most",
             Self::GreaterThan => "more than",
             Self::GreaterThanEquals => "at least",
-        })
+        }
+    }
+}
+
+impl Membership {
+    fn offending<'e, T: Clone + 'e, L: FromIterator<T>>(
+        self,
+        elements: impl IntoIterator<Item = &'e T>,
+        is_in_set: impl Fn(&T) -> bool,
+    ) -> L {
+        elements.into_iter().filter(|element| is_in_set(element) == (self == Self::NotIn)).cloned().collect()
+    }
+}
+
+/// The most elements of a set in [`Criterion`]'s text.
+const SHOWN: usize = 8;
+
+/// In words, such as `at most 4096` or `only 22, 443`. May quote foreign text.
+impl fmt::Display for Criterion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bound(comparison, bound) => write!(f, "{} {bound}", comparison.in_words()),
+            Self::Elements(membership, set) => match (membership, list(&set.elements(), SHOWN).as_str()) {
+                (Membership::In, "") => f.write_str("nothing at all"),
+                (Membership::NotIn, "") => f.write_str("anything"),
+                (Membership::In, elements) => write!(f, "only {elements}"),
+                (Membership::NotIn, elements) => write!(f, "none of {elements}"),
+            },
+        }
     }
 }
 
@@ -160,18 +140,16 @@ impl Set {
         match self {
             Self::Ports(set) => set.iter().map(u16::to_string).collect(),
             Self::Networks(set) => set.iter().map(IpNet::to_string).collect(),
-            Self::Strings(set) => set.iter().map(|text| quote::string(text)).collect(),
+            Self::Strings(set) => set.iter().map(|text| quote(format_args!("{text:?}"))).collect(),
             Self::Numbers(set) => set.iter().map(Number::to_string).collect(),
         }
     }
 }
 
-/// The first `most` elements with commas, and how many more there are.
-#[must_use]
-pub fn list(elements: &[String], most: usize) -> String {
-    let shown: Vec<&str> = elements.iter().take(most).map(String::as_str).collect();
-    match elements.len().saturating_sub(most) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
+/// The first `max` elements with commas, and the number of the others.
+pub(crate) fn list(elements: &[String], max: usize) -> String {
+    match elements.split_at_checked(max) {
+        Some((shown, more @ [_, ..])) => format!("{} and {} more", shown.join(", "), more.len()),
+        _ => elements.join(", "),
     }
 }

@@ -1,95 +1,83 @@
-//! One behaviour against one observation.
+//! One behavior, judged by one observation.
 //!
-//! **The one-sided rule.** A figure may lack some of what its behaviour is about, as that of a shorter time or of a list
-//! that is cut, or hold more than that, as that of a longer time. What is lacking can only make more of it: it cannot save
-//! what is over an upper bound, or holds an element that offends, but it may be what a lower bound waits for. For what is
-//! too much it is the other way round. So half of the verdicts stand all the same, and the other half is not judged.
+//! **The one-sided rule.** A figure may be incomplete, as when it covers a shorter time than its behavior asks for or counts
+//! a shortened list; then it is a lower bound. A figure that covers a longer time is an upper bound. Only verdicts that the
+//! bound proves are given: a lower bound can prove that an upper limit is exceeded or that a list has an element that
+//! offends, an upper bound the opposite. Otherwise the behavior is not judged.
 
 use super::criterion::{Answer, Comparison, Criterion};
 use super::measured::Measured;
 use super::observation::Observation;
 use super::profile::{Behavior, Meaning, Rule, span};
 
-/// How much longer than its window a figure may be and still count as that of the window: a tenth.
+/// One part in so many that a figure may cover more than its window and still count as exact.
 const TOLERANCE: u64 = 10;
 
-/// What is said of a behaviour.
+/// What the reader of an assumed judgment must know.
+pub(crate) const ASSUMED: &str =
+    "a single report does not say what time its traffic covers; assumed to be durationSeconds";
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// The measurement is normal.
     Conforms,
-    /// It is not, because of these elements; the number itself for a bound.
+    /// Because of these elements; for a bound, the number itself.
     Violated(Measured),
-    /// It cannot be told, for this reason. Never counted as conforming.
+    /// No verdict is possible, for this reason. Never counts as conforming.
     NotJudged(String),
-    /// The behaviour is wrong; its faults are in [`Meaning::Invalid`].
+    /// The behavior has the faults in [`Meaning::Invalid`].
     Invalid,
 }
 
-/// A verdict and what it is about.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Judgement {
-    /// What is said.
+pub struct Judgment {
     pub verdict: Verdict,
-    /// What was measured, if anything was.
     pub measured: Option<Measured>,
-    /// How many seconds the figure of a delta metric covers, if that is known.
-    pub covers: Option<u64>,
-    /// Whether the figure was taken to be that of the whole window, as nothing tells what it covers.
-    pub assumed: bool,
+    /// The seconds that the figure of a delta metric covers, if known.
+    pub(crate) covers: Option<u64>,
+    /// Whether the figure is assumed to cover the behavior's whole `durationSeconds`.
+    pub(crate) assumed: bool,
 }
 
-/// What the traffic of a report covers.
+/// The time that the traffic of a report covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Covers {
-    /// So many seconds.
+pub enum Coverage {
     Seconds(u64),
-    /// It cannot be told, for this reason.
+    /// Unknown, for this reason.
     Unknown(String),
-    /// Nothing tells; it is taken to be what each behaviour wants.
+    /// Nothing says; assumed to be each behavior's `durationSeconds`.
     Assumed,
 }
 
-/// What keeps a figure from being just what its behaviour is about.
+/// Why a figure is only a bound of what its behavior asks for. Exact by default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Doubt {
-    /// Why it may lack something.
-    pub lacks: Option<String>,
-    /// Why it may hold more.
-    pub exceeds: Option<String>,
+pub(crate) struct Bounds {
+    /// Why it is a lower bound.
+    pub(super) incomplete: Option<String>,
+    /// Why it is an upper bound.
+    pub(super) overlong: Option<String>,
 }
 
-impl Doubt {
-    /// That of a figure that covers `seconds` where `wanted` are asked for.
-    #[must_use]
-    pub fn of_time(seconds: u64, wanted: u64) -> Self {
-        let says =
-            |compared: &str| Some(format!("the figure covers {}, {compared} than {}", span(seconds), span(wanted)));
-        let most = wanted.saturating_add(wanted.checked_div(TOLERANCE).unwrap_or_default());
+impl Bounds {
+    /// The bounds of a figure that covers `seconds` when the behavior asks for `wanted`.
+    pub(super) fn of_time(seconds: u64, wanted: u64) -> Self {
+        let reason = |compared: &str| format!("the figure covers {}, {compared} than {}", span(seconds), span(wanted));
         Self {
-            lacks: if seconds < wanted { says("less") } else { None },
-            exceeds: if seconds > most { says("more") } else { None },
+            incomplete: (seconds < wanted).then(|| reason("less")),
+            overlong: (seconds > wanted + wanted / TOLERANCE).then(|| reason("more")),
         }
     }
 
-    /// Both doubts.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self { lacks: self.lacks.or(other.lacks), exceeds: self.exceeds.or(other.exceeds) }
-    }
-
-    /// Why an answer of `criterion` does not stand; `None` when it does.
+    /// Why an answer of `criterion` is not proven; `None` if it is.
     fn forbids(&self, criterion: &Criterion, conforms: bool) -> Option<&String> {
         let more_is_worse =
             !matches!(criterion, Criterion::Bound(Comparison::GreaterThan | Comparison::GreaterThanEquals, _));
-        if conforms == more_is_worse { self.lacks.as_ref() } else { self.exceeds.as_ref() }
+        if conforms == more_is_worse { self.incomplete.as_ref() } else { self.overlong.as_ref() }
     }
 }
 
 impl Verdict {
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
+    /// Its name in JSON and in tables.
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Conforms => "conforms",
             Self::Violated(_) => "violated",
@@ -99,64 +87,84 @@ impl Verdict {
     }
 }
 
-impl Judgement {
+impl Judgment {
     fn without_measurement(verdict: Verdict) -> Self {
         Self { verdict, measured: None, covers: None, assumed: false }
     }
 
-    /// It cannot be told, for this reason.
-    #[must_use]
-    pub fn not_judged(reason: impl Into<String>) -> Self {
+    pub(super) fn not_judged(reason: impl Into<String>) -> Self {
         Self::without_measurement(Verdict::NotJudged(reason.into()))
     }
 
-    /// Whether it says that the behaviour is violated, or that it is not.
-    #[must_use]
-    pub fn is_judged(&self) -> bool {
+    pub(crate) fn is_violated(&self) -> bool {
+        matches!(self.verdict, Verdict::Violated(_))
+    }
+
+    pub(crate) fn is_judged(&self) -> bool {
         matches!(self.verdict, Verdict::Conforms | Verdict::Violated(_))
     }
 }
-
-/// Judges a behaviour by one report, the traffic of which covers what `covers` says.
-#[must_use]
-pub fn judge(behavior: &Behavior, observation: &Observation, covers: &Covers) -> Judgement {
+pub fn judge(behavior: &Behavior, observation: &Observation, coverage: &Coverage) -> Judgment {
     let rule = match &behavior.meaning {
-        Meaning::Invalid(_) => return Judgement::without_measurement(Verdict::Invalid),
-        Meaning::NotJudged(reason) => return Judgement::not_judged(*reason),
+        Meaning::Invalid(_) => return Judgment::without_measurement(Verdict::Invalid),
+        Meaning::NotJudged(reason) => return Judgment::not_judged(*reason),
         Meaning::Rule(rule) => rule,
     };
+    let partial = observation.partial(&rule.metric);
     let Some(measured) = observation.get(&rule.metric) else {
-        return Judgement::not_judged(match covers {
-            Covers::Unknown(reason) if rule.metric.is_delta() => reason,
-            _ => "the report does not have this metric",
+        return Judgment::not_judged(match (partial, coverage) {
+            (Some(reason), _) => reason,
+            (None, Coverage::Unknown(reason)) if rule.metric.is_delta() => reason,
+            (None, _) => "the report does not have this metric",
         });
     };
-    let partial = observation.doubt(&rule.metric);
-    let doubt = match (covers, rule.duration) {
-        (Covers::Seconds(seconds), Some(wanted)) => partial.and(Doubt::of_time(*seconds, wanted)),
-        (Covers::Unknown(reason), Some(_)) => Doubt { lacks: Some(reason.clone()), exceeds: Some(reason.clone()) },
-        (Covers::Assumed, Some(_)) | (_, None) => partial,
+    let mut bounds = match (coverage, rule.duration) {
+        (Coverage::Seconds(seconds), Some(wanted)) => Bounds::of_time(*seconds, wanted),
+        (Coverage::Unknown(why), Some(_)) => Bounds { incomplete: Some(why.clone()), overlong: Some(why.clone()) },
+        (Coverage::Assumed, Some(_)) | (_, None) => Bounds::default(),
     };
-    Judgement {
-        covers: match covers {
-            Covers::Seconds(seconds) if rule.metric.is_delta() => Some(*seconds),
+    if let Some(reason) = partial {
+        bounds.incomplete = Some(reason.to_owned());
+    }
+    Judgment {
+        covers: match coverage {
+            Coverage::Seconds(seconds) if rule.metric.is_delta() => Some(*seconds),
             _ => None,
         },
-        assumed: *covers == Covers::Assumed && rule.duration.is_some(),
-        ..judge_measured(rule, measured, &doubt)
+        assumed: *coverage == Coverage::Assumed && rule.duration.is_some(),
+        ..judge_measured(rule, measured, &bounds)
     }
 }
 
-/// Judges a measurement, with what doubt there is of it.
-#[must_use]
-pub fn judge_measured(rule: &Rule, measured: &Measured, doubt: &Doubt) -> Judgement {
+/// Judges a figure that has these bounds.
+pub(super) fn judge_measured(rule: &Rule, measured: &Measured, bounds: &Bounds) -> Judgment {
     let answer = rule.criterion.answer(measured);
-    let forbidden = doubt.forbids(&rule.criterion, answer == Answer::Conforms);
+    let forbidden = bounds.forbids(&rule.criterion, answer == Answer::Conforms);
     let verdict = match (answer, forbidden) {
         (Answer::OtherKind, _) => Verdict::NotJudged("the report has another type of value under this name".to_owned()),
         (_, Some(reason)) => Verdict::NotJudged(reason.clone()),
         (Answer::Conforms, None) => Verdict::Conforms,
         (Answer::Violated(offending), None) => Verdict::Violated(offending),
     };
-    Judgement { measured: Some(measured.clone()), ..Judgement::without_measurement(verdict) }
+    Judgment { measured: Some(measured.clone()), ..Judgment::without_measurement(verdict) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::metric::Metric;
+    use crate::detect::profile::Profile;
+
+    #[test]
+    fn a_metric_that_could_not_be_read_says_why_it_is_not_judged() {
+        let profile = br#"[{"name": "b", "metric": "aws:all-bytes-in",
+            "criteria": {"comparisonOperator": "less-than", "value": {"count": 5}, "durationSeconds": 300}}]"#;
+        let behavior = &Profile::parse(profile).unwrap().behaviors[0];
+        let mut observation = Observation::default();
+        observation.add_partial(Metric::BytesIn, "rows of net/dev were not understood".to_owned());
+        for coverage in [Coverage::Seconds(300), Coverage::Unknown("no baseline".to_owned()), Coverage::Assumed] {
+            let verdict = judge(behavior, &observation, &coverage).verdict;
+            assert_eq!(verdict, Verdict::NotJudged("rows of net/dev were not understood".to_owned()));
+        }
+    }
 }

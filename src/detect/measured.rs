@@ -1,4 +1,4 @@
-//! What a metric was measured to be.
+//! Measured values, and exact comparison of numbers.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -8,14 +8,13 @@ use serde_json::{Number, Value, json};
 
 use super::quote;
 
-/// A measurement.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Measured {
     /// A count, or a custom `number`.
     Number(Number),
-    /// Ports, each once.
+    /// Distinct ports.
     Ports(BTreeSet<u16>),
-    /// Addresses, each once; an IPv4-mapped one is IPv4.
+    /// Distinct addresses. IPv4-mapped addresses are IPv4.
     Addresses(BTreeSet<IpAddr>),
     /// A custom `string_list`.
     Strings(Vec<String>),
@@ -24,26 +23,22 @@ pub enum Measured {
 }
 
 impl Measured {
-    /// A count.
-    #[must_use]
-    pub fn count(number: u64) -> Self {
+    pub(crate) fn count(number: u64) -> Self {
         Self::Number(Number::from(number))
     }
 
-    /// Its elements as text for people, each cut if it is long; a number is one.
-    #[must_use]
+    /// The elements as text for people, long ones shortened. A number is one element.
     pub fn elements(&self) -> Vec<String> {
         match self {
             Self::Number(number) => vec![number.to_string()],
             Self::Ports(ports) => ports.iter().map(u16::to_string).collect(),
             Self::Addresses(addresses) => addresses.iter().map(IpAddr::to_string).collect(),
-            Self::Strings(strings) => strings.iter().map(|text| quote::string(text)).collect(),
+            Self::Strings(strings) => strings.iter().map(|text| quote(format_args!("{text:?}"))).collect(),
             Self::Numbers(numbers) => numbers.iter().map(Number::to_string).collect(),
         }
     }
 
-    /// How many elements there are; a number is one.
-    #[must_use]
+    /// 1 for a number.
     pub fn len(&self) -> usize {
         match self {
             Self::Number(_) => 1,
@@ -53,22 +48,12 @@ impl Measured {
             Self::Numbers(numbers) => numbers.len(),
         }
     }
-
-    /// Whether there are no elements.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether it is a list, of any length.
-    #[must_use]
-    pub fn is_list(&self) -> bool {
-        !matches!(self, Self::Number(_))
-    }
-
-    /// The same as AWS's `MetricValue`. A number that is `counted` is a `count`, any other a `number`.
-    #[must_use]
-    pub fn metric_value(&self, counted: bool) -> Value {
+    /// AWS's `MetricValue`. `counted` makes a number a `count`, otherwise it is a `number`.
+    pub(crate) fn metric_value(&self, counted: bool) -> Value {
         match self {
             Self::Number(number) if counted => json!({ "count": number }),
             Self::Number(number) => json!({ "number": number }),
@@ -80,9 +65,8 @@ impl Measured {
     }
 }
 
-/// Compares two numbers exactly, as far as they were given exactly: `None` when either is too large for a number at all.
-#[must_use]
-pub fn compare(a: &Number, b: &Number) -> Option<Ordering> {
+/// Compares two numbers without rounding. `None` if either is too large for any number type.
+pub(super) fn compare(a: &Number, b: &Number) -> Option<Ordering> {
     match (a.as_i128(), b.as_i128()) {
         (Some(a), Some(b)) => Some(a.cmp(&b)),
         (Some(a), None) => compare_to_float(a, b.as_f64()?),
@@ -91,8 +75,7 @@ pub fn compare(a: &Number, b: &Number) -> Option<Ordering> {
     }
 }
 
-/// Compares an integer of 64 bits to a floating-point number, which may not be made one, nor the other way round, without
-/// loss.
+/// Compares a 64-bit integer to a floating-point number. Converting either to the other's type would lose digits.
 fn compare_to_float(integer: i128, float: f64) -> Option<Ordering> {
     // Written in decimal, the whole part loses nothing.
     match format!("{:.0}", float.trunc()).parse() {

@@ -1,4 +1,4 @@
-//! The metrics that a behaviour can be about.
+//! The metrics that a behavior can be about.
 //!
 //! Source: AWS IoT Device Defender developer guide, "Device-side metrics", "Cloud-side metrics" and "Custom metrics".
 
@@ -6,169 +6,159 @@ use std::fmt;
 
 use serde_json::Number;
 
-/// What begins the names of the service's own metrics, and of no custom one.
-const OURS: &str = "aws:";
+use crate::text::nearest;
 
 /// The most characters of a custom metric's name.
-const NAME_LENGTH: usize = 128;
+pub(crate) const NAME_LENGTH: usize = 128;
 
-/// A metric that a report tells.
+/// A metric that is measured on the device.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Metric {
-    /// `aws:all-bytes-in`: bytes received.
     BytesIn,
-    /// `aws:all-bytes-out`: bytes sent.
     BytesOut,
-    /// `aws:all-packets-in`: packets received.
     PacketsIn,
-    /// `aws:all-packets-out`: packets sent.
     PacketsOut,
-    /// `aws:num-listening-tcp-ports`.
     TcpPortCount,
-    /// `aws:num-listening-udp-ports`.
     UdpPortCount,
-    /// `aws:num-established-tcp-connections`.
     ConnectionCount,
-    /// `aws:listening-tcp-ports`.
     TcpPorts,
-    /// `aws:listening-udp-ports`.
     UdpPorts,
-    /// `aws:destination-ip-addresses`: the addresses at the other end of the established connections.
+    /// The remote addresses of the established connections.
     Destinations,
-    /// `aws:message-byte-size`: the bytes of the report itself. The service measures every message; of those, this is
-    /// the one that is known here.
+    /// The bytes of the report itself. The service measures every message of the device; here only the report is known.
     MessageSize,
-    /// A metric that the user defined, by its name.
     Custom(String),
 }
 
-/// What kind of value a metric has, which decides the operators and values that fit.
+/// The kind of value of a metric, which decides the operators and values that fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A number of things: an integer, 0 or more.
+pub(crate) enum MetricKind {
+    /// An integer, 0 or more.
     Count,
-    /// Ports.
     Ports,
-    /// IP addresses.
     Addresses,
-    /// One of the four kinds of a custom metric. A profile does not say which; its operator does.
+    /// Any of the four types of a custom metric. A profile does not name the type; its operator implies it.
     Custom,
+}
+
+impl MetricKind {
+    pub(super) fn is_set(self) -> bool {
+        matches!(self, Self::Ports | Self::Addresses)
+    }
 }
 
 /// What the name of a metric in a profile stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Named {
-    /// A metric that a report tells.
-    Known(Metric),
-    /// A metric of this kind that only the service can measure.
-    CloudSide(Kind),
-    /// No metric of the service, and no name that a custom one can have.
+pub(crate) enum MetricName {
+    DeviceSide(Metric),
+    /// A metric of this kind that only the service measures.
+    CloudSide(MetricKind),
+    /// Neither a metric of the service nor a valid name of a custom metric.
     Unknown,
 }
 
-/// The service's metrics that a report tells, by name.
-const DEVICE_SIDE: [(&str, Metric); 11] = [
-    ("aws:all-bytes-in", Metric::BytesIn),
-    ("aws:all-bytes-out", Metric::BytesOut),
-    ("aws:all-packets-in", Metric::PacketsIn),
-    ("aws:all-packets-out", Metric::PacketsOut),
-    ("aws:num-listening-tcp-ports", Metric::TcpPortCount),
-    ("aws:num-listening-udp-ports", Metric::UdpPortCount),
-    ("aws:num-established-tcp-connections", Metric::ConnectionCount),
-    ("aws:listening-tcp-ports", Metric::TcpPorts),
-    ("aws:listening-udp-ports", Metric::UdpPorts),
-    ("aws:destination-ip-addresses", Metric::Destinations),
-    ("aws:message-byte-size", Metric::MessageSize),
+/// The service's metrics that a report carries.
+static DEVICE_SIDE: [Metric; 11] = [
+    Metric::BytesIn,
+    Metric::BytesOut,
+    Metric::PacketsIn,
+    Metric::PacketsOut,
+    Metric::TcpPortCount,
+    Metric::UdpPortCount,
+    Metric::ConnectionCount,
+    Metric::TcpPorts,
+    Metric::UdpPorts,
+    Metric::Destinations,
+    Metric::MessageSize,
 ];
+
+/// The metrics that count what happened since the report before, so that a longer time takes a sum.
+pub(crate) const TRAFFIC: [Metric; 4] = [Metric::BytesIn, Metric::BytesOut, Metric::PacketsIn, Metric::PacketsOut];
 
 /// The service's metrics that it measures itself.
-const CLOUD_SIDE: [(&str, Kind); 7] = [
-    ("aws:num-messages-sent", Kind::Count),
-    ("aws:num-messages-received", Kind::Count),
-    ("aws:num-authorization-failures", Kind::Count),
-    ("aws:num-connection-attempts", Kind::Count),
-    ("aws:num-disconnects", Kind::Count),
-    ("aws:disconnect-duration", Kind::Count),
-    ("aws:source-ip-address", Kind::Addresses),
+const CLOUD_SIDE: [(&str, MetricKind); 7] = [
+    ("aws:num-messages-sent", MetricKind::Count),
+    ("aws:num-messages-received", MetricKind::Count),
+    ("aws:num-authorization-failures", MetricKind::Count),
+    ("aws:num-connection-attempts", MetricKind::Count),
+    ("aws:num-disconnects", MetricKind::Count),
+    ("aws:disconnect-duration", MetricKind::Count),
+    ("aws:source-ip-address", MetricKind::Addresses),
 ];
 
-impl Named {
-    /// Looks a name up.
-    #[must_use]
-    pub fn find(name: &str) -> Self {
-        if let Some((_, metric)) = DEVICE_SIDE.iter().find(|(known, _)| *known == name) {
-            return Self::Known(metric.clone());
+impl MetricName {
+    pub(super) fn parse(name: &str) -> Self {
+        if let Some(metric) = DEVICE_SIDE.iter().find(|metric| metric.name() == name) {
+            Self::DeviceSide(metric.clone())
+        } else if let Some((_, kind)) = CLOUD_SIDE.iter().find(|(known, _)| *known == name) {
+            Self::CloudSide(*kind)
+        } else if is_name(name) && !name.starts_with("aws:") {
+            Self::DeviceSide(Metric::Custom(name.to_owned()))
+        } else {
+            Self::Unknown
         }
-        if let Some((_, kind)) = CLOUD_SIDE.iter().find(|(known, _)| *known == name) {
-            return Self::CloudSide(*kind);
-        }
-        if is_name(name) && !name.starts_with(OURS) {
-            return Self::Known(Metric::Custom(name.to_owned()));
-        }
-        Self::Unknown
     }
 }
 
-/// The name of the service's metric that is most like this one, if any is.
-#[must_use]
-pub fn nearest_metric(name: &str) -> Option<&'static str> {
-    let device_side = DEVICE_SIDE.iter().map(|(known, _)| *known);
-    nearest(name, device_side.chain(CLOUD_SIDE.iter().map(|(known, _)| *known)))
+/// The metric of the service whose name this one most likely misspells.
+pub(super) fn nearest_metric(name: &str) -> Option<&'static str> {
+    nearest(name, DEVICE_SIDE.iter().map(Metric::name).chain(CLOUD_SIDE.iter().map(|(known, _)| *known)))
 }
 
-/// The known name that a misspelt one is most like, if it is like any.
-pub(super) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    const MISSPELT: usize = 4;
-    let most = MISSPELT.min(name.len().checked_div(3).unwrap_or_default());
-    let distance = |known: &&str| strsim::damerau_levenshtein(known, name);
-    known.filter(|_| name.len() <= NAME_LENGTH).min_by_key(distance).filter(|known| distance(known) <= most)
-}
-
-/// Whether a text is a name as profiles, behaviours and custom metrics have it: 1 to 128 of `[a-zA-Z0-9:_-]`.
-#[must_use]
-pub fn is_name(text: &str) -> bool {
+/// Whether a text is a valid name of a profile, behavior or custom metric: 1 to 128 of `[a-zA-Z0-9:_-]`.
+pub(super) fn is_name(text: &str) -> bool {
     (1..=NAME_LENGTH).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-'))
 }
 
 impl Metric {
-    /// The kind of its values.
-    #[must_use]
-    pub fn kind(&self) -> Kind {
+    /// The name, and the unit of one; empty without a unit.
+    fn name_and_unit(&self) -> (&str, &'static str) {
         match self {
-            Self::TcpPorts | Self::UdpPorts => Kind::Ports,
-            Self::Destinations => Kind::Addresses,
-            Self::Custom(_) => Kind::Custom,
-            _ => Kind::Count,
+            Self::BytesIn => ("aws:all-bytes-in", "byte"),
+            Self::BytesOut => ("aws:all-bytes-out", "byte"),
+            Self::PacketsIn => ("aws:all-packets-in", "packet"),
+            Self::PacketsOut => ("aws:all-packets-out", "packet"),
+            Self::TcpPortCount => ("aws:num-listening-tcp-ports", "port"),
+            Self::UdpPortCount => ("aws:num-listening-udp-ports", "port"),
+            Self::ConnectionCount => ("aws:num-established-tcp-connections", "connection"),
+            Self::TcpPorts => ("aws:listening-tcp-ports", ""),
+            Self::UdpPorts => ("aws:listening-udp-ports", ""),
+            Self::Destinations => ("aws:destination-ip-addresses", ""),
+            Self::MessageSize => ("aws:message-byte-size", "byte"),
+            Self::Custom(name) => (name, ""),
         }
     }
 
-    /// Whether a report tells what happened since the one before, so that a longer time takes a sum.
-    #[must_use]
-    pub fn is_delta(&self) -> bool {
-        matches!(self, Self::BytesIn | Self::BytesOut | Self::PacketsIn | Self::PacketsOut)
+    fn name(&self) -> &str {
+        self.name_and_unit().0
     }
 
-    /// What is counted, as it stands after this number: ` byte` or ` bytes`; empty where the number stands alone.
-    #[must_use]
-    pub fn unit_of(&self, number: &Number) -> String {
-        let unit = match self {
-            Self::BytesIn | Self::BytesOut | Self::MessageSize => " byte",
-            Self::PacketsIn | Self::PacketsOut => " packet",
-            Self::TcpPortCount | Self::UdpPortCount => " port",
-            Self::ConnectionCount => " connection",
-            Self::TcpPorts | Self::UdpPorts | Self::Destinations | Self::Custom(_) => return String::new(),
-        };
-        format!("{unit}{}", if number.as_u64() == Some(1) { "" } else { "s" })
+    pub(super) fn kind(&self) -> MetricKind {
+        match self {
+            Self::TcpPorts | Self::UdpPorts => MetricKind::Ports,
+            Self::Destinations => MetricKind::Addresses,
+            Self::Custom(_) => MetricKind::Custom,
+            _ => MetricKind::Count,
+        }
+    }
+
+    pub(crate) fn is_delta(&self) -> bool {
+        TRAFFIC.contains(self)
+    }
+
+    /// The unit after this number: ` byte` or ` bytes`; empty for a number without a unit.
+    pub(crate) fn unit_of(&self, number: &Number) -> String {
+        match self.name_and_unit() {
+            (_, "") => String::new(),
+            (_, unit) if number.as_u64() == Some(1) => format!(" {unit}"),
+            (_, unit) => format!(" {unit}s"),
+        }
     }
 }
 
 impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Self::Custom(name) = self {
-            return f.write_str(name);
-        }
-        let name = DEVICE_SIDE.iter().find(|(_, metric)| metric == self).map(|(name, _)| *name);
-        f.write_str(name.unwrap_or_default())
+        f.write_str(self.name())
     }
 }

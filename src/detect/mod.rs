@@ -1,36 +1,43 @@
-//! Detect: a security profile judged on the device, as AWS IoT Device Defender Detect judges it in the cloud.
+//! Evaluates a security profile on the device, with the rules of AWS IoT Device Defender Detect.
 //!
-//! Pure: the text of a profile and what was observed go in, verdicts come out. Nothing here knows a terminal, a clock or
-//! a file.
+//! Pure: the text of a profile and measurements go in, verdicts come out. Nothing here uses a terminal, a clock or a file.
 //!
 //! ```text
 //! profile ──> Profile ──> Behavior ─┐
-//!                                   ├─> judge ──> Judgement ──> stream::Stream ──> Event
+//!                                   ├─> judge ──> Judgment ──> alarms::AlarmTracker ──> AlarmEvent
 //! report ───> Observation ──────────┘
 //! ```
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`metric`] | the metrics that there are |
-//! | [`profile`] | the JSON of a security profile; what is wrong with it, and where |
+//! | [`metric`] | the metrics and their names |
+//! | [`profile`] | the JSON of a security profile; its faults and where they are |
 //! | [`criterion`] | operators and their values: what is normal |
-//! | [`measured`] | what a metric was measured to be, and exact comparison |
-//! | [`observation`] | a report of ours as measured values |
-//! | [`document`] | a report of anyone, read from JSON or CBOR |
-//! | [`reports`] | one report after another from a stream of bytes |
-//! | [`judge`] | one behaviour against one observation |
-//! | [`stream`] | report after report: windows, datapoints in a row, alarms |
+//! | [`measured`] | measured values, and exact comparison of numbers |
+//! | [`observation`] | the measured values of one report |
+//! | [`report_parser`] | a report of any agent, from JSON or CBOR |
+//! | [`reports`] | many reports from one stream of bytes |
+//! | [`judge`] | the verdict on one behavior and one observation |
+//! | [`alarms`] | many reports of one device: windows, consecutive datapoints, alarms |
 //!
 //! Source: AWS IoT Device Defender developer guide, "Detect", and the AWS IoT API (`Behavior`, `BehaviorCriteria`,
-//! `MetricValue`). A criterion describes what is *normal*; a behaviour is violated by a measurement that does not meet it.
+//! `MetricValue`). A criterion describes what is *normal*; a measurement that does not meet it violates the behavior.
 
-pub mod criterion;
-pub mod document;
-pub mod judge;
-pub mod measured;
-pub mod metric;
-pub mod observation;
-pub mod profile;
-pub(crate) mod quote;
-pub mod reports;
-pub mod stream;
+pub(crate) mod alarms;
+pub(crate) mod criterion;
+pub(crate) mod judge;
+pub(crate) mod measured;
+pub(crate) mod metric;
+pub(crate) mod observation;
+pub(crate) mod profile;
+pub(crate) mod report_parser;
+pub(crate) mod reports;
+
+use std::fmt::Display;
+
+use crate::text::truncate;
+
+/// Foreign text as messages quote it: at most 60 characters, not escaped.
+fn quote(text: impl Display) -> String {
+    truncate(&text.to_string(), 60)
+}

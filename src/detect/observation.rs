@@ -1,37 +1,32 @@
-//! What one report tells, as measured values by metric. A metric that is not there is unknown, which is not the same as
-//! an empty list.
+//! The measured values of one report, by metric. A metric that is missing is unknown, unlike an empty list.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde_json::Number;
 
-use super::judge::Doubt;
 use super::measured::Measured;
-use super::metric::Metric;
+use super::metric::{Metric, TRAFFIC};
 use crate::collector::counters::Counters;
 use crate::report::custom::{CustomMetrics, CustomNumber, CustomValue};
 use crate::report::{Ports, Report};
 
-/// The ids that are a time in seconds since 1970: of the years 2001 to 5138. Some agents take milliseconds.
+/// The ids that are a time in seconds since 1970, in the years 2001 to 5138. Some agents write milliseconds.
 const TIMES: std::ops::Range<u64> = 1_000_000_000..100_000_000_000;
 
-/// What one report tells.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Observation {
-    /// Its id; `None` when it has none that is a positive integer.
+    /// `None` unless it is a positive integer.
     pub report_id: Option<u64>,
-    /// What could not be understood. May quote foreign text.
+    /// The parts of the report that could not be parsed. May quote foreign text.
     pub problems: Vec<String>,
     measured: BTreeMap<Metric, Measured>,
-    /// Why a measurement is not all there is, by metric.
     partial: BTreeMap<Metric, String>,
 }
 
 impl Observation {
-    /// What `report` tells. Its lists must not be cut, and addresses not in another agent's style.
-    #[must_use]
-    pub fn of_report(report: &Report<'_>) -> Self {
+    /// Takes the values of `report`. Its lists must be complete, its addresses in [`Style::Plain`](crate::report::Style).
+    pub(crate) fn of_report(report: &Report<'_>) -> Self {
         let mut seen = Self { report_id: Some(report.report_id), ..Self::default() };
         seen.add_listening(Metric::TcpPortCount, Metric::TcpPorts, report.listening_tcp_ports.as_ref());
         seen.add_listening(Metric::UdpPortCount, Metric::UdpPorts, report.listening_udp_ports.as_ref());
@@ -42,16 +37,13 @@ impl Observation {
         }
         if let Some(stats) = &report.network_stats {
             let Counters { bytes_in, packets_in, bytes_out, packets_out } = stats.sum;
-            seen.add(Metric::BytesIn, Measured::count(bytes_in));
-            seen.add(Metric::BytesOut, Measured::count(bytes_out));
-            seen.add(Metric::PacketsIn, Measured::count(packets_in));
-            seen.add(Metric::PacketsOut, Measured::count(packets_out));
-        }
-        for (name, value) in report.custom_metrics.iter().flat_map(CustomMetrics::iter) {
-            if let Some(measured) = custom(value) {
-                seen.add(Metric::Custom(name.to_owned()), measured);
+            for (metric, count) in TRAFFIC.into_iter().zip([bytes_in, bytes_out, packets_in, packets_out]) {
+                seen.add(metric, Measured::count(count));
             }
         }
+        let custom_metrics = report.custom_metrics.iter().flat_map(CustomMetrics::iter);
+        let custom = custom_metrics.filter_map(|(name, value)| Some((Metric::Custom(name.to_owned()), custom(value)?)));
+        seen.measured.extend(custom);
         seen
     }
 
@@ -62,45 +54,35 @@ impl Observation {
         }
     }
 
-    /// Adds a measurement.
-    pub fn add(&mut self, metric: Metric, measured: Measured) {
+    pub(crate) fn add(&mut self, metric: Metric, measured: Measured) {
         self.measured.insert(metric, measured);
     }
 
-    /// Notes that the list of a metric, or what it counts, is not all there is.
-    pub fn add_partial(&mut self, metric: Metric, reason: String) {
+    /// Notes why the list or count of a metric is incomplete, or why the metric is unknown.
+    pub(crate) fn add_partial(&mut self, metric: Metric, reason: String) {
         self.partial.insert(metric, reason);
     }
-
-    /// What was measured; `None` when that is unknown.
-    #[must_use]
     pub fn get(&self, metric: &Metric) -> Option<&Measured> {
         self.measured.get(metric)
     }
 
-    /// The same for a metric that is counted, as a number.
-    #[must_use]
-    pub fn count(&self, metric: &Metric) -> Option<u64> {
-        match self.get(metric) {
-            Some(Measured::Number(number)) => number.as_u64(),
-            _ => None,
-        }
+    pub(super) fn count(&self, metric: &Metric) -> Option<u64> {
+        let Measured::Number(number) = self.get(metric)? else { return None };
+        number.as_u64()
     }
 
-    /// The time that its id is; `None` when it cannot be one in seconds, such as an id in milliseconds.
-    #[must_use]
-    pub fn time(&self) -> Option<u64> {
+    /// The time of the report in seconds since 1970; `None` if its id cannot be one, as in milliseconds.
+    pub(crate) fn time(&self) -> Option<u64> {
         self.report_id.filter(|id| TIMES.contains(id))
     }
 
-    /// What keeps the measurement of a metric from being all there is.
-    #[must_use]
-    pub fn doubt(&self, metric: &Metric) -> Doubt {
-        Doubt { lacks: self.partial.get(metric).cloned(), exceeds: None }
+    /// Why the measurement of a metric is incomplete or missing.
+    pub(super) fn partial(&self, metric: &Metric) -> Option<&str> {
+        self.partial.get(metric).map(String::as_str)
     }
 }
 
-/// A custom metric of ours; `None` for a number that is none, which our own checks keep out.
+/// `None` for a number that JSON does not have, which [`CustomMetrics`] refuses.
 fn custom(value: &CustomValue) -> Option<Measured> {
     let number = |number: &CustomNumber| match *number {
         CustomNumber::Integer(integer) => Some(Number::from(integer)),

@@ -1,52 +1,51 @@
 //! Fitting a report into a payload limit.
 //!
-//! Only the lists are cut, never the totals. What is kept is decided in two rounds: first one entry for every distinct
-//! port and for every distinct remote address, then the rest. In both rounds the three lists take turns, each in its
-//! own order, and an entry is kept if it still fits. So the result depends on the report alone, and no entry that was
-//! left out would have fitted.
+//! Only the lists are cut, never the totals. Entries are chosen in two rounds: first one for each distinct port and each
+//! distinct remote address, then the rest. In both rounds the three lists take turns, each in its own order, and an entry is
+//! kept if it still fits. So the result depends on the report alone, and no entry that was left out would have fitted.
 
 use std::io::{self, Write};
 
-use serde::Serialize;
-
-use super::document::Named;
-use super::json::{self, Layout};
+use super::document::Part;
+use super::encode::Encoding;
 use super::names::Names;
-use super::{Connections, Encoding, Ports, Report, cbor};
+use super::{Connections, Ports, Report};
 
-/// The most bytes of a report that AWS IoT is sure to take; its limit is 128 KiB.
-pub const MAX_BYTES: usize = 128_000;
+/// The most bytes of a report that AWS IoT is sure to accept; its limit is 128 KiB.
+pub(crate) const MAX_BYTES: usize = 128_000;
 
 /// How many entries of each list were left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cut {
-    /// Of the listening TCP ports.
     pub tcp_ports: usize,
-    /// Of the listening UDP ports.
     pub udp_ports: usize,
-    /// Of the established connections.
     pub connections: usize,
 }
 
-/// The report does not fit even with empty lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the report takes {needed} bytes even with its lists empty")]
-pub struct TooSmall {
-    /// The least number of bytes it takes.
-    pub needed: usize,
+#[derive(Debug, thiserror::Error)]
+pub enum FitError {
+    #[error("the report takes {needed} bytes even with its lists empty")]
+    TooSmall { needed: usize },
+    /// This is a bug.
+    #[error("the report cannot be encoded: {0}")]
+    Encode(#[from] io::Error),
 }
 
-/// Cuts the lists of `report` so that it takes at most `max` bytes, exactly.
-///
-/// # Errors
-/// [`TooSmall`] when even empty lists are too much; the report is unchanged then.
-pub fn fit(report: &mut Report<'_>, encoding: Encoding, names: &Names, max: usize) -> Result<Cut, TooSmall> {
-    let needed = encoding.size_of_report(&without_lists(report), names);
-    let mut left = max.checked_sub(needed).ok_or(TooSmall { needed })?;
+/// Cuts the lists of `report` so that it takes at most `max` bytes, exactly. After an error the report is unchanged.
+pub fn fit(report: &mut Report<'_>, encoding: Encoding, names: &Names, max: usize) -> Result<Cut, FitError> {
+    let mut counter = Counter(0);
+    encoding.write(&without_lists(report), names, &mut counter)?;
+    let needed = counter.0;
+    let mut left = max.checked_sub(needed).ok_or(FitError::TooSmall { needed })?;
+    let size = |part: Part<'_>| encoding.size_of(&part, names);
+    let ports = |ports: Option<&Ports<'_>>| {
+        list(ports.into_iter().flat_map(|ports| &ports.ports).map(|port| (port.port, size(Part::Port(port)))))
+    };
+    let connections = report.established_connections.iter().flat_map(Connections::iter);
     let mut lists = [
-        list_of_ports(report.listening_tcp_ports.as_ref(), encoding, names),
-        list_of_ports(report.listening_udp_ports.as_ref(), encoding, names),
-        list_of_connections(report, encoding, names),
+        ports(report.listening_tcp_ports.as_ref())?,
+        ports(report.listening_udp_ports.as_ref())?,
+        list(connections.map(|connection| (connection.remote.ip(), size(Part::Connection(connection)))))?,
     ];
     for one_of_each in [true, false] {
         let longest = lists.iter().map(|list| list.entries.len()).max().unwrap_or_default();
@@ -66,7 +65,6 @@ pub fn fit(report: &mut Report<'_>, encoding: Encoding, names: &Names, max: usiz
     Ok(cut)
 }
 
-/// One entry of a list.
 struct Entry {
     size: u32,
     /// Whether it is the first with its port or remote address.
@@ -74,7 +72,6 @@ struct Entry {
     kept: bool,
 }
 
-/// A list that is being cut.
 #[derive(Default)]
 struct List {
     entries: Vec<Entry>,
@@ -84,7 +81,7 @@ struct List {
 }
 
 impl List {
-    /// Keeps the entry at `place` if it is its round and it fits into what is left.
+    /// Keeps the entry at `place` if this is its round and it fits into what is left.
     fn take(&mut self, place: usize, one_of_each: bool, encoding: Encoding, left: &mut usize) {
         let Some(entry) = self.entries.get_mut(place) else { return };
         if one_of_each {
@@ -108,26 +105,12 @@ impl List {
     }
 }
 
-fn list_of_ports(ports: Option<&Ports<'_>>, encoding: Encoding, names: &Names) -> List {
-    let ports = ports.map_or(&[][..], |ports| &ports.ports);
+/// A list from the port or remote address and the size of every entry.
+fn list<K: PartialEq + Copy>(sizes: impl Iterator<Item = (K, io::Result<u32>)>) -> io::Result<List> {
     let mut last = None;
-    let entries = ports.iter().map(|port| Entry {
-        size: encoding.size_of(&Named(port, names)),
-        first: last.replace(port.port) != Some(port.port),
-        kept: false,
-    });
-    List { entries: entries.collect(), ..List::default() }
-}
-
-fn list_of_connections(report: &Report<'_>, encoding: Encoding, names: &Names) -> List {
-    let connections = report.established_connections.iter().flat_map(Connections::iter);
-    let mut last = None;
-    let entries = connections.map(|connection| Entry {
-        size: encoding.size_of(&Named(connection, names)),
-        first: last.replace(connection.remote.ip()) != Some(connection.remote.ip()),
-        kept: false,
-    });
-    List { entries: entries.collect(), ..List::default() }
+    let entries =
+        sizes.map(|(key, size)| Ok(Entry { size: size?, first: last.replace(key) != Some(key), kept: false }));
+    Ok(List { entries: entries.collect::<io::Result<_>>()?, ..List::default() })
 }
 
 fn keep_ports(ports: Option<&mut Ports<'_>>, list: &List) {
@@ -137,43 +120,29 @@ fn keep_ports(ports: Option<&mut Ports<'_>>, list: &List) {
     }
 }
 
-/// The same report with its lists empty and its totals true.
+/// A copy of the report with empty lists and true totals.
 fn without_lists<'a>(report: &Report<'a>) -> Report<'a> {
-    let empty = |ports: &Ports<'a>| Ports { ports: Vec::new(), total: ports.total };
+    let no_ports = |ports: &Ports<'a>| Ports { ports: Vec::new(), total: ports.total };
+    let no_connections = |list: &Connections<'a>| Connections { kept: Some(Vec::new()), ..list.clone() };
     Report {
         report_id: report.report_id,
-        listening_tcp_ports: report.listening_tcp_ports.as_ref().map(empty),
-        listening_udp_ports: report.listening_udp_ports.as_ref().map(empty),
+        listening_tcp_ports: report.listening_tcp_ports.as_ref().map(no_ports),
+        listening_udp_ports: report.listening_udp_ports.as_ref().map(no_ports),
         network_stats: report.network_stats.clone(),
-        established_connections: report.established_connections.clone().map(|mut list| {
-            list.keep(std::iter::empty());
-            list
-        }),
+        established_connections: report.established_connections.as_ref().map(no_connections),
         custom_metrics: report.custom_metrics.clone(),
     }
 }
 
 impl Encoding {
-    fn size_of_report(self, report: &Report<'_>, names: &Names) -> usize {
+    fn size_of(self, entry: &Part<'_>, names: &Names) -> io::Result<u32> {
         let mut counter = Counter(0);
-        let written = match self {
-            Self::Json => json::write(report, names, Layout::Line, &mut counter),
-            Self::Cbor => cbor::write(report, names, &mut counter),
-        };
-        written.map_or(usize::MAX, |()| counter.0)
+        self.write_part(entry, names, &mut counter)?;
+        u32::try_from(counter.0).map_err(io::Error::other)
     }
 
-    fn size_of(self, entry: &impl Serialize) -> u32 {
-        let mut counter = Counter(0);
-        let written = match self {
-            Self::Json => serde_json::to_writer(&mut counter, entry).is_ok(),
-            Self::Cbor => ciborium::into_writer(entry, &mut counter).is_ok(),
-        };
-        u32::try_from(counter.0).ok().filter(|_| written).unwrap_or(u32::MAX)
-    }
-
-    /// What one more entry costs beside its own bytes, in a list that has `entries` so far: a comma in JSON; in CBOR the
-    /// growth of the list's head (RFC 8949, section 3).
+    /// What one more entry costs in addition to its own bytes, in a list that has `entries` so far: a comma in JSON; in CBOR
+    /// the growth of the list's head (RFC 8949, section 3).
     fn cost_of_one_more(self, entries: usize) -> usize {
         match (self, entries) {
             (Self::Json, 0) => 0,
@@ -185,7 +154,6 @@ impl Encoding {
     }
 }
 
-/// Counts what is written to it.
 struct Counter(usize);
 
 impl Write for Counter {

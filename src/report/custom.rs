@@ -1,8 +1,8 @@
-//! Custom metrics: what the user measured, checked before it is sent.
+//! Custom metrics: values measured by the user, checked before they are sent.
 //!
-//! Data outside the limits is taken by the service and then silently neither kept nor shown, so every limit is checked
-//! here and every fault told at once. The limits are those of the AWS IoT API (`CreateCustomMetric`), of the developer
-//! guide's page on custom metrics, and of the AWS IoT Device SDK for C++ (15 digits, allowed characters).
+//! The service accepts values outside its limits, but then silently neither stores nor shows them. So every limit is
+//! checked here, and all faults are reported at once. The limits are those of the AWS IoT API (`CreateCustomMetric`), of
+//! the developer guide's page on custom metrics, and of the AWS IoT Device SDK for C++ (15 digits, allowed characters).
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -12,73 +12,58 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// The most characters a metric's name has.
 const NAME_LENGTH: usize = 128;
 
-/// The most significant digits a number has.
+/// Significant ones of a number.
 const DIGITS: usize = 15;
 
-/// Custom metrics by name.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CustomMetrics(BTreeMap<String, CustomValue>);
 
-/// One value, of one of the four types AWS has.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CustomValue {
-    /// `number`.
     Number(CustomNumber),
-    /// `number_list`.
     NumberList(Vec<CustomNumber>),
-    /// `string_list`.
     StringList(Vec<String>),
-    /// `ip_list`.
+    #[serde(serialize_with = "addresses")]
     IpList(Vec<IpAddr>),
 }
 
-/// A number as it is sent: one without fraction and exponent stays an integer.
+/// A number as it is sent: without fraction and exponent it stays an integer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum CustomNumber {
-    /// Of at most 15 digits.
     Integer(i64),
-    /// Of at most 15 significant digits.
     Float(f64),
 }
 
-/// Why a text is no set of custom metrics.
 #[derive(Debug, thiserror::Error)]
 pub enum CustomError {
-    /// It is not JSON, or not an object.
     #[error("not a JSON object: {0}")]
     Json(#[from] serde_json::Error),
-    /// It is, and this is wrong with it.
-    #[error("{}", .0.iter().map(Fault::to_string).collect::<Vec<_>>().join("\n"))]
-    Faults(Vec<Fault>),
+    #[error("{}", join(.0, "\n"))]
+    Faults(Vec<MetricFault>),
 }
 
-/// One thing that is wrong with one metric.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("metric `{metric}`: {text}")]
-pub struct Fault {
-    /// The metric's name, as it was given.
+pub struct MetricFault {
     pub metric: String,
-    /// What is wrong, and what is right.
     pub text: String,
 }
 
 impl CustomMetrics {
     /// Parses a JSON object in the report's own shape, `{"name": [{"number": 1}]}`, or a plain one, `{"name": 1}` or
     /// `{"name": {"ip_list": ["192.0.2.1"]}}`.
-    ///
-    /// # Errors
-    /// [`CustomError::Json`] with line and column, or every fault there is, in the order of the text.
+    /// The error is [`CustomError::Json`] with line and column, or all faults in the order of the text.
     pub fn parse(text: &[u8]) -> Result<Self, CustomError> {
         let Entries(entries) = serde_json::from_slice(text)?;
         let mut metrics = BTreeMap::new();
         let mut names = HashSet::new();
         let mut faults = Vec::new();
         for (name, value) in entries {
-            let mut fault = |text| faults.push(Fault { metric: name.clone(), text });
+            let mut fault = |text| faults.push(MetricFault { metric: name.clone(), text });
             if let Err(text) = check_name(&name) {
                 fault(text);
             }
@@ -93,7 +78,6 @@ impl CustomMetrics {
         if faults.is_empty() { Ok(Self(metrics)) } else { Err(CustomError::Faults(faults)) }
     }
 
-    /// The metrics, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &CustomValue)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
@@ -101,16 +85,17 @@ impl CustomMetrics {
 
 impl fmt::Display for CustomValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fn join(list: &[impl ToString]) -> String {
-            list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-        }
         match self {
-            Self::Number(number) => f.write_str(&number.to_string()),
-            Self::NumberList(list) => f.write_str(&join(list)),
-            Self::StringList(list) => f.write_str(&join(list)),
-            Self::IpList(list) => f.write_str(&join(list)),
+            Self::Number(number) => number.fmt(f),
+            Self::NumberList(list) => f.write_str(&join(list, " ")),
+            Self::StringList(list) => f.write_str(&join(list, " ")),
+            Self::IpList(list) => f.write_str(&join(list, " ")),
         }
     }
+}
+
+fn join(list: &[impl ToString], separator: &str) -> String {
+    list.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator)
 }
 
 fn check_name(name: &str) -> Result<(), String> {
@@ -119,7 +104,7 @@ fn check_name(name: &str) -> Result<(), String> {
         return Err(format!("a name is 1 to {NAME_LENGTH} letters, digits, `:`, `_` or `-`"));
     }
     if name.starts_with("aws:") {
-        return Err("a name must not begin with `aws:`, which is kept for the service's own metrics".to_owned());
+        return Err("a name must not begin with `aws:`, which is reserved for AWS".to_owned());
     }
     Ok(())
 }
@@ -143,13 +128,13 @@ fn parse_value(value: &RawValue) -> Result<CustomValue, String> {
         "number_list" => parse_list(kind, value, parse_number).map(CustomValue::NumberList),
         "string_list" => parse_list(kind, value, parse_string).map(CustomValue::StringList),
         "ip_list" => parse_list(kind, value, parse_ip).map(CustomValue::IpList),
-        _ => Err(format!("`{kind}` is no type; {SHAPE}")),
+        _ => Err(format!("`{kind}` is not a type; {SHAPE}")),
     }
 }
 
-/// Parses every element of a list; the error names every element that is wrong.
+/// Parses a list; the error names every invalid element.
 fn parse_list<T>(kind: &str, value: &RawValue, parse: fn(&RawValue) -> Result<T, String>) -> Result<Vec<T>, String> {
-    let list: Vec<&RawValue> = serde_json::from_str(value.get()).map_err(|_| format!("`{kind}` holds a list"))?;
+    let list: Vec<&RawValue> = serde_json::from_str(value.get()).map_err(|_| format!("`{kind}` must be a list"))?;
     let mut parsed = Vec::with_capacity(list.len());
     let mut faults = Vec::new();
     for (place, element) in (1..).zip(list) {
@@ -161,12 +146,14 @@ fn parse_list<T>(kind: &str, value: &RawValue, parse: fn(&RawValue) -> Result<T,
     if faults.is_empty() { Ok(parsed) } else { Err(faults.join("; ")) }
 }
 
-/// Parses a number from the text it was written as, so that no digit is lost before it is counted.
+/// Parses a number from its text, so that all digits are counted before any is lost.
 fn parse_number(value: &RawValue) -> Result<CustomNumber, String> {
     let text = value.get();
-    let digits = significant_digits(text);
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    // From the first to the last one that is not 0.
+    let digits = mantissa.replace(|c: char| !c.is_ascii_digit(), "").trim_matches('0').len();
     if digits > DIGITS {
-        return Err(format!("{text} has more than {DIGITS} significant digits, more than the service keeps"));
+        return Err(format!("{text} has more than {DIGITS} significant digits, the most that the service stores"));
     }
     if let Ok(integer) = text.parse() {
         return Ok(CustomNumber::Integer(integer));
@@ -175,29 +162,22 @@ fn parse_number(value: &RawValue) -> Result<CustomNumber, String> {
         Ok(float) if float.is_infinite() => Err(format!("{text} is too large")),
         Ok(float) if float == 0.0 && digits > 0 => Err(format!("{text} is too close to 0")),
         Ok(float) => Ok(CustomNumber::Float(float)),
-        Err(_) => Err(format!("{text} is no number")),
+        Err(_) => Err(format!("{text} is not a number")),
     }
 }
 
-/// Counts the digits of a JSON number from the first to the last that is not 0, without the exponent.
-fn significant_digits(number: &str) -> usize {
-    let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
-    let digits = mantissa.replace(|c: char| !c.is_ascii_digit(), "");
-    digits.trim_matches('0').len()
-}
-
 fn parse_string(value: &RawValue) -> Result<String, String> {
-    let text: String = serde_json::from_str(value.get()).map_err(|_| format!("{value} is no string"))?;
+    let text: String = serde_json::from_str(value.get()).map_err(|_| format!("{value} is not a string"))?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-' | '/' | '.');
     match text.chars().find(|&c| !allowed(c)) {
-        Some(c) => Err(format!("{text:?} has {c:?}; only letters, digits, `:`, `_`, `-`, `/` and `.` are kept")),
+        Some(c) => Err(format!("{text:?} has {c:?}; only letters, digits, `:`, `_`, `-`, `/` and `.` are allowed")),
         None => Ok(text),
     }
 }
 
 fn parse_ip(value: &RawValue) -> Result<IpAddr, String> {
-    let text: String = serde_json::from_str(value.get()).map_err(|_| format!("{value} is no string"))?;
-    text.parse().map_err(|_| format!("{text:?} is no IPv4 or IPv6 address (no port, no `/length`, no `%zone`)"))
+    let text: String = serde_json::from_str(value.get()).map_err(|_| format!("{value} is not a string"))?;
+    text.parse().map_err(|_| format!("{text:?} is not an IPv4 or IPv6 address (without port, `/length` and `%zone`)"))
 }
 
 impl fmt::Display for CustomNumber {
@@ -215,21 +195,12 @@ impl Serialize for CustomMetrics {
     }
 }
 
-impl Serialize for CustomValue {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Number(number) => serializer.collect_map([("number", number)]),
-            Self::NumberList(list) => serializer.collect_map([("number_list", list)]),
-            Self::StringList(list) => serializer.collect_map([("string_list", list)]),
-            Self::IpList(list) => {
-                let list: Vec<String> = list.iter().map(IpAddr::to_string).collect();
-                serializer.collect_map([("ip_list", list)])
-            }
-        }
-    }
+/// As text in CBOR too, where serde would write the bytes of an address.
+fn addresses<S: Serializer>(list: &[IpAddr], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(list.iter().map(IpAddr::to_string))
 }
 
-/// The members of an object in their order, repeated names included, each value as the text it was written as.
+/// The members of an object in order, repeated names included, with the text of each value.
 struct Entries<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Entries<'de> {

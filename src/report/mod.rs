@@ -1,58 +1,59 @@
 //! The report: what AWS calls a *device metrics document*, built from a [`Sample`].
 //!
-//! Building a report is pure: it takes the sample, the time and the counters to count from, and returns a value. Field by
-//! field it follows the AWS IoT Device Defender developer guide, page "Sending metrics
-//! from devices" (`detect-device-side-metrics`). A block whose tables could not be read is left out; a block that was
-//! read and is empty says so, with an empty list and a total of 0, because an empty list clears an alarm in the cloud.
+//! Building a report is pure: it takes the sample, the id and the counters to count from, and returns a value. Its fields
+//! follow the AWS IoT Device Defender developer guide, page "Sending metrics from devices" (`detect-device-side-metrics`). A
+//! block whose tables could not be read is left out. A block that was read and is empty is written with an empty list and a
+//! total of 0, because an empty list clears an alarm in the cloud.
 
-pub mod budget;
-pub mod cbor;
-pub mod custom;
+pub(crate) mod budget;
+pub(crate) mod custom;
+pub(crate) mod display;
 mod document;
-pub mod json;
-pub mod names;
-pub mod table;
-pub mod traffic;
+pub(crate) mod encode;
+pub(crate) mod names;
+pub(crate) mod traffic;
 
 use std::cmp::Ordering;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use glob::Pattern;
 
 use crate::collector::Sample;
-use crate::collector::interfaces::Addresses;
-use crate::collector::sockets::{Address, Socket, Sockets, State, in_state};
+use crate::collector::addresses::Addresses;
+use crate::collector::counters::Interfaces;
+use crate::collector::sockets::{Address, Socket, SocketState, Sockets, in_state};
 use custom::CustomMetrics;
+use names::Names;
 use traffic::NetworkStats;
 
 /// The version of the document's layout, as every AWS agent writes it.
-pub const VERSION: &str = "1.0";
+pub(crate) const VERSION: &str = "1.0";
 
-/// One report. It borrows the sockets from the sample, so that half a million connections are held once.
+/// One report; a block that is `None` is unknown. It borrows the sockets from the sample, so that half a million
+/// connections are held once.
 #[derive(Debug, Clone)]
 pub struct Report<'a> {
     /// Identifies the report; greater than 0, and greater than that of every earlier report of the same thing.
     pub report_id: u64,
-    /// TCP ports that are listened on. `None` when unknown.
     pub listening_tcp_ports: Option<Ports<'a>>,
-    /// UDP ports that are bound and not connected. `None` when unknown.
+    /// Bound and not connected.
     pub listening_udp_ports: Option<Ports<'a>>,
-    /// Traffic. `None` when unknown, or when there is nothing to count from.
+    /// `None`, too, if there is nothing to count from.
     pub network_stats: Option<NetworkStats>,
-    /// Established TCP connections. `None` when unknown.
     pub established_connections: Option<Connections<'a>>,
-    /// What the user measured. `None` when nothing was given.
     pub custom_metrics: Option<CustomMetrics>,
 }
 
-/// How a report is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// JSON on one line.
-    Json,
-    /// CBOR.
-    Cbor,
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub style: Style,
+    pub names: &'static Names,
+    pub max_bytes: Option<usize>,
+    /// Left out of the traffic.
+    pub exclude_interfaces: Vec<Pattern>,
 }
 
-/// How a report is written where the documentation leaves room.
+/// How a report is built where AWS's documentation leaves room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Style {
     /// One entry per interface and port; a wildcard or unknown interface is left out; IPv4-mapped addresses are written
@@ -64,171 +65,141 @@ pub enum Style {
     Connector,
 }
 
-/// A list of ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ports<'a> {
-    /// The entries, by port and then interface. May be fewer than `total` after [`budget::fit`].
+    /// By port and then interface. May be fewer than `total`, their true number, after [`budget::fit`].
     pub ports: Vec<Port<'a>>,
-    /// How many entries there are in truth.
     pub total: u64,
 }
 
-/// One port that is open on one interface.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Port<'a> {
     /// The port, never 0.
     pub port: u16,
-    /// Where it is open.
     pub interface: Interface<'a>,
-    /// Whether an IPv4 socket has it open.
     pub v4: bool,
-    /// Whether an IPv6 socket has it open.
     pub v6: bool,
     /// The inode numbers of the sockets behind this entry.
     pub inodes: Vec<u64>,
 }
 
-/// The interface a socket is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Interface<'a> {
     /// All of them; the field is left out.
     Any,
-    /// It cannot be told; the field is left out.
+    /// The field is left out.
     Unknown,
-    /// It cannot be told; the field is written as `null`.
+    /// Unknown; the field is written as `null`.
     Null,
-    /// This one.
     Name(&'a str),
 }
 
-/// One established connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connection<'a> {
-    /// The peer.
     pub remote: SocketAddr,
-    /// The port on this side.
     pub local_port: u16,
     /// The interface whose address this side has.
     pub local_interface: Interface<'a>,
-    /// The inode number of the socket.
     pub inode: u64,
 }
 
 /// The established connections, by remote and then local address, IPv4 first, one per pair of addresses and ports.
+/// `total` is their true number.
 #[derive(Debug, Clone)]
 pub struct Connections<'a> {
     sockets: &'a Sockets,
     addresses: &'a Addresses,
     style: Style,
-    /// Which connections [`budget::fit`] has kept; `None` for all.
+    /// Which connections [`budget::fit`] has kept; `None`: all.
     kept: Option<Vec<bool>>,
-    /// How many connections there are in truth.
     pub total: u64,
 }
 
 impl<'a> Report<'a> {
-    /// Builds the report of `sample`.
-    #[must_use]
+    /// Builds the report of `sample`, with the traffic since the counters in `baseline`; `None`: there is nothing to count
+    /// from.
     pub fn build(
         sample: &'a Sample,
-        style: Style,
+        baseline: Option<&Interfaces>,
         report_id: u64,
-        network_stats: Option<NetworkStats>,
         custom_metrics: Option<CustomMetrics>,
+        options: &Options,
     ) -> Self {
-        let connector = style == Style::Connector;
-        let tcp = sample.tcp.as_ref();
-        let listening_tcp = tcp.map(|tcp| {
-            let listening = |port: &mut PortList<'a>| {
-                port.add(in_state(&tcp.v4, State::LISTEN));
-                port.add(in_state(&tcp.v6, State::LISTEN));
-            };
-            PortList::gather(sample, style, listening)
-        });
-        let listening_udp = sample.udp.as_ref().map(|udp| {
-            let bound = |port: &mut PortList<'a>| {
-                port.add(if connector { &udp.v4 } else { in_state(&udp.v4, State::CLOSE) });
-                port.add(if connector { &udp.v6 } else { in_state(&udp.v6, State::CLOSE) });
-            };
-            PortList::gather(sample, style, bound)
-        });
-        let connections = tcp.map(|tcp| Connections::new(tcp, &sample.addresses, style));
+        let style = options.style;
+        let network_stats = baseline
+            .zip(sample.counters.as_ref())
+            .map(|(before, now)| NetworkStats::new(traffic::since(before, now), &options.exclude_interfaces));
+        // The connector wrote no empty lists.
+        let is_written = |total| style == Style::Plain || total > 0;
+        let ports = |sockets: &'a Option<Sockets>, state| {
+            let ports = sockets.as_ref().map(|sockets| Ports::new(sockets, state, &sample.addresses, style));
+            ports.filter(|ports| is_written(ports.total))
+        };
+        let unconnected = (style == Style::Plain).then_some(SocketState::CLOSE);
+        let connections = sample.tcp.as_ref().map(|tcp| Connections::new(tcp, &sample.addresses, style));
         Self {
             report_id,
-            listening_tcp_ports: listening_tcp.filter(|ports| !connector || ports.total > 0),
-            listening_udp_ports: listening_udp.filter(|ports| !connector || ports.total > 0),
+            listening_tcp_ports: ports(&sample.tcp, Some(SocketState::LISTEN)),
+            listening_udp_ports: ports(&sample.udp, unconnected),
             network_stats,
-            established_connections: connections.filter(|list| !connector || list.total > 0),
+            established_connections: connections.filter(|connections| is_written(connections.total)),
             custom_metrics,
         }
     }
 }
 
-/// Gathers the entries of a list of ports.
-struct PortList<'a> {
-    addresses: &'a Addresses,
-    style: Style,
-    ports: Vec<Port<'a>>,
-}
-
-impl<'a> PortList<'a> {
-    fn gather(sample: &'a Sample, style: Style, fill: impl FnOnce(&mut Self)) -> Ports<'a> {
-        let mut list = Self { addresses: &sample.addresses, style, ports: Vec::new() };
-        fill(&mut list);
-        let mut ports = list.ports;
+impl<'a> Ports<'a> {
+    /// The local ports of the sockets in one state; `None`: in any.
+    fn new(sockets: &'a Sockets, state: Option<SocketState>, addresses: &'a Addresses, style: Style) -> Self {
+        let v4 = state.map_or(sockets.v4.as_slice(), |state| in_state(&sockets.v4, state));
+        let v6 = state.map_or(sockets.v6.as_slice(), |state| in_state(&sockets.v6, state));
+        let mut ports: Vec<Port<'a>> =
+            local_ports(v4, addresses, style).chain(local_ports(v6, addresses, style)).collect();
         ports.sort_unstable();
         if style == Style::Plain {
-            ports.dedup_by(|next, kept| next.is_reported_as(kept) && kept.absorb(next));
+            ports.dedup_by(|next, kept| kept.merge(next));
         }
         let total = u64::try_from(ports.len()).unwrap_or(u64::MAX);
-        Ports { ports, total }
+        Self { ports, total }
     }
+}
 
-    fn add<A: Address + Into<IpAddr>>(&mut self, sockets: &[Socket<A>]) {
-        for socket in sockets.iter().filter(|socket| socket.local_port > 0) {
-            let local = socket.local.into();
-            self.ports.push(Port {
-                port: socket.local_port,
-                interface: match interface(self.addresses, self.style, local) {
-                    Interface::Null => Interface::Unknown, // only connections had `null`
-                    known => known,
-                },
-                v4: local.to_canonical().is_ipv4(),
-                v6: local.to_canonical().is_ipv6(),
-                inodes: vec![socket.inode],
-            });
-        }
-    }
+fn local_ports<'a, A: Address + Into<IpAddr>>(
+    sockets: &[Socket<A>],
+    addresses: &'a Addresses,
+    style: Style,
+) -> impl Iterator<Item = Port<'a>> {
+    sockets.iter().filter(|socket| socket.local_port > 0).map(move |socket| {
+        let local = socket.local.into();
+        let interface = match interface(addresses, style, local) {
+            Interface::Null => Interface::Unknown, // only connections had `null`
+            known => known,
+        };
+        let v4 = local.to_canonical().is_ipv4();
+        Port { port: socket.local_port, interface, v4, v6: !v4, inodes: vec![socket.inode] }
+    })
 }
 
 impl Port<'_> {
-    /// Whether both entries would be written alike.
-    fn is_reported_as(&self, other: &Self) -> bool {
-        self.port == other.port && self.interface.name() == other.interface.name()
-    }
-
-    /// Takes in what another entry stands for. Always `true`.
-    fn absorb(&mut self, other: &mut Self) -> bool {
-        self.interface = self.interface.min(other.interface); // wildcard says more than unknown
-        self.v4 |= other.v4;
-        self.v6 |= other.v6;
-        self.inodes.append(&mut other.inodes);
-        true
+    /// Merges `other` if both would be written the same (for `dedup_by`).
+    fn merge(&mut self, other: &mut Self) -> bool {
+        let is_same = self.port == other.port && self.interface.name() == other.interface.name();
+        if is_same {
+            self.interface = self.interface.min(other.interface); // a wildcard is more specific than unknown
+            self.v4 |= other.v4;
+            self.v6 |= other.v6;
+            self.inodes.append(&mut other.inodes);
+        }
+        is_same
     }
 }
 
 impl<'a> Interface<'a> {
-    /// The name as it is written, if it is.
-    #[must_use]
     pub fn name(self) -> Option<&'a str> {
-        match self {
-            Self::Name(name) => Some(name),
-            Self::Any | Self::Unknown | Self::Null => None,
-        }
+        if let Self::Name(name) = self { Some(name) } else { None }
     }
 }
 
-/// The interface of a local address, in the given style.
 fn interface(addresses: &Addresses, style: Style, local: IpAddr) -> Interface<'_> {
     let wildcard = local.to_canonical().is_unspecified();
     match (style, local) {
@@ -236,8 +207,8 @@ fn interface(addresses: &Addresses, style: Style, local: IpAddr) -> Interface<'_
         (Style::Plain, _) => addresses.interface(local).map_or(Interface::Unknown, Interface::Name),
         (Style::Connector, IpAddr::V4(_)) if wildcard => Interface::Name("0.0.0.0"),
         (Style::Connector, IpAddr::V6(Ipv6Addr::UNSPECIFIED)) => Interface::Name("::"),
-        // It compared addresses as text: an IPv4-mapped one has none of its form, and the system adds the scope to a
-        // link-local one.
+        // The collector compared addresses as text: no interface has an IPv4-mapped one, and the system adds the scope to
+        // a link-local one.
         (Style::Connector, IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_some() || v6.is_unicast_link_local() => {
             Interface::Null
         }
@@ -252,19 +223,16 @@ impl<'a> Connections<'a> {
         list
     }
 
-    /// The connections that are written.
     pub fn iter(&self) -> impl Iterator<Item = Connection<'a>> {
         let kept = self.kept.as_deref();
         let is_kept = move |place: usize| kept.is_none_or(|kept| kept.get(place) == Some(&true));
-        self.rows().enumerate().filter(move |(place, _)| is_kept(*place)).map(|(_, row)| {
-            let (remote, local) = row.ends(self.style);
+        self.rows().enumerate().filter(move |(place, _)| is_kept(*place)).map(|(_, (remote, local, inode))| {
             let local_interface = interface(self.addresses, self.style, local.ip());
-            Connection { remote, local_port: local.port(), local_interface, inode: row.inode() }
+            Connection { remote, local_port: local.port(), local_interface, inode }
         })
     }
 
-    /// How many connections [`Self::iter`] gives.
-    #[must_use]
+    /// How many connections [`Self::iter`] returns.
     pub fn written(&self) -> usize {
         match &self.kept {
             Some(kept) => kept.iter().filter(|&&kept| kept).count(),
@@ -272,7 +240,7 @@ impl<'a> Connections<'a> {
         }
     }
 
-    /// Of those that [`Self::iter`] gives, writes only the connections whose mark is `true`; what has no mark is left out.
+    /// Keeps only those connections of [`Self::iter`] whose mark is `true`; those without a mark are dropped.
     fn keep(&mut self, mut marks: impl Iterator<Item = bool>) {
         match &mut self.kept {
             None => self.kept = Some(marks.collect()),
@@ -280,12 +248,12 @@ impl<'a> Connections<'a> {
         }
     }
 
-    /// All connections, each pair of addresses and ports once: a table that is read while it changes can show the same
-    /// pair twice, as two sockets.
-    fn rows(&self) -> impl Iterator<Item = Row<'a>> + use<'a> {
-        let v4 = in_state(&self.sockets.v4, State::ESTABLISHED);
-        let v6 = in_state(&self.sockets.v6, State::ESTABLISHED);
-        // The IPv4-mapped ones stand together. Where they are written as IPv4, they belong among the others.
+    /// All connections, each pair of addresses and ports once: a table that changes while it is read can list the same pair
+    /// twice, as two sockets.
+    fn rows(&self) -> impl Iterator<Item = Row> + use<'a> {
+        let v4 = in_state(&self.sockets.v4, SocketState::ESTABLISHED);
+        let v6 = in_state(&self.sockets.v6, SocketState::ESTABLISHED);
+        // The IPv4-mapped connections are adjacent. Where they are written as IPv4, they belong among the others.
         let first_mapped = match self.style {
             Style::Plain => v6.partition_point(|socket| socket.remote < Ipv6Addr::from_bits(0xffff_0000_0000)),
             Style::Connector => v6.len(),
@@ -294,11 +262,11 @@ impl<'a> Connections<'a> {
         let after_mapped = rest.partition_point(|socket| socket.remote.to_ipv4_mapped().is_some());
         let (mapped, above) = rest.split_at_checked(after_mapped).unwrap_or_default();
         let style = self.style;
-        let mut v4 = distinct(v4).map(Row::V4).peekable();
-        let mut mapped = distinct(mapped).map(Row::V6).peekable();
+        let mut v4 = distinct(v4).map(move |socket| row(socket, style)).peekable();
+        let mut mapped = distinct(mapped).map(move |socket| row(socket, style)).peekable();
         let merged = std::iter::from_fn(move || {
             let order = match (v4.peek(), mapped.peek()) {
-                (Some(a), Some(b)) => a.ends(style).cmp(&b.ends(style)),
+                (Some(v4), Some(mapped)) => (v4.0, v4.1).cmp(&(mapped.0, mapped.1)),
                 (Some(_), None) => Ordering::Less,
                 (None, _) => Ordering::Greater,
             };
@@ -308,41 +276,19 @@ impl<'a> Connections<'a> {
                 Ordering::Greater => mapped.next(),
             }
         });
-        merged.chain(distinct(below).chain(distinct(above)).map(Row::V6))
+        merged.chain(distinct(below).chain(distinct(above)).map(move |socket| row(socket, style)))
     }
 }
 
-/// A socket of either family.
-#[derive(Debug, Clone, Copy)]
-enum Row<'a> {
-    V4(&'a Socket<Ipv4Addr>),
-    V6(&'a Socket<Ipv6Addr>),
-}
+/// The remote end, the local end and the inode number of a connection, as they are written.
+type Row = (SocketAddr, SocketAddr, u64);
 
-impl Row<'_> {
-    /// The remote and the local end, as they are written.
-    fn ends(self, style: Style) -> (SocketAddr, SocketAddr) {
-        let (remote, remote_port, local, local_port) = match self {
-            Self::V4(&Socket { remote, remote_port, local, local_port, .. }) => {
-                (remote.into(), remote_port, local.into(), local_port)
-            }
-            Self::V6(&Socket { remote, remote_port, local, local_port, .. }) => {
-                (IpAddr::V6(remote), remote_port, IpAddr::V6(local), local_port)
-            }
-        };
-        let written = |ip: IpAddr| match style {
-            Style::Plain => ip.to_canonical(),
-            Style::Connector => ip,
-        };
-        (SocketAddr::new(written(remote), remote_port), SocketAddr::new(written(local), local_port))
-    }
-
-    fn inode(self) -> u64 {
-        match self {
-            Self::V4(socket) => socket.inode,
-            Self::V6(socket) => socket.inode,
-        }
-    }
+fn row<A: Address + Into<IpAddr>>(socket: &Socket<A>, style: Style) -> Row {
+    let end = |ip: A, port| match style {
+        Style::Plain => SocketAddr::new(ip.into().to_canonical(), port),
+        Style::Connector => SocketAddr::new(ip.into(), port),
+    };
+    (end(socket.remote, socket.remote_port), end(socket.local, socket.local_port), socket.inode)
 }
 
 /// Sorted connections, each pair of ends once.

@@ -1,64 +1,23 @@
-//! The two names of every field, in one table: a document is written with long names or with short ones, never a mix.
+//! The long and the short name of every field. A document uses one set, never a mix.
 //!
 //! Source: AWS IoT Device Defender developer guide, "Sending metrics from devices". The keys inside a custom metric
 //! (`number`, `number_list`, `string_list`, `ip_list`) have no short form.
 
-/// A field name for every field of the document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each field is called as the field it names")]
-pub struct Names {
-    pub header: &'static str,
-    pub report_id: &'static str,
-    pub version: &'static str,
-    pub metrics: &'static str,
-    pub listening_tcp_ports: &'static str,
-    pub listening_udp_ports: &'static str,
-    pub ports: &'static str,
-    pub interface: &'static str,
-    pub port: &'static str,
-    pub network_stats: &'static str,
-    pub bytes_in: &'static str,
-    pub bytes_out: &'static str,
-    pub packets_in: &'static str,
-    pub packets_out: &'static str,
-    pub tcp_connections: &'static str,
-    pub established_connections: &'static str,
-    pub connections: &'static str,
-    pub local_interface: &'static str,
-    pub local_port: &'static str,
-    pub remote_addr: &'static str,
-    pub total: &'static str,
-    pub custom_metrics: &'static str,
+/// Defines the names from one table: long name, which is also that of the member, and short name.
+macro_rules! names {
+    ($($long:ident: $short:literal,)*) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct Names {
+            $(pub $long: &'static str,)*
+        }
+
+        pub const LONG: Names = Names { $($long: stringify!($long),)* };
+
+        pub const SHORT: Names = Names { $($long: $short,)* };
+    };
 }
 
-/// The long names.
-pub const LONG: Names = Names {
-    header: "header",
-    report_id: "report_id",
-    version: "version",
-    metrics: "metrics",
-    listening_tcp_ports: "listening_tcp_ports",
-    listening_udp_ports: "listening_udp_ports",
-    ports: "ports",
-    interface: "interface",
-    port: "port",
-    network_stats: "network_stats",
-    bytes_in: "bytes_in",
-    bytes_out: "bytes_out",
-    packets_in: "packets_in",
-    packets_out: "packets_out",
-    tcp_connections: "tcp_connections",
-    established_connections: "established_connections",
-    connections: "connections",
-    local_interface: "local_interface",
-    local_port: "local_port",
-    remote_addr: "remote_addr",
-    total: "total",
-    custom_metrics: "custom_metrics",
-};
-
-/// The short names.
-pub const SHORT: Names = Names {
+names! {
     header: "hed",
     report_id: "rid",
     version: "v",
@@ -81,4 +40,4 @@ pub const SHORT: Names = Names {
     remote_addr: "rad",
     total: "t",
     custom_metrics: "cmet",
-};
+}

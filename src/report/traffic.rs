@@ -1,27 +1,23 @@
-//! `network_stats`: what the interfaces carried between two samples, or since they appeared.
+//! `network_stats`: the traffic of the interfaces between two samples, or since they appeared.
 //!
-//! Differences are taken interface by interface and then summed, so that one that vanishes cannot make the sum go
-//! backwards. AWS's documents call the four figures "delta metrics, >= 0".
+//! Deltas are computed per interface and then summed, so that an interface that vanishes cannot make the sum negative.
+//! AWS documents the four figures as "delta metrics, >= 0".
 #![warn(clippy::arithmetic_side_effects)]
 
 use glob::Pattern;
 
 use crate::collector::counters::{Counters, Interfaces};
 
-/// Traffic, per interface and summed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkStats {
-    /// What is reported. Sums stop at 2^64 - 1.
+    /// Sums stop at 2^64 - 1.
     pub sum: Counters,
-    /// What each interface contributes.
     pub by_interface: Interfaces,
 }
 
 impl NetworkStats {
     /// Sums the traffic of all interfaces that no pattern of `exclude` matches.
-    #[must_use]
-    pub fn new(by_interface: Interfaces, exclude: &[Pattern]) -> Self {
-        let mut by_interface = by_interface;
+    pub fn new(mut by_interface: Interfaces, exclude: &[Pattern]) -> Self {
         by_interface.retain(|name, _| !exclude.iter().any(|pattern| pattern.matches(name)));
         let mut sum = Counters::default();
         for counters in by_interface.values() {
@@ -31,33 +27,29 @@ impl NetworkStats {
     }
 }
 
-/// What each interface of `now` carried since `before`. An interface that is new carried all it shows; one that is gone
-/// is not in the result. One that was renamed looks like both.
-#[must_use]
+/// What each interface carried from `before` to `now`. All traffic of a new interface counts, and none of one that is gone.
+/// A renamed interface is both.
 pub fn since(before: &Interfaces, now: &Interfaces) -> Interfaces {
-    let delta = |(name, now): (&String, &Counters)| {
-        let before = before.get(name).copied().unwrap_or_default();
-        (name.clone(), counters_since(before, *now))
-    };
-    now.iter().map(delta).collect()
+    let before = |name| before.get(name).copied().unwrap_or_default();
+    now.iter().map(|(name, now)| (name.clone(), counters_since(before(name), *now))).collect()
 }
 
 fn counters_since(before: Counters, now: Counters) -> Counters {
-    let bytes_in_fell = now.bytes_in < before.bytes_in;
-    let packets_in_fell = now.packets_in < before.packets_in;
-    let bytes_out_fell = now.bytes_out < before.bytes_out;
-    let packets_out_fell = now.packets_out < before.packets_out;
+    let delta = |counter: fn(&Counters) -> u64, partner: fn(&Counters) -> u64| {
+        let partner_fell = partner(&now) < partner(&before);
+        counter_since(counter(&before), counter(&now), partner_fell)
+    };
     Counters {
-        bytes_in: counter_since(before.bytes_in, now.bytes_in, packets_in_fell),
-        packets_in: counter_since(before.packets_in, now.packets_in, bytes_in_fell),
-        bytes_out: counter_since(before.bytes_out, now.bytes_out, packets_out_fell),
-        packets_out: counter_since(before.packets_out, now.packets_out, bytes_out_fell),
+        bytes_in: delta(|c| c.bytes_in, |c| c.packets_in),
+        packets_in: delta(|c| c.packets_in, |c| c.bytes_in),
+        bytes_out: delta(|c| c.bytes_out, |c| c.packets_out),
+        packets_out: delta(|c| c.packets_out, |c| c.bytes_out),
     }
 }
 
-/// What one counter counted. One that fell has either wrapped at 2^32, as the counters of 32-bit kernels and drivers do,
-/// or was reset. A reset takes bytes and packets back together; a wrap of both at once, or from below the upper half, is
-/// not to be expected. After a reset all that the counter shows is new.
+/// The delta of one counter. A counter that fell was either reset or, on 32-bit kernels and drivers, wrapped at 2^32. A
+/// reset lowers bytes and packets together; a wrap of both at once, or from below the upper half, is unlikely. After a
+/// reset, the delta is the current value.
 fn counter_since(before: u64, now: u64, partner_fell: bool) -> u64 {
     const WRAP: u64 = 1 << 32;
     const UPPER_HALF: std::ops::Range<u64> = 1 << 31..WRAP;

@@ -1,8 +1,8 @@
 //! Changing the state of a thing: one run at a time, and so that a kill at any instant leaves the old file or the new one.
 //!
-//! Beside `THING.json` there is `THING.lock`, which a run holds from before it collects until it has its answer, and while
-//! the file is being replaced `THING.new`. All are mode 0600. What root writes belongs to whoever owns the directory, so
-//! that a run by hand does not lock the service out.
+//! Next to `THING.json` there is `THING.lock`, which a run holds from before it collects until it has its answer, and, while
+//! the file is being replaced, `THING.new`. All have mode 0600. Files that root writes belong to the owner of the directory,
+//! so that a run by hand does not lock the service out.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
@@ -11,41 +11,31 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
-use serde::Serialize;
 
-use super::{State, VERSION};
+use super::State;
 use crate::thing::ThingName;
 
-/// The right to change the state of a thing. It ends with this.
+/// Exclusive lock on a thing's state, released on drop.
 #[derive(Debug)]
-pub struct Store {
+pub(crate) struct Store {
     dir: PathBuf,
-    /// Held, not used.
     _lock: File,
 }
 
-/// Why the state of a thing cannot be changed.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub(crate) enum StoreError {
     /// The directory or a file in it cannot be made or written.
     #[error("{}: {source}", path.display())]
-    Unusable {
-        /// The directory or file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Another run holds the lock.
-    #[error("{}: another run has it locked", .0.display())]
+    Unusable { path: PathBuf, source: io::Error },
+    #[error("{}: locked by another run", .0.display())]
     Locked(PathBuf),
+    #[error("no state directory: HOME is not set")]
+    NoHome,
 }
 
 impl Store {
     /// Locks the state of `thing` in the directory `dir`, which is made if it is not there.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the directory cannot be written to, or another run holds the lock.
-    pub fn lock(dir: &Path, thing: &ThingName) -> Result<Self, StoreError> {
+    pub(crate) fn lock(dir: &Path, thing: &ThingName) -> Result<Self, StoreError> {
         let unusable = |path: &Path| {
             let path = path.to_owned();
             move |source| StoreError::Unusable { path, source }
@@ -60,13 +50,11 @@ impl Store {
         }
     }
 
-    /// Replaces the file: the new one is complete on disk before it takes the old one's name.
-    ///
-    /// # Errors
-    /// [`StoreError::Unusable`]; the old file is still there then.
-    pub fn save(&self, state: &State) -> Result<(), StoreError> {
+    /// Replaces the file: the new one is complete on disk before it takes the old one's name. After an error the old file
+    /// is still there.
+    pub(crate) fn save(&self, state: &State) -> Result<(), StoreError> {
         let thing_name = &state.thing_name;
-        let mut text = serde_json::to_vec(&Versioned { version: VERSION, state })
+        let mut text = serde_json::to_vec(state)
             .map_err(|error| StoreError::Unusable { path: self.dir.clone(), source: error.into() })?;
         text.push(b'\n');
 
@@ -94,15 +82,7 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A state as it stands in the file.
-#[derive(Serialize)]
-struct Versioned<'a> {
-    version: u64,
-    #[serde(flatten)]
-    state: &'a State,
-}
-
-/// Makes a file of ours. A link that somebody put in its place is not followed.
+/// Creates a file. It must not exist, so a symbolic link in its place is not followed.
 fn create(dir: &Path, path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     if geteuid().is_root() {
@@ -115,7 +95,6 @@ fn create(dir: &Path, path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes the lock file, or opens the one that is there.
 fn open_lock(dir: &Path, path: &Path) -> io::Result<File> {
     match create(dir, path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {

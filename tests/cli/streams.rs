@@ -1,12 +1,11 @@
 //! Standard output and standard error as pipes, files, full disks, and not there at all.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io::Read;
 use std::process::{Command, Output, Stdio};
 
-use crate::common::{PROGRAM, Run};
-use crate::fixtures;
+use crate::support::{Outcome, PROGRAM, Run, assert_snapshot, fixtures};
 
 /// Every form a report is printed in.
 const FORMS: [&[&str]; 4] = [&[], &["--format", "cbor"], &["--format", "table"], &["--max-bytes", "128000"]];
@@ -25,20 +24,16 @@ fn shell(line: &str, given: &str) -> Output {
     command.output().unwrap()
 }
 
+/// Every form of a report, help and version.
+fn runs() -> impl Iterator<Item = Run> {
+    let reports = FORMS.into_iter().map(|args| super::captured("busy", args));
+    let help = [&["--help"][..], &["--version"], &["collect", "--help"], &["collect", "-h"]];
+    reports.chain(help.into_iter().map(|args| Run::new(&fixtures(), args)))
+}
+
 #[test]
 fn a_reader_that_is_gone_is_a_quiet_success() {
-    for args in FORMS {
-        let (reader, writer) = io::pipe().unwrap();
-        drop(reader);
-        let output = busy(args).stdout(writer).output().unwrap();
-        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{args:?}");
-    }
-    for args in [&["--help"][..], &["--version"], &["collect", "--help"], &["collect", "-h"]] {
-        let (reader, writer) = io::pipe().unwrap();
-        drop(reader);
-        let output = Command::new(PROGRAM).env_clear().args(args).stdout(writer).output().unwrap();
-        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{args:?}");
-    }
+    runs().for_each(Run::without_a_reader);
 }
 
 #[test]
@@ -70,28 +65,9 @@ fn a_reader_that_goes_away_in_the_middle_is_a_quiet_success() {
 }
 
 #[test]
-fn a_full_disk_is_told() {
-    let full = || File::options().write(true).open("/dev/full").unwrap();
-    for args in FORMS {
-        let output = busy(args).stdout(full()).output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(74), "{args:?}");
-        assert_eq!(told, "device-defender: standard output: No space left on device (os error 28)\n", "{args:?}");
-    }
-    // A full disk is worse than what --strict finds, and is told even with -q.
-    let output = busy(&["--strict", "-q"]).stdout(full()).output().unwrap();
-    assert_eq!((output.status.code(), output.stderr.is_empty()), (Some(74), false));
-}
-
-#[test]
-fn a_full_disk_is_told_for_help_and_version_too() {
-    for args in [&["--help"][..], &["--version"], &["collect", "--help"]] {
-        let full = File::options().write(true).open("/dev/full").unwrap();
-        let output = Command::new(PROGRAM).env_clear().args(args).stdout(full).output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(74), "{args:?}");
-        assert_eq!(told, "device-defender: standard output: No space left on device (os error 28)\n", "{args:?}");
-    }
+fn a_full_disk_is_reported() {
+    runs().for_each(Run::fails_on_a_full_disk);
+    super::captured("busy", &["--strict", "-q"]).fails_on_a_full_disk(); // which is worse than what --strict finds
 }
 
 #[test]
@@ -135,41 +111,59 @@ fn output_goes_to_a_file_as_it_is() {
 }
 
 #[test]
-fn verbose_tells_every_step_and_quiet_tells_errors_only() {
-    let none = "No such file or directory (os error 2)";
-    let net = "idle/proc/net";
-    crate::idle(&["-v"])
-        .tells(&format!(
-            "reading {net}\n\
-             idle/proc/1/net: {none}; reading {net} instead\n\
-             network_stats: all that the counters show, since each interface appeared\n\
-             {net}/tcp: 2 rows\n{net}/tcp6: 1 rows\n{net}/udp: 1 rows\n{net}/udp6: 0 rows\n{net}/dev: 2 rows"
-        ))
-        .output();
-    let net = "ipv6-off/proc/net";
-    Run::new(&fixtures(), &["collect", "-v", "--proc", "ipv6-off/proc", "--netns", "self", "--since", "1ms"])
-        .tells(&format!(
-            "reading {net}\n\
-             waiting 1ms\n\
-             {net}/tcp: 8 rows\n{net}/tcp6: not there, so empty\n{net}/udp: 3 rows\n\
-             {net}/udp6: not there, so empty\n{net}/dev: 3 rows"
-        ))
-        .output();
-    let net = "big-endian/proc/net";
-    Run::new(&fixtures(), &["collect", "--verbose", "--proc", "big-endian/proc", "--netns", "self"])
-        .tells(&format!(
-            "reading {net}\n\
-             its routes show that a big-endian machine wrote it\n\
-             network_stats: all that the counters show, since each interface appeared\n\
-             {net}/tcp: 7 rows\n{net}/tcp6: 8 rows\n{net}/udp: 3 rows\n{net}/udp6: 3 rows\n{net}/dev: 3 rows"
-        ))
-        .output();
+fn verbose_prints_every_step_and_quiet_prints_errors_only() {
+    let verbose = |tree: &str, args: &[&str]| {
+        let outcome = Outcome::of(super::captured(tree, &[&["-v"], args].concat()));
+        assert_eq!(outcome.code, Some(0));
+        outcome.stderr
+    };
+    assert_snapshot(
+        verbose("idle", &[]),
+        snapbox::str![[r#"
+device-defender: reading idle/proc/net
+device-defender: idle/proc/1/net: No such file or directory (os error 2); reading idle/proc/net instead
+device-defender: network_stats: everything the counters show, since each interface appeared
+device-defender: idle/proc/net/tcp: 2 rows
+device-defender: idle/proc/net/tcp6: 1 rows
+device-defender: idle/proc/net/udp: 1 rows
+device-defender: idle/proc/net/udp6: 0 rows
+device-defender: idle/proc/net/dev: 2 rows
+
+"#]],
+    );
+    assert_snapshot(
+        verbose("ipv6-off", &["--netns", "self", "--since", "1ms"]),
+        snapbox::str![[r#"
+device-defender: reading ipv6-off/proc/net
+device-defender: waiting 1ms
+device-defender: ipv6-off/proc/net/tcp: 8 rows
+device-defender: ipv6-off/proc/net/tcp6: does not exist, so empty
+device-defender: ipv6-off/proc/net/udp: 3 rows
+device-defender: ipv6-off/proc/net/udp6: does not exist, so empty
+device-defender: ipv6-off/proc/net/dev: 3 rows
+
+"#]],
+    );
+    assert_snapshot(
+        verbose("big-endian", &["--netns", "self"]),
+        snapbox::str![[r#"
+device-defender: reading big-endian/proc/net
+device-defender: its routes were written by a big-endian machine
+device-defender: network_stats: everything the counters show, since each interface appeared
+device-defender: big-endian/proc/net/tcp: 7 rows
+device-defender: big-endian/proc/net/tcp6: 8 rows
+device-defender: big-endian/proc/net/udp: 3 rows
+device-defender: big-endian/proc/net/udp6: 3 rows
+device-defender: big-endian/proc/net/dev: 3 rows
+
+"#]],
+    );
     let args = ["collect", "--proc", "busy/proc", "--max-bytes", "1000"];
     let warned = Run::new(&fixtures(), &args).finish();
     assert!(String::from_utf8(warned.stderr).unwrap().starts_with("device-defender: warning: cut to 1000 bytes: "));
     Run::new(&fixtures(), &[&args[..], &["-q"]].concat()).output();
     Run::new(&fixtures(), &["collect", "--quiet", "--proc", "none"])
-        .exits(66)
-        .tells("none: no such directory\nhint: check the path")
+        .code(66)
+        .stderr("none: no such directory\nhint: check the path")
         .output();
 }

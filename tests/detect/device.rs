@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::{Dir, behavior, fixtures};
+use crate::detect::behavior;
+use crate::support::{self, Device, Dir, Run, fixtures};
 
 /// At most all that can be counted, in so many seconds: conforms whenever it is judged.
 fn any_traffic(seconds: Option<u64>) -> Value {
@@ -17,36 +18,24 @@ fn any_traffic(seconds: Option<u64>) -> Value {
     behavior
 }
 
-/// The state of a report of the thing `gw`, accepted so many seconds ago, on a saved tree that has no namespace but this.
+/// The state of a report of the thing `gw`, accepted so many seconds ago.
 fn state(ago: i64) -> Value {
     let now = SystemTime::now();
     let ago_abs = Duration::from_secs(ago.unsigned_abs());
     let taken_at = if ago < 0 { now + ago_abs } else { now - ago_abs };
-    json!({
-        "version": 1, "thing_name": "gw", "last_report_id": 300,
-        "baseline": {
-            "boot_id": "b", "proc": "proc", "net": "proc/net", "namespace": "net:[1]",
-            "taken_at": humantime::format_rfc3339_seconds(taken_at).to_string(),
-            "interfaces": {"eth0": {"bytes_in": 700, "packets_in": 7, "bytes_out": 600, "packets_out": 7}},
-        },
-    })
+    let mut state = support::state(300, &[("eth0", [700, 7, 600, 7])]);
+    state["baseline"]["taken_at"] = json!(humantime::format_rfc3339_seconds(taken_at).to_string());
+    state
 }
 
 /// A machine that has been up for so many seconds: the saved tree `idle`, whose eth0 has received 712 and sent 668 bytes.
-fn machine(profile: &Value, uptime: Option<&str>) -> Dir {
-    let dir = Dir::with_profile(profile);
-    for sub in ["proc/net", "proc/self/ns", "proc/sys/kernel/random", "state"] {
-        fs::create_dir_all(dir.path().join(sub)).unwrap();
-    }
-    for table in ["tcp", "tcp6", "udp", "udp6", "route", "fib_trie", "dev"] {
-        fs::copy(fixtures().join("idle/proc/net").join(table), dir.path().join("proc/net").join(table)).unwrap();
-    }
-    dir.write("proc/sys/kernel/random/boot_id", "b\n");
-    std::os::unix::fs::symlink("net:[1]", dir.path().join("proc/self/ns/net")).unwrap();
+fn machine(profile: &Value, uptime: Option<&str>) -> Device {
+    let device = Device::with(&[("eth0", [712, 8, 668, 8])]);
+    device.write("profile.json", profile.to_string());
     if let Some(uptime) = uptime {
-        dir.write("proc/uptime", uptime);
+        device.write("proc/uptime", uptime);
     }
-    dir
+    device
 }
 
 const JSON: [&str; 8] = ["-q", "--proc", "proc", "--state-dir", "state", "--format", "json", "--color=never"];
@@ -77,7 +66,7 @@ fn a_baseline_is_used_when_it_is_old_enough() {
 }
 
 #[test]
-fn a_figure_of_more_or_less_time_tells_one_half() {
+fn a_figure_of_more_or_less_time_proves_one_side() {
     // 68 bytes were sent since the baseline: what that says of so many in 300 seconds.
     for (operator, bound, of_200, of_320, of_400) in [
         ("less-than-equals", 67, "violated", "violated", "not-judged"),
@@ -102,17 +91,17 @@ fn a_figure_of_more_or_less_time_tells_one_half() {
 }
 
 #[test]
-fn without_anything_to_count_from_traffic_is_not_judged_and_the_way_out_is_told() {
+fn without_anything_to_count_from_traffic_is_not_judged_and_the_way_out_is_reported() {
     let dir = machine(&json!([any_traffic(Some(600)), any_traffic(None)]), None);
     // A place that was given, and of which it is not clear whose state is meant, is wrong.
     let settings = "no thing name given, and no state in state\n\
                     hint: give --thing-name, the name that reports are sent under";
     for since in [&[][..], &["--since", "report"]] {
-        dir.detect(&[&JSON[1..], since].concat()).exits(78).tells(settings).text();
+        dir.detect(&[&JSON[1..], since].concat()).code(78).stderr(settings).text();
     }
     // Else that is the reason.
-    let path = dir.path().join("state");
-    let reasons = |run: crate::Run, expected: &str| {
+    let path = dir.path("state");
+    let reasons = |run: Run, expected: &str| {
         let mut run = run;
         run.command.env("STATE_DIRECTORY", &path);
         for said in run.json()["behaviors"].as_array().unwrap() {
@@ -132,13 +121,13 @@ fn without_anything_to_count_from_traffic_is_not_judged_and_the_way_out_is_told(
     let none =
         format!("warning: no network_stats: no report of thing gw was sent yet (no state in {})", path.display());
     for since in [&[][..], &["--since", "report"]] {
-        let run = dir.detect(&[&plain, since, &["--thing-name", "gw"]].concat()).tells(&none);
+        let run = dir.detect(&[&plain, since, &["--thing-name", "gw"]].concat()).stderr(&none);
         reasons(run, "there is nothing to count traffic from");
     }
     // Where the counters go on, waiting helps.
     let tells = "warning: no network_stats: no report of thing gw was sent yet (no state in none)\n\
-                 warning: not every behavior about traffic is judged; --since 10m counts traffic for that long";
-    dir.detect(&["--thing-name", "gw", "--state-dir", "none"]).tells(tells).text();
+                 warning: some behaviors about traffic are not judged; --since 10m measures traffic for long enough";
+    dir.detect(&["--thing-name", "gw", "--state-dir", "none"]).stderr(tells).text();
     // A profile that says nothing about traffic does not look for it.
     let dir = machine(&json!([behavior("aws:num-listening-tcp-ports", "less-than", &json!({"count": 5}))]), None);
     dir.detect(&[&JSON[1..], &["--thing-name", "gw"]].concat()).json();
@@ -161,7 +150,7 @@ fn a_duration_covers_itself_and_boot_nobody_knows_what() {
         assert_eq!((&said["verdict"], &said["reason"], &said["covers_seconds"]), (&json!(verdict), &reason, &json!(1)));
     }
     let verdicts = said(&[&JSON[..], &["--since", "boot"]].concat());
-    let reason = json!("since when the counters count is not known; --since 300s counts for 5m");
+    let reason = json!("the time that the counters cover is unknown; --since 300s counts for 5m");
     for (said, (verdict, reason)) in
         verdicts.iter().zip([("conforms", Value::Null), ("not-judged", reason.clone()), ("not-judged", reason)])
     {
@@ -172,9 +161,17 @@ fn a_duration_covers_itself_and_boot_nobody_knows_what() {
         assert_eq!(said["observed"], json!({"count": 668}));
     }
     dir.write("profile.json", json!([any_traffic(None)]).to_string());
-    let tells = "--since: proc is no proc file system, and the counters of a copy stand still\n\
+    let tells = "--since: proc is not a proc file system, and the counters of a copy do not change\n\
                  hint: see device-defender detect --help";
-    dir.detect(&["--proc", "proc", "--since", "2s"]).exits(2).tells(tells).text();
+    dir.detect(&["--proc", "proc", "--since", "2s"]).code(2).stderr(tells).text();
+}
+
+#[test]
+fn flags_are_checked_before_a_profile_is_read() {
+    let tells = "since `x` (--since): expected boot, report, seconds (10) or a duration (5m)\n\
+                 thing name `b/c` (--thing-name): a thing name has 1 to 128 bytes, and no control characters, `/`, `+` or `#`";
+    let args = ["detect", "--profile", "missing.json", "--since", "x", "--thing-name", "b/c"];
+    Run::new(Device::with_credentials().root(), &args).code(2).stderr(tells).prints_nothing();
 }
 
 #[test]
@@ -195,7 +192,7 @@ fn what_was_in_skipped_rows_is_not_known() {
         behavior("aws:listening-udp-ports", "in-port-set", &json!({"ports": [68]})),
     ]);
     let dir = machine(&profile, None);
-    let whole = |dir: &Dir| dir.detect(&[&JSON[..], &["--since", "boot"]].concat()).exits(1).json();
+    let whole = |dir: &Dir| dir.detect(&[&JSON[..], &["--since", "boot"]].concat()).code(1).json();
     let verdicts = |said: &Value| {
         let all = said["behaviors"].as_array().unwrap();
         all.iter().map(|said| said["verdict"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
@@ -203,12 +200,12 @@ fn what_was_in_skipped_rows_is_not_known() {
     let [c, v, n] = ["conforms", "violated", "not-judged"];
     assert_eq!(verdicts(&whole(&dir)), [c, v, c, c, v, c, c, c, v, c, v, c]);
     for (table, row) in [("tcp", "   9: 00000000:1F9Z 00000000:0000 0A\n"), ("dev", "  eth1: 1 2 x\n")] {
-        let path = dir.path().join("proc/net").join(table);
+        let path = dir.path("proc/net").join(table);
         let text = fs::read_to_string(&path).unwrap();
         fs::write(path, text + row).unwrap();
     }
     let said = whole(&dir);
-    assert_eq!(verdicts(&said), [n, v, n, n, v, c, n, n, v, c, n, c]);
+    assert_eq!(verdicts(&said), [n, v, n, n, v, c, n, n, n, n, n, c]);
     assert_eq!(said["behaviors"][0]["reason"], "rows of proc/net/tcp were not understood");
     assert_eq!(said["behaviors"][7]["reason"], "rows of proc/net/dev were not understood");
 }
@@ -217,9 +214,9 @@ fn what_was_in_skipped_rows_is_not_known() {
 fn the_size_is_that_of_the_report_as_it_would_be_sent() {
     let profile = json!([behavior("aws:message-byte-size", "less-than", &json!({"count": 1}))]);
     let dir = machine(&profile, None);
-    let size = |dir: &Dir| dir.detect(&JSON).exits(1).json()["behaviors"][0]["observed"]["count"].as_u64().unwrap();
-    let sent = crate::Run::new(
-        dir.path(),
+    let size = |dir: &Dir| dir.detect(&JSON).code(1).json()["behaviors"][0]["observed"]["count"].as_u64().unwrap();
+    let sent = Run::new(
+        dir.root(),
         &["collect", "--proc", "proc", "--since", "report", "--thing-name", "x", "--state-dir", "state", "-q"],
     );
     assert_eq!(size(&dir), u64::try_from(sent.output().len() - 1).unwrap(), "without the line end");
@@ -240,7 +237,7 @@ fn the_size_is_that_of_the_report_as_it_would_be_sent() {
         ])
         .to_string(),
     );
-    let verdicts = dir.detect(&JSON).exits(1).json();
+    let verdicts = dir.detect(&JSON).code(1).json();
     assert_eq!(verdicts["behaviors"][0]["verdict"], "conforms");
     assert_eq!(verdicts["behaviors"][1]["offending"]["cidrs"].as_array().unwrap().len(), 5000);
 }
@@ -250,30 +247,31 @@ fn strict_counts_after_a_violation() {
     let dir = machine(&json!([behavior("aws:num-listening-tcp-ports", "less-than", &json!({"count": 5}))]), None);
     dir.write("proc/net/udp", "nonsense");
     dir.detect(&JSON).text();
-    dir.detect(&[&JSON[..], &["--strict"]].concat()).exits(66).text();
+    dir.detect(&[&JSON[..], &["--strict"]].concat()).code(66).text();
     dir.write(
         "profile.json",
         json!([behavior("aws:num-listening-tcp-ports", "less-than", &json!({"count": 1}))]).to_string(),
     );
-    dir.detect(&[&JSON[..], &["--strict"]].concat()).exits(1).text();
+    dir.detect(&[&JSON[..], &["--strict"]].concat()).code(1).text();
 }
 
 #[test]
-fn processes_tells_who_violates() {
+fn processes_shows_who_violates() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = socket.local_addr().unwrap().port();
     let profile = json!([behavior("aws:listening-tcp-ports", "not-in-port-set", &json!({ "ports": [port] }))]);
-    let output = Dir::with_profile(&profile).detect(&["-q", "--processes"]).exits(1).text();
+    let output = Dir::with_profile(&profile).detect(&["-q", "--processes"]).code(1).text();
     let own = format!("violated by {port} ");
     let line = output.lines().find(|line| line.contains(&own)).unwrap_or_else(|| panic!("{output}"));
     assert!(line.contains(&format!("({})", std::process::id())), "{line}");
     let dir = Dir::with_profile(&profile);
     let hint = "hint: see device-defender detect --help";
-    let tells = format!("--processes is for --format table\n{hint}");
-    dir.detect(&["--processes", "--format", "json"]).exits(2).tells(&tells).text();
+    let tells = format!("--processes requires --format table\n{hint}");
+    dir.detect(&["--processes", "--format", "json"]).code(2).stderr(&tells).text();
     let idle = fixtures().join("idle/proc");
-    let tells = format!("--processes: {} is no proc file system, and a copy has no processes\n{hint}", idle.display());
-    dir.detect(&["--processes", "--proc", idle.to_str().unwrap()]).exits(2).tells(&tells).text();
+    let tells =
+        format!("--processes: {} is not a proc file system, and a copy has no processes\n{hint}", idle.display());
+    dir.detect(&["--processes", "--proc", idle.to_str().unwrap()]).code(2).stderr(&tells).text();
 }
 
 #[test]
@@ -284,7 +282,7 @@ fn custom_metrics_are_judged() {
     ]);
     let dir = machine(&profile, None);
     dir.write("custom.json", r#"{"temp": 50.5, "peers": {"ip_list": ["192.0.2.1", "::ffff:192.0.2.2"]}}"#);
-    let verdicts = dir.detect(&[&JSON[..], &["--custom-metrics", "custom.json"]].concat()).exits(1).json();
+    let verdicts = dir.detect(&[&JSON[..], &["--custom-metrics", "custom.json"]].concat()).code(1).json();
     assert_eq!(verdicts["behaviors"][0]["observed"], json!({"number": 50.5}));
     assert_eq!(verdicts["behaviors"][1]["verdict"], "conforms");
 }

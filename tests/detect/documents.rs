@@ -2,28 +2,22 @@
 
 use std::io::{self, BufReader, Read};
 
-use device_defender::detect::reports::{MAX_DOCUMENT, Place, Reports};
+use device_defender::internals::detect::{MAX_DOCUMENT, Place, Reports};
 use serde_json::{Value, json};
 
-use crate::common::Run;
-use crate::{Dir, behavior, fixtures, verdict_on, verdicts_on};
+use crate::detect::{COUNTS, behavior, verdict_on, verdicts_on};
+use crate::support::{Dir, Run, fixtures, to_cbor};
 
-/// Behaviours that no report of the tests below conforms to, so that what was observed is told in full.
+/// Behaviors that no report of the tests below conforms to, so that what was observed is told in full.
 fn all() -> Vec<Value> {
-    let count = |metric: &str| behavior(metric, "greater-than", &json!({"count": u64::MAX}));
-    vec![
-        count("aws:all-bytes-in"),
-        count("aws:all-bytes-out"),
-        count("aws:all-packets-in"),
-        count("aws:all-packets-out"),
-        count("aws:num-listening-tcp-ports"),
-        count("aws:num-listening-udp-ports"),
-        count("aws:num-established-tcp-connections"),
+    let counts = COUNTS.map(|metric| behavior(metric, "greater-than", &json!({"count": u64::MAX})));
+    let others = [
         behavior("aws:listening-tcp-ports", "in-port-set", &json!({"ports": []})),
         behavior("aws:listening-udp-ports", "in-port-set", &json!({"ports": []})),
         behavior("aws:destination-ip-addresses", "in-cidr-set", &json!({"cidrs": []})),
         behavior("cpu_usage", "less-than", &json!({"number": 0})),
-    ]
+    ];
+    [&counts[..], &others].concat()
 }
 
 /// What is observed in a report, in the order of [`all`].
@@ -33,20 +27,14 @@ fn observed(verdicts: &Value) -> Vec<Value> {
 
 /// What every report of [`names_may_be_long_short_or_mixed`] says.
 fn expected() -> Vec<Value> {
-    let count = |number: u64| json!({ "count": number });
-    vec![
-        count(1),
-        count(2),
-        count(3),
-        count(4),
-        count(2),
-        count(1),
-        count(7),
+    let counts = [1, 2, 3, 4, 2, 1, 7].map(|number| json!({ "count": number }));
+    let others = [
         json!({"ports": [22, 443]}),
         json!({"ports": [68]}),
         json!({"cidrs": ["192.0.2.1", "2001:db8::1"]}),
         json!({"number": 12.5}),
-    ]
+    ];
+    [&counts[..], &others].concat()
 }
 
 fn long() -> Value {
@@ -90,21 +78,16 @@ fn names_may_be_long_short_or_mixed() {
     });
     let dir = Dir::with_profile(&json!(all()));
     for report in [long(), short, mixed] {
-        let mut cbor = Vec::new();
-        ciborium::into_writer(&report, &mut cbor).unwrap();
-        let mut tagged = vec![0xd9, 0xd9, 0xf7];
-        tagged.extend_from_slice(&cbor);
         let text = report.to_string();
-        let pretty = serde_json::to_string_pretty(&report).unwrap();
         let inputs = [
             text.clone().into_bytes(),
             format!("\u{feff}\r\n {text}\r\n\r\n").into_bytes(),
-            pretty.into_bytes(),
-            cbor,
-            tagged,
+            serde_json::to_vec_pretty(&report).unwrap(),
+            to_cbor(&report),
+            [&[0xd9, 0xd9, 0xf7], &to_cbor(&report)[..]].concat(), // with the tag of CBOR
         ];
         for input in inputs {
-            let verdicts = dir.judge(input, &[]).exits(1).json();
+            let verdicts = dir.judge(input, &[]).code(1).json();
             assert_eq!(observed(&verdicts), expected(), "{report}");
             assert_eq!(verdicts["report_id"], 1_700_000_300);
         }
@@ -114,16 +97,14 @@ fn names_may_be_long_short_or_mixed() {
 #[test]
 fn the_size_is_that_of_the_document_alone() {
     let report = long();
-    let mut cbor = Vec::new();
-    ciborium::into_writer(&report, &mut cbor).unwrap();
     let dir = Dir::with_profile(&json!([behavior("aws:message-byte-size", "less-than", &json!({"count": 0}))]));
-    let size = |input: Vec<u8>| observed(&dir.judge(input, &[]).exits(1).json())[0]["count"].as_u64().unwrap();
+    let size = |input: Vec<u8>| observed(&dir.judge(input, &[]).code(1).json())[0]["count"].as_u64().unwrap();
     let text = report.to_string();
     let length = u64::try_from(text.len()).unwrap();
     assert_eq!(size(format!("{text}\n").into_bytes()), length);
     assert_eq!(size(format!("\n\n{text}\r\n\n").into_bytes()), length);
     assert_eq!(size(format!("$aws/things/a/defender/metrics/json {text}\n").into_bytes()), length);
-    assert_eq!(size(cbor.clone()), u64::try_from(cbor.len()).unwrap());
+    assert_eq!(size(to_cbor(&report)), u64::try_from(to_cbor(&report).len()).unwrap());
 }
 
 #[test]
@@ -132,7 +113,7 @@ fn reports_in_cbor_come_one_after_the_other() {
     let mut input = Vec::new();
     for (id, total) in [(300, 1), (600, 2), (900, 1)] {
         let report = json!({"header": {"report_id": id}, "metrics": {"listening_tcp_ports": {"total": total}}});
-        ciborium::into_writer(&report, &mut input).unwrap();
+        input.extend(to_cbor(&report));
     }
     let dir = Dir::with_profile(&profile);
     let kinds =
@@ -187,7 +168,7 @@ fn addresses_are_understood_in_every_form_that_agents_write() {
         ("[::ffff:10.1.2.3%eth0]:5", "10.1.2.3"),
         ("[::1]:0", "::1"),
     ] {
-        let verdicts = dir.judge(report(&json!(remote)).to_string(), &[]).exits(1).json();
+        let verdicts = dir.judge(report(&json!(remote)).to_string(), &[]).code(1).json();
         assert_eq!(observed(&verdicts), [json!({ "cidrs": [address] })], "{remote}");
     }
     for remote in
@@ -195,21 +176,22 @@ fn addresses_are_understood_in_every_form_that_agents_write() {
     {
         let tells = format!(
             "warning: report: standard input: line 1: aws:destination-ip-addresses: \
-             {{\"remote_addr\":{remote}}} is not understood"
+             unrecognized entry {{\"remote_addr\":{remote}}}"
         );
-        let said = dir.judge(report(&remote).to_string(), &[]).tells(&tells).json()["behaviors"][0].clone();
+        let said = dir.judge(report(&remote).to_string(), &[]).stderr(&tells).json()["behaviors"][0].clone();
         assert_eq!(said["verdict"], "not-judged", "{remote}");
-        assert_eq!(said["reason"], "1 of the 1 entries are not understood");
+        assert_eq!(said["reason"], "1 of 1 entries are not recognized");
     }
 }
 
 #[test]
-fn a_value_that_makes_no_sense_is_told_and_unknown() {
+fn a_value_that_makes_no_sense_is_reported_and_unknown() {
     for (field, value) in [("bytes_in", json!(-5)), ("bytes_in", json!(1.5)), ("bytes_in", json!("7"))] {
         let report = json!({"metrics": {"network_stats": {field: value, "bytes_out": 1}}});
-        let tells =
-            format!("warning: report: standard input: line 1: aws:all-bytes-in: {value} is no integer of 0 or more");
-        let verdicts = Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).exits(1).tells(&tells).json();
+        let tells = format!(
+            "warning: report: standard input: line 1: aws:all-bytes-in: expected an integer of 0 or more, found {value}"
+        );
+        let verdicts = Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).code(1).stderr(&tells).json();
         assert_eq!(observed(&verdicts)[..2], [Value::Null, json!({"count": 1})]);
     }
     let custom = |value: Value| json!({"custom_metrics": {"cpu_usage": value}});
@@ -217,15 +199,15 @@ fn a_value_that_makes_no_sense_is_told_and_unknown() {
         [json!(5), json!([]), json!([{"number": "5"}]), json!([{"a": 5}]), json!([{"ip_list": ["x"]}]), json!([{}, {}])]
     {
         let tells =
-            format!("warning: report: standard input: line 1: custom metric cpu_usage: {value} is not understood");
+            format!("warning: report: standard input: line 1: custom metric cpu_usage: unrecognized value {value}");
         let verdicts =
-            Dir::with_profile(&json!(all())).judge(custom(value.clone()).to_string(), &[]).tells(&tells).json();
+            Dir::with_profile(&json!(all())).judge(custom(value.clone()).to_string(), &[]).stderr(&tells).json();
         assert_eq!(observed(&verdicts)[10], Value::Null, "{value}");
     }
     let report = json!({"header": {"report_id": -1}, "metrics": {}});
-    let tells = "warning: report: standard input: line 1: report_id -1 is no positive integer";
+    let tells = "warning: report: standard input: line 1: report_id: expected a positive integer, found -1";
     assert_eq!(
-        Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).tells(tells).json()["report_id"],
+        Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).stderr(tells).json()["report_id"],
         Value::Null
     );
 }
@@ -235,31 +217,34 @@ fn a_block_of_the_wrong_type_makes_only_its_own_metrics_unknown() {
     let metrics = |name: &str, block: Value| json!({"metrics": {"network_stats": {"bytes_out": 2}, name: block}});
     let bytes = |report: &Value| json!({"metrics": report["metrics"], "header": [5]});
     for (report, told) in [
-        (metrics("listening_tcp_ports", json!([])), "listening_tcp_ports: [] is no object"),
-        (metrics("tcp_connections", json!("x")), "tcp_connections: \"x\" is no object"),
+        (metrics("listening_tcp_ports", json!([])), "listening_tcp_ports: expected an object, found []"),
+        (metrics("tcp_connections", json!("x")), "tcp_connections: expected an object, found \"x\""),
         (
             metrics("tcp_connections", json!({"established_connections": [[], 1]})),
-            "established_connections: [[],1] is no object",
+            "established_connections: expected an object, found [[],1]",
         ),
-        (metrics("tp", json!({"ports": [22]})), "aws:listening-tcp-ports: 22 is not understood"),
-        (metrics("tp", json!({"ports": {"port": 22}})), "aws:listening-tcp-ports: {\"port\":22} is no list"),
-        (metrics("tp", json!({"ports": 5, "total": 0})), "aws:listening-tcp-ports: 5 is no list"),
-        (bytes(&metrics("tp", Value::Null)), "header: [5] is no object"),
+        (metrics("tp", json!({"ports": [22]})), "aws:listening-tcp-ports: unrecognized entry 22"),
+        (
+            metrics("tp", json!({"ports": {"port": 22}})),
+            "aws:listening-tcp-ports: expected a list, found {\"port\":22}",
+        ),
+        (metrics("tp", json!({"ports": 5, "total": 0})), "aws:listening-tcp-ports: expected a list, found 5"),
+        (bytes(&metrics("tp", Value::Null)), "header: expected an object, found [5]"),
     ] {
         let tells = format!("warning: report: standard input: line 1: {told}");
-        let verdicts = Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).exits(1).tells(&tells).json();
+        let verdicts = Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).code(1).stderr(&tells).json();
         assert_eq!(observed(&verdicts)[1], json!({"count": 2}), "{report}");
         assert_ne!(verdicts["behaviors"][7]["verdict"], "conforms", "{report}");
     }
-    // A list is no object with its fields in order.
+    // A list is not an object with its fields in order.
     let report = json!({"metrics": {"network_stats": [500, 1, 2, 3], "tp": [[22], 1]}});
-    let tells = "warning: report: standard input: line 1: listening_tcp_ports: [[22],1] is no object\n\
-                 warning: report: standard input: line 1: network_stats: [500,1,2,3] is no object";
-    let verdicts = Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).tells(tells).json();
+    let tells = "warning: report: standard input: line 1: listening_tcp_ports: expected an object, found [[22],1]\n\
+                 warning: report: standard input: line 1: network_stats: expected an object, found [500,1,2,3]";
+    let verdicts = Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).stderr(tells).json();
     assert!(observed(&verdicts).iter().all(Value::is_null), "{verdicts}");
-    let tells = "warning: report: standard input: line 1: custom_metrics: [] is no object";
+    let tells = "warning: report: standard input: line 1: custom_metrics: expected an object, found []";
     let report = json!({"metrics": {}, "custom_metrics": []});
-    Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).tells(tells).json();
+    Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).stderr(tells).json();
 }
 
 #[test]
@@ -283,31 +268,26 @@ fn an_empty_list_of_any_type_conforms() {
 }
 
 #[test]
-fn odd_cbor_is_told_and_the_next_report_is_found() {
+fn odd_cbor_is_reported_and_the_next_report_is_found() {
     use ciborium::Value as Cbor;
     let text = |text: &str| Cbor::Text(text.to_owned());
     let map = |name: &str, value: Cbor| Cbor::Map(vec![(text(name), value)]);
     let ports = |entries: Vec<Cbor>| {
         map("metrics", map("tp", Cbor::Map(vec![(text("t"), Cbor::from(1)), (text("pts"), Cbor::Array(entries))])))
     };
-    let bytes = |value: &Cbor| {
-        let mut bytes = Vec::new();
-        ciborium::into_writer(value, &mut bytes).unwrap();
-        bytes
-    };
-    let plain = bytes(&ports(vec![map("port", Cbor::from(23))]));
+    let plain = to_cbor(&ports(vec![map("port", Cbor::from(23))]));
     let mut indefinite = vec![0xbf, 0x7f, 0x64];
     indefinite.extend_from_slice(b"metr\x63ics\xff"); // the key in two pieces
-    indefinite.extend_from_slice(&bytes(&map("tp", map("t", Cbor::from(1)))));
+    indefinite.extend_from_slice(&to_cbor(&map("tp", map("t", Cbor::from(1)))));
     indefinite.push(0xff);
     let twice = Cbor::Map(vec![(text("metrics"), map("tp", map("t", Cbor::from(1)))), (text("metrics"), Cbor::Null)]);
     for odd in [
-        bytes(&ports(vec![map("port", Cbor::Bytes(vec![1, 2]))])),
-        bytes(&ports(vec![map("port", Cbor::Tag(1, Box::new(Cbor::from(22))))])),
-        bytes(&Cbor::Map(vec![(Cbor::from(5), Cbor::Bytes(vec![1]))])),
-        bytes(&map("metrics", Cbor::Bytes(vec![1]))),
-        bytes(&map("metrics", map("tp", map("total", Cbor::from(-5))))),
-        bytes(&twice),
+        to_cbor(&ports(vec![map("port", Cbor::Bytes(vec![1, 2]))])),
+        to_cbor(&ports(vec![map("port", Cbor::Tag(1, Box::new(Cbor::from(22))))])),
+        to_cbor(&Cbor::Map(vec![(Cbor::from(5), Cbor::Bytes(vec![1]))])),
+        to_cbor(&map("metrics", Cbor::Bytes(vec![1]))),
+        to_cbor(&map("metrics", map("tp", map("total", Cbor::from(-5))))),
+        to_cbor(&twice),
         indefinite,
     ] {
         for between in [&b""[..], b"\n", b"\r\n"] {
@@ -319,17 +299,17 @@ fn odd_cbor_is_told_and_the_next_report_is_found() {
             assert!(reports.next().is_none());
         }
     }
-    let tagged = bytes(&ports(vec![map("port", Cbor::Tag(1, Box::new(Cbor::from(22))))]));
-    let verdicts = Dir::with_profile(&json!(all())).judge(tagged, &[]).exits(1).json();
+    let tagged = to_cbor(&ports(vec![map("port", Cbor::Tag(1, Box::new(Cbor::from(22))))]));
+    let verdicts = Dir::with_profile(&json!(all())).judge(tagged, &[]).code(1).json();
     assert_eq!(observed(&verdicts)[7], json!({"ports": [22]}));
 }
 
 #[test]
 fn cbor_after_a_topic_is_named() {
     let input = b"$aws/things/a/defender/metrics/cbor \xa1{\n{\"metrics\": {}}\n";
-    let tells = "warning: report: standard input: line 1: CBOR after a topic, which cannot be read: without `-v`, \
-                 mosquitto_sub writes the reports alone; passed over";
-    Dir::with_profile(&json!(all())).judge(&input[..], &[]).exits(65).tells(tells).json();
+    let tells = "warning: report: standard input: line 1: CBOR after a topic cannot be read; run \
+                 mosquitto_sub without `-v` to print only the reports; skipped";
+    Dir::with_profile(&json!(all())).judge(&input[..], &[]).code(65).stderr(tells).json();
 }
 
 #[test]
@@ -338,10 +318,10 @@ fn what_collect_prints_is_judged_as_the_device_itself() {
         let proc = fixtures().join(tree).join("proc");
         let proc = proc.to_str().unwrap();
         let dir = Dir::with_profile(&json!(all()));
-        let own = dir.detect(&["--proc", proc, "--since", "boot", "--format", "json"]).exits(1).json();
+        let own = dir.detect(&["--proc", proc, "--since", "boot", "--format", "json"]).code(1).json();
         for args in [&[][..], &["--names", "short"], &["--format", "cbor"], &["--names", "short", "--format", "cbor"]] {
-            let report = Run::new(dir.path(), &[&["collect", "--proc", proc], args].concat()).output();
-            let verdicts = dir.judge(report, &[]).exits(1).json();
+            let report = Run::new(dir.root(), &[&["collect", "--proc", proc], args].concat()).output();
+            let verdicts = dir.judge(report, &[]).code(1).json();
             assert_eq!(observed(&verdicts), observed(&own), "{tree} {args:?}");
         }
     }

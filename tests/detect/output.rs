@@ -1,21 +1,18 @@
 //! How it is printed: formats, exit codes, streams as they happen, foreign text.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use tabled::grid::util::string::get_string_width;
 
-use crate::common::PROGRAM;
-use crate::{Dir, Run, behavior, fixtures};
+use crate::detect::{behavior, only_22};
+use crate::support::{Dir, PROGRAM, Run, fixtures};
 
 fn ports(id: u64, ports: &[u16]) -> String {
     let ports: Vec<Value> = ports.iter().map(|port| json!({ "port": port })).collect();
     json!({"header": {"report_id": id}, "metrics": {"listening_tcp_ports": {"ports": ports}}}).to_string()
-}
-
-fn only_22() -> Value {
-    json!([behavior("aws:listening-tcp-ports", "in-port-set", &json!({"ports": [22]}))])
 }
 
 #[test]
@@ -33,12 +30,12 @@ fn violated_beats_invalid_and_invalid_beats_all_else() {
         (json!([invalid, violated, not_judged, conforms]), 1),
     ] {
         let dir = Dir::with_profile(&behaviors);
-        let verdicts = dir.judge(ports(300, &[22]), &[]).exits(code).json();
+        let verdicts = dir.judge(ports(300, &[22]), &[]).code(code).json();
         assert_eq!(verdicts["violated"], code == 1);
         let stream = format!("{}\n{}\n", ports(300, &[22]), ports(600, &[22]));
-        assert_eq!(dir.judge(stream, &["-q"]).exits(code).lines().len(), usize::from(code == 1), "{behaviors}");
+        assert_eq!(dir.judge(stream, &["-q"]).code(code).lines().len(), usize::from(code == 1), "{behaviors}");
         dir.write("report.json", ports(300, &[22]));
-        let table = dir.detect(&["--report", "report.json"]).exits(code).text();
+        let table = dir.detect(&["--report", "report.json"]).code(code).text();
         assert!(table.starts_with("Report 300 (1970-01-01T00:05:00Z)\n\nBehavior  Metric"), "{table}");
     }
 }
@@ -68,19 +65,19 @@ ports     aws:listening-tcp-ports      22, 80      none of 23, 80            vio
 .[2]      aws:all-bytes-in                                                   invalid
 one       aws:num-listening-tcp-ports  1 port      at most 1 port            conforms
 
-bytes  an alarm takes 3 violating reports in a row
-bytes  a single report does not tell what its traffic covers; taken to be the whole duration
+bytes  an alarm needs 3 violating reports in a row
+bytes  a single report does not say what time its traffic covers; assumed to be durationSeconds
 ports  violated by 80
-.[2]   invalid: .[2].name: is missing
-.[2]   invalid: .[2].criteria: is missing
+.[2]   invalid: .[2].name: missing
+.[2]   invalid: .[2].criteria: missing
 2 violated, 1 conforming, 1 invalid
 ";
-    assert_eq!(dir.detect(&["--report", "report.json"]).exits(1).text(), expected);
+    assert_eq!(dir.detect(&["--report", "report.json"]).code(1).text(), expected);
 }
 
 #[test]
-fn a_stream_is_told_as_it_happens_and_in_the_end_as_a_table() {
-    let dir = Dir::with_profile(&only_22());
+fn a_stream_is_reported_as_it_happens_and_in_the_end_as_a_table() {
+    let dir = Dir::with_profile(&only_22(1, 1));
     dir.write("reports.json", format!("{}\n{}\n", ports(300, &[22, 80]), ports(600, &[])));
     let expected = "\
 300 (1970-01-01T00:05:00Z) in-alarm b: aws:listening-tcp-ports: 80 (normal: only 22)
@@ -98,7 +95,7 @@ b         aws:listening-tcp-ports  none      only 22  conforms  no
 
 #[test]
 fn a_stream_without_an_event_says_why_there_is_no_alarm() {
-    let mut profile = only_22();
+    let mut profile = only_22(1, 1);
     profile[0]["criteria"]["consecutiveDatapointsToAlarm"] = json!(3);
     let dir = Dir::with_profile(&profile);
     dir.write("reports.json", format!("{}\n{}\n", ports(300, &[80]), ports(600, &[80])));
@@ -109,7 +106,7 @@ Behavior  Metric                   Observed  Normal   Verdict   Alarm
 b         aws:listening-tcp-ports  80        only 22  violated  no
 
 b  violated by 80
-b  an alarm takes 3 violating reports in a row, so far there are 2
+b  an alarm needs 3 violating reports in a row; so far 2
 1 violated, 0 conforming, 0 in alarm
 ";
     assert_eq!(dir.detect(&["--report", "reports.json"]).text(), expected);
@@ -128,7 +125,7 @@ fn open(
 
 #[test]
 fn events_come_while_the_input_is_open() {
-    let dir = Dir::with_profile(&only_22());
+    let dir = Dir::with_profile(&only_22(1, 1));
     for format in ["table", "json"] {
         let (mut child, mut stdin, mut stdout) = open(&dir, format);
         let mut event = |text: &str| {
@@ -149,7 +146,7 @@ fn events_come_while_the_input_is_open() {
 
 #[test]
 fn a_reader_that_goes_away_ends_it() {
-    let dir = Dir::with_profile(&only_22());
+    let dir = Dir::with_profile(&only_22(1, 1));
     let (mut child, mut stdin, stdout) = open(&dir, "json");
     drop(stdout);
     for id in (1..).step_by(2).take(10_000) {
@@ -163,41 +160,40 @@ fn a_reader_that_goes_away_ends_it() {
 }
 
 #[test]
-fn output_that_cannot_be_written_is_told() {
+fn output_that_cannot_be_written_is_reported() {
     for reports in [ports(300, &[22]), format!("{}\n{}\n", ports(300, &[80]), ports(600, &[80]))] {
-        let dir = Dir::with_profile(&only_22());
+        let dir = Dir::with_profile(&only_22(1, 1));
         dir.write("reports.json", reports);
-        let mut command = dir.detect(&["--report", "reports.json"]).command;
-        let output = command.stdout(File::options().write(true).open("/dev/full").unwrap()).output().unwrap();
-        assert_eq!(output.status.code(), Some(74));
+        dir.detect(&["--report", "reports.json"]).fails_on_a_full_disk();
     }
 }
 
 #[test]
-fn an_input_without_a_report_is_told() {
-    let dir = Dir::with_profile(&only_22());
-    let hint = "hint: wanted is what `device-defender collect` or `watch --print` prints";
-    let none = format!("standard input: there is no report in it\n{hint}");
+fn an_input_without_a_report_is_reported() {
+    let dir = Dir::with_profile(&only_22(1, 1));
+    let hint = "hint: expected the output of `device-defender collect` or `device-defender watch --print`";
+    let none = format!("standard input: contains no report\n{hint}");
     for input in ["", "\n \n"] {
-        dir.judge(input, &[]).exits(65).tells(&none).text();
+        dir.judge(input, &[]).code(65).stderr(&none).text();
     }
-    let begins = "warning: report: standard input: line 1: no report, which begins with `{`; passed over";
-    dir.judge("null\n", &[]).exits(65).tells(&format!("{begins}\n{none}")).text();
-    let cut = "warning: report: standard input: line 1: the report is cut off; passed over";
-    dir.judge("{\"metrics\":\n {", &[]).exits(65).tells(&format!("{cut}\n{none}")).text();
+    let begins =
+        "warning: report: standard input: line 1: not a report: expected `{` or the topic of a report; skipped";
+    dir.judge("null\n", &[]).code(65).stderr(&format!("{begins}\n{none}")).text();
+    let cut = "warning: report: standard input: line 1: the report is cut off; skipped";
+    dir.judge("{\"metrics\":\n {", &[]).code(65).stderr(&format!("{cut}\n{none}")).text();
     let missing = "report: none.json: No such file or directory (os error 2)";
-    dir.detect(&["--report", "none.json"]).exits(66).tells(missing).text();
-    dir.detect(&["--report", "."]).exits(66).tells("report: .: Is a directory (os error 21)").text();
+    dir.detect(&["--report", "none.json"]).code(66).stderr(missing).text();
+    dir.detect(&["--report", "."]).code(66).stderr("report: .: Is a directory (os error 21)").text();
 }
 
 #[test]
 fn flags_that_make_no_sense_together_are_refused() {
-    let dir = Dir::with_profile(&only_22());
+    let dir = Dir::with_profile(&only_22(1, 1));
     let once =
         "standard input can be read only once, so only one file can be `-`\nhint: see device-defender detect --help";
-    dir.detect(&["-", "--report", "-"]).exits(2).tells(once).text();
-    dir.detect(&["-", "-"]).exits(2).tells(once).text();
-    dir.detect(&["-", "--custom-metrics", "-"]).exits(2).tells(once).text();
+    dir.detect(&["-", "--report", "-"]).code(2).stderr(once).text();
+    dir.detect(&["-", "-"]).code(2).stderr(once).text();
+    dir.detect(&["-", "--custom-metrics", "-"]).code(2).stderr(once).text();
     for flags in
         [&["--since", "5m"][..], &["--processes"], &["--strict"], &["--custom-metrics", "x"], &["--netns", "1"]]
     {
@@ -206,14 +202,14 @@ fn flags_that_make_no_sense_together_are_refused() {
     }
     let hint = "hint: see device-defender detect --help";
     for flag in ["--proc", "--state-dir"] {
-        let tells = format!("{flag} is about this device, of which --report reads nothing\n{hint}");
-        dir.detect(&[flag, "x", "--report", "r"]).exits(2).tells(&tells).text();
+        let tells = format!("{flag} cannot be used with --report, which reads nothing from this device\n{hint}");
+        dir.detect(&[flag, "x", "--report", "r"]).code(2).stderr(&tells).text();
     }
     dir.write("report.json", ports(300, &[22]));
     let mut run = dir.detect(&["--report", "report.json"]);
     run.command.env("DEVICE_DEFENDER_PROC", "x").env("DEVICE_DEFENDER_STATE_DIR", "x"); // set for another command
     run.text();
-    assert_eq!(Run::new(dir.path(), &["detect"]).finish().status.code(), Some(2), "a profile is needed");
+    assert_eq!(Run::new(dir.root(), &["detect"]).finish().status.code(), Some(2), "a profile is needed");
     for flag in ["--names", "--max-bytes", "--compat"] {
         assert_eq!(dir.detect(&[flag, "1"]).finish().status.code(), Some(2), "{flag} is none of detect's");
     }
@@ -244,32 +240,57 @@ fn nothing_foreign_drives_the_terminal() {
     }
 }
 
+/// What `detect` prints on a terminal with so many columns.
+fn screen(dir: &Path, columns: usize, args: &str) -> String {
+    let line = format!("stty rows 24 cols {columns}; exec {PROGRAM} detect {args}");
+    let mut script = Command::new("script");
+    script.env_clear().env("PATH", "/usr/bin:/bin").env("SHELL", "/bin/sh").env("TERM", "xterm").env("NO_COLOR", "1");
+    let output = script.current_dir(dir).stdin(Stdio::null()).args(["-qec", &line, "/dev/null"]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Whether every line of the tables fits.
+fn fits(screen: &str, columns: usize) -> bool {
+    let table = screen.split_once("Behavior").unwrap().1;
+    table.lines().all(|line| get_string_width(line.trim_end()) <= columns)
+}
+
 #[test]
 fn a_table_fits_the_columns_of_the_terminal() {
-    let report = fixtures().join("reports.ndjson");
-    let profile = fixtures().join("profile.json");
-    let busy = fixtures().join("busy/proc");
-    let reports = ["--report", report.to_str().unwrap()];
-    let device = ["-q", "--since", "boot", "--proc", busy.to_str().unwrap()];
-    for columns in ["80", "120"] {
-        for args in [&reports[..], &device] {
-            let line = format!(
-                "stty rows 24 cols {columns}; exec {PROGRAM} detect --profile {} {}",
-                profile.display(),
-                args.join(" ")
-            );
-            let mut script = Command::new("script");
-            script
-                .env_clear()
-                .env("PATH", "/usr/bin:/bin")
-                .env("SHELL", "/bin/sh")
-                .env("TERM", "xterm")
-                .stdin(Stdio::null());
-            let output = script.env("NO_COLOR", "1").args(["-qec", &line, "/dev/null"]).output().unwrap();
-            let screen = String::from_utf8(output.stdout).unwrap();
-            let table = screen.split_once("Behavior").unwrap().1;
-            let longest = table.lines().map(|line| line.trim_end().chars().count()).max();
-            assert!(longest <= columns.parse().ok(), "{screen}");
+    let dir = fixtures();
+    for columns in [80, 120] {
+        for source in ["--report reports.ndjson", "-q --since boot --proc busy/proc"] {
+            let screen = screen(&dir, columns, &format!("--profile profile.json {source}"));
+            assert!(fits(&screen, columns), "{screen}");
+        }
+    }
+}
+
+#[test]
+fn wide_characters_fit_the_columns_of_the_terminal() {
+    let address = "2001:db8:1234:5678:9abc:def0:1234:5678";
+    for wide in ["漢字".repeat(30), "😀".repeat(60), "漢 字".repeat(20)] {
+        let mut peers = behavior("aws:destination-ip-addresses", "not-in-cidr-set", &json!({"cidrs": ["::/0"]}));
+        peers["name"] = json!("p".repeat(128));
+        let mut strings = behavior("words", "in-set", &json!({"strings": [wide]}));
+        strings["name"] = json!(wide);
+        let valid = behavior("words", "in-set", &json!({"strings": [wide]}));
+        let profile = json!({"securityProfileName": wide, "behaviors": [peers, strings, valid]});
+        let dir = Dir::with_profile(&profile);
+        let report = json!({"metrics": {"tcp_connections": {"established_connections": {"connections": [
+                                {"remote_addr": format!("[{address}]:443")}]}}},
+                            "custom_metrics": {"words": [{"string_list": [wide, wide]}]}});
+        dir.write("report.json", report.to_string());
+        let topic = format!("$aws/things/{}/defender/metrics/json", wide.chars().take(30).collect::<String>());
+        dir.write("reports", format!("{topic} {report}\n{topic} {report}\n"));
+        for columns in [60, 80, 100] {
+            for report in ["report.json", "reports"] {
+                let args = format!("-q --profile profile.json profile.json --report {report}");
+                let screen = screen(dir.root(), columns, &args);
+                assert!(fits(&screen, columns), "{columns}\n{screen}");
+                let below = screen.rsplit_once("Verdict").unwrap().1;
+                assert!(below.contains(address), "{columns}\n{screen}");
+            }
         }
     }
 }
@@ -289,18 +310,9 @@ fn no_number_address_or_network_is_broken_on_a_narrow_terminal() {
         "tcp_connections": {"established_connections": {"connections": [
             {"remote_addr": format!("[{address}]:443")}, {"remote_addr": "192.0.2.100:443"}]}}}});
     dir.write("report.json", report.to_string());
-    let line = format!("stty cols 80; exec {PROGRAM} detect --profile profile.json --report report.json");
-    let mut script = Command::new("script");
-    script
-        .current_dir(dir.path())
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .env("SHELL", "/bin/sh")
-        .env("TERM", "xterm");
-    let output = script.stdin(Stdio::null()).args(["-qec", &line, "/dev/null"]).output().unwrap();
-    let screen = String::from_utf8(output.stdout).unwrap();
+    let screen = screen(dir.root(), 80, "--profile profile.json --report report.json");
     for word in numbers.into_iter().chain(networks).chain([address, "192.0.2.100", "aws:destination-ip-addresses"]) {
-        assert!(screen.split([' ', ',', '\r', '\n', '\u{1b}']).any(|token| token == word), "{word}\n{screen}");
+        assert!(screen.split([' ', ',', '\r', '\n']).any(|token| token == word), "{word}\n{screen}");
     }
 }
 
@@ -319,6 +331,6 @@ fn long_foreign_text_is_cut() {
     let longest = |text: Vec<u8>| String::from_utf8(text).unwrap().lines().map(str::len).max().unwrap();
     assert!(longest(output.stdout) < 2000 && longest(output.stderr) < 2000);
     dir.write("profile.json", json!([behavior("m", "not-in-set", &json!({"strings": [long]}))]).to_string());
-    let table = dir.detect(&["--report", "report.json", "-q"]).exits(1).text();
+    let table = dir.detect(&["--report", "report.json", "-q"]).code(1).text();
     assert!(longest(table.into_bytes()) < 500);
 }

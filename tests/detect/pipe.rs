@@ -1,8 +1,7 @@
 //! `watch --print` piped into `detect`, as it is meant.
 
+use crate::support::PROGRAM;
 use std::process::Command;
-
-use crate::common::PROGRAM;
 
 #[test]
 fn what_watch_prints_is_judged_as_it_comes() {

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::{Dir, behavior, verdict_on, verdicts_on};
+use crate::detect::{behavior, verdict_on, verdicts_on};
+use crate::support::Dir;
 
 /// A report with one TCP port, 22, and no traffic.
 fn report() -> Value {
@@ -72,7 +73,7 @@ fn every_line_names_its_profile_when_there_are_several() {
     }
 }
 
-/// The faults of a behaviour as `path: message`.
+/// The faults of a behavior as `path: message`.
 fn faults(behavior: Value) -> Vec<String> {
     let said = verdict_on(behavior, &report());
     assert_eq!((&said["verdict"], &said["observed"], &said["reason"]), (&json!("invalid"), &Value::Null, &Value::Null));
@@ -81,13 +82,13 @@ fn faults(behavior: Value) -> Vec<String> {
 }
 
 #[test]
-fn operators_and_values_that_do_not_fit_are_told_with_their_place() {
+fn operators_and_values_that_do_not_fit_are_reported_with_their_place() {
     let comparisons = "less-than, less-than-equals, greater-than, greater-than-equals";
     let operator = |name: &str, fitting: &str| {
-        format!(".[0].criteria.comparisonOperator: {name} does not fit this metric; what fits is {fitting}")
+        format!(".[0].criteria.comparisonOperator: must be one of {fitting} for this metric; found \"{name}\"")
     };
     let value = |kind: &str, wanted: &str| {
-        format!(".[0].criteria.value.{kind}: does not fit the operator and the metric; wanted is {wanted}")
+        format!(".[0].criteria.value.{kind}: does not fit the operator and the metric; expected {wanted}")
     };
     let ports = "in-port-set, not-in-port-set";
     let cidrs = "in-cidr-set, not-in-cidr-set";
@@ -109,44 +110,39 @@ fn operators_and_values_that_do_not_fit_are_told_with_their_place() {
         ("aws:destination-ip-addresses", "in-cidr-set", json!({"ports": []}), value("ports", "`cidrs`")),
         ("custom", "in-set", json!({"cidrs": []}), value("cidrs", "`strings` or `numbers`")),
         ("custom", "less-than", json!({"numbers": [1]}), value("numbers", "`number` or `count`")),
-        (
-            "aws:all-bytes-out",
-            "equals",
-            json!({"count": 1}),
-            format!(".[0].criteria.comparisonOperator: \"equals\" is none of {comparisons}"),
-        ),
+        ("aws:all-bytes-out", "equals", json!({"count": 1}), operator("equals", comparisons)),
         (
             "aws:all-bytes-out",
             "less-than",
             json!({"count": 1, "number": 1}),
-            ".[0].criteria.value: {\"count\":1,\"number\":1} does not hold just `count`".to_owned(),
+            ".[0].criteria.value: expected only `count`, found {\"count\":1,\"number\":1}".to_owned(),
         ),
-        ("aws:all-bytes-out", "less-than", json!({}), ".[0].criteria.value: {} does not hold just `count`".to_owned()),
-        ("aws:all-bytes-out", "less-than", json!(5), ".[0].criteria.value: 5 is no object".to_owned()),
         (
             "aws:all-bytes-out",
             "less-than",
-            json!(null),
-            ".[0].criteria.value: is missing; wanted is `count`".to_owned(),
+            json!({}),
+            ".[0].criteria.value: expected only `count`, found {}".to_owned(),
         ),
+        ("aws:all-bytes-out", "less-than", json!(5), ".[0].criteria.value: expected an object, found 5".to_owned()),
+        ("aws:all-bytes-out", "less-than", json!(null), ".[0].criteria.value: missing; expected `count`".to_owned()),
     ] {
         assert_eq!(faults(behavior(metric, name, &given)), [expected], "{metric} {name} {given}");
     }
 }
 
 #[test]
-fn values_out_of_range_are_told_each() {
-    let integer = "is no integer from 0 to 18446744073709551615";
+fn values_out_of_range_are_reported_each() {
+    let integer = "expected an integer from 0 to 18446744073709551615";
     for count in [json!(-1), json!(1.5), json!(1e3), json!("x"), json!("-1"), json!([1]), json!(true)] {
-        let expected = format!(".[0].criteria.value.count: {count} {integer}");
+        let expected = format!(".[0].criteria.value.count: {integer}, found {count}");
         assert_eq!(faults(behavior("aws:all-bytes-in", "less-than", &json!({ "count": count }))), [expected]);
     }
     assert_eq!(
         faults(behavior("aws:listening-tcp-ports", "in-port-set", &json!({"ports": [22, -1, 65536, "ssh", 443]}))),
         [
-            ".[0].criteria.value.ports[1]: -1 is no integer from 0 to 65535",
-            ".[0].criteria.value.ports[2]: 65536 is no integer from 0 to 65535",
-            ".[0].criteria.value.ports[3]: \"ssh\" is no integer from 0 to 65535",
+            ".[0].criteria.value.ports[1]: expected an integer from 0 to 65535, found -1",
+            ".[0].criteria.value.ports[2]: expected an integer from 0 to 65535, found 65536",
+            ".[0].criteria.value.ports[3]: expected an integer from 0 to 65535, found \"ssh\"",
         ]
     );
     let wrong =
@@ -157,7 +153,7 @@ fn values_out_of_range_are_told_each() {
         .enumerate()
         .map(|(place, cidr)| {
             format!(
-                ".[0].criteria.value.cidrs[{place}]: {cidr:?} is no network such as 10.0.0.0/8 or 2001:db8::/32, and no address"
+                ".[0].criteria.value.cidrs[{place}]: expected a network such as 10.0.0.0/8 or 2001:db8::/32, or an address, found {cidr:?}"
             )
         })
         .collect();
@@ -167,94 +163,84 @@ fn values_out_of_range_are_told_each() {
     }
     assert_eq!(
         faults(behavior("aws:listening-tcp-ports", "in-port-set", &json!({"ports": 22}))),
-        [".[0].criteria.value.ports: 22 is no list"]
+        [".[0].criteria.value.ports: expected a list, found 22"]
     );
 }
 
 #[test]
-fn every_other_fault_of_a_behavior_is_told_and_the_others_are_judged() {
+fn every_other_fault_of_a_behavior_is_reported_and_the_others_are_judged() {
     let right = behavior("aws:listening-tcp-ports", "in-port-set", &json!({"ports": [22]}));
-    let with = |field: &str, value: Value| {
-        let mut behavior = right.clone();
-        behavior[field] = value;
+    let count = behavior("aws:num-listening-tcp-ports", "less-than", &json!({"count": 5}));
+    let with = |base: &Value, field: &str, value: Value| {
+        let mut behavior = base.clone();
+        match field.split_once('.') {
+            Some((outer, inner)) => behavior[outer][inner] = value,
+            None => behavior[field] = value,
+        }
         behavior
     };
-    let with_criterion = |field: &str, value: Value| {
-        let mut behavior = right.clone();
-        behavior["criteria"][field] = value;
-        behavior
-    };
-    let of_count = |field: &str, value: Value| {
-        let mut behavior = behavior("aws:num-listening-tcp-ports", "less-than", &json!({"count": 5}));
-        behavior["criteria"][field] = value;
-        behavior
-    };
-    let long = "n".repeat(129);
-    let cases = [
-        (with("name", Value::Null), ".name: is missing"),
-        (with("name", json!("a b")), ".name: \"a b\" is no name: 1 to 128 letters, digits, `:`, `_` or `-`"),
-        (with("name", json!(5)), ".name: 5 is no name: 1 to 128 letters, digits, `:`, `_` or `-`"),
-        (with("metric", Value::Null), ".metric: is missing"),
-        (with("metric", json!(1)), ".metric: 1 is no string"),
+    let name = ": expected 1 to 128 letters, digits, `:`, `_` or `-`, found ";
+    let service = "is not a metric of the service, and not a valid custom metric name";
+    let numbers = ": applies only to numbers, and this metric is a set";
+    let statistics = "p0, p0.1, p0.01, p1, p10, p50, p90, p99, p99.9, p99.99, p100";
+    // A field, its value, and what follows the path of the field in the fault.
+    for (base, field, value, fault) in [
+        (&right, "name", Value::Null, ": missing"),
+        (&right, "name", json!("a b"), &format!("{name}\"a b\"")),
+        (&right, "name", json!(5), &format!("{name}5")),
+        (&right, "metric", Value::Null, ": missing"),
+        (&right, "metric", json!(1), ": expected a string, found 1"),
         (
-            with("metric", json!("aws:listening-tcp-port")),
-            ".metric: \"aws:listening-tcp-port\" is no metric of the service, and no name of a custom one; \
-             is `aws:listening-tcp-ports` meant?",
+            &right,
+            "metric",
+            json!("aws:listening-tcp-port"),
+            &format!(": \"aws:listening-tcp-port\" {service}; did you mean `aws:listening-tcp-ports`?"),
+        ),
+        (&right, "metric", json!("cpu usage"), &format!(": \"cpu usage\" {service}")),
+        (&right, "criteria", Value::Null, ": missing"),
+        (&right, "criteria", json!([]), ": expected an object, found []"),
+        (&right, "criteria", json!({}), ".comparisonOperator: missing"),
+        (&right, "criteria.durationSeconds", json!(0), ": expected an integer from 1 to 86400, found 0"),
+        (&right, "criteria.durationSeconds", json!("5m"), ": expected an integer from 1 to 86400, found \"5m\""),
+        (&right, "criteria.consecutiveDatapointsToAlarm", json!(0), ": expected an integer from 1 to 10, found 0"),
+        (&right, "criteria.consecutiveDatapointsToClear", json!(11), ": expected an integer from 1 to 10, found 11"),
+        (
+            &count,
+            "criteria.mlDetectionConfig",
+            json!({}),
+            ".confidenceLevel: must be one of LOW, MEDIUM, HIGH; found null",
         ),
         (
-            with("metric", json!("cpu usage")),
-            ".metric: \"cpu usage\" is no metric of the service, and no name of a custom one",
+            &count,
+            "criteria.statisticalThreshold",
+            json!({"statistic": "p42"}),
+            &format!(".statistic: must be one of {statistics}; found \"p42\""),
         ),
-        (with("criteria", Value::Null), ".criteria: is missing"),
-        (with("criteria", json!([])), ".criteria: [] is no object"),
-        (with("criteria", json!({})), ".criteria.comparisonOperator: is missing"),
-        (with_criterion("durationSeconds", json!(0)), ".criteria.durationSeconds: 0 is no integer from 1 to 86400"),
+        (&right, "criteria.statisticalThreshold", json!({"statistic": "p90"}), numbers),
+        (&right, "criteria.mlDetectionConfig", json!({"confidenceLevel": "HIGH"}), numbers),
+        (&right, "metricDimension", json!(5), ": expected an object with the string `dimensionName`, found 5"),
         (
-            with_criterion("durationSeconds", json!("5m")),
-            ".criteria.durationSeconds: \"5m\" is no integer from 1 to 86400",
+            &right,
+            "metricDimension",
+            json!({"dimensionName": "d", "operator": "in"}),
+            ".operator: must be one of IN, NOT_IN; found \"in\"",
         ),
-        (
-            with_criterion("consecutiveDatapointsToAlarm", json!(0)),
-            ".criteria.consecutiveDatapointsToAlarm: 0 is no integer from 1 to 10",
-        ),
-        (
-            with_criterion("consecutiveDatapointsToClear", json!(11)),
-            ".criteria.consecutiveDatapointsToClear: 11 is no integer from 1 to 10",
-        ),
-        (
-            of_count("mlDetectionConfig", json!({})),
-            ".criteria.mlDetectionConfig.confidenceLevel: null is none of LOW, MEDIUM, HIGH",
-        ),
-        (
-            of_count("statisticalThreshold", json!({"statistic": "p42"})),
-            ".criteria.statisticalThreshold.statistic: \"p42\" is none of p0, p0.1, p0.01, p1, p10, p50, p90, p99, p99.9, \
-             p99.99, p100",
-        ),
-        (
-            with_criterion("statisticalThreshold", json!({"statistic": "p90"})),
-            ".criteria.statisticalThreshold: is for numbers, and this metric is a set",
-        ),
-        (
-            with_criterion("mlDetectionConfig", json!({"confidenceLevel": "HIGH"})),
-            ".criteria.mlDetectionConfig: is for numbers, and this metric is a set",
-        ),
-        (with("metricDimension", json!(5)), ".metricDimension: 5 has no dimensionName, a string"),
-        (
-            with("metricDimension", json!({"dimensionName": "d", "operator": "in"})),
-            ".metricDimension.operator: \"in\" is none of IN, NOT_IN",
-        ),
-        (json!("ports"), ": \"ports\" is no behavior, which is an object"),
-    ];
-    for (wrong, expected) in cases {
+        (&json!("ports"), "", Value::Null, ": expected an object, found \"ports\""),
+    ] {
+        let (wrong, path) = match field {
+            "" => (base.clone(), ".[1]".to_owned()),
+            field => (with(base, field, value), format!(".[1].{field}")),
+        };
         let said = verdicts_on(&[right.clone(), wrong.clone(), right.clone()], &report());
         let said = said["behaviors"].as_array().unwrap();
         assert_eq!((&said[0]["verdict"], &said[2]["verdict"]), (&json!("conforms"), &json!("conforms")));
-        let fault = &said[1]["faults"][0];
-        let text = format!("{}: {}", fault["path"].as_str().unwrap(), fault["message"].as_str().unwrap());
-        assert_eq!(text, format!(".[1]{expected}"), "{wrong}");
+        let found = &said[1]["faults"][0];
+        let text = format!("{}: {}", found["path"].as_str().unwrap(), found["message"].as_str().unwrap());
+        assert_eq!(text, format!("{path}{fault}"), "{wrong}");
         assert_eq!(said[1]["faults"].as_array().unwrap().len(), 1, "{wrong}");
     }
-    let fault = &faults(with("metric", json!(format!("aws:{long}"))))[0];
+    let long = format!("aws:{}", "n".repeat(129));
+    let fault = &faults(with(&right, "metric", json!(long)))[0];
     assert!(fault.chars().count() < 200, "foreign text is cut: {fault}");
     let twice = json!({"metric": "aws:all-bytes-in", "criteria": {"comparisonOperator": "less-than", "value": {"count": -1},
                        "durationSeconds": -1}});
@@ -288,13 +274,13 @@ fn a_path_is_one_that_jq_takes() {
         [("cou-t", "[\"cou-t\"]"), ("a\"b", "[\"a\\\"b\"]"), ("5", "[\"5\"]"), ("", "[\"\"]"), ("n_1", ".n_1")]
     {
         let said = faults(behavior("aws:all-bytes-in", "less-than", &json!({ name: 1 })));
-        let text = "does not fit the operator and the metric; wanted is `count`";
+        let text = "does not fit the operator and the metric; expected `count`";
         assert_eq!(said, [format!(".[0].criteria.value{path}: {text}")]);
     }
 }
 
 #[test]
-fn what_only_the_cloud_can_judge_is_told_and_never_conforms() {
+fn what_only_the_cloud_can_judge_is_reported_and_never_conforms() {
     let criteria = json!({"comparisonOperator": "less-than", "value": {"count": 5}, "durationSeconds": 300});
     let cloud = "only the service measures this metric";
     let mut cases: Vec<(Value, &str)> = [
@@ -311,7 +297,7 @@ fn what_only_the_cloud_can_judge_is_told_and_never_conforms() {
     cases.push((
         json!({"name": "b", "metric": "aws:num-listening-tcp-ports",
                "criteria": {"comparisonOperator": "less-than", "statisticalThreshold": {"statistic": "p99.9"}}}),
-        "a percentile is that of all devices, which only the service knows",
+        "a percentile is computed over all devices, which only the service knows",
     ));
     cases.push((
         json!({"name": "b", "metric": "aws:num-listening-tcp-ports",
@@ -331,8 +317,8 @@ fn what_only_the_cloud_can_judge_is_told_and_never_conforms() {
 
 #[test]
 fn a_file_that_is_no_profile_ends_the_run() {
-    let hint = "hint: wanted is what `aws iot describe-security-profile` prints, or its list of behaviors";
-    let shape = "no security profile: neither an object with `behaviors` nor a list of behaviors";
+    let hint = "hint: expected the output of `aws iot describe-security-profile`, or its list of behaviors";
+    let shape = "not a security profile: expected an object with `behaviors`, or a list of behaviors";
     for (text, message) in [
         ("", "not JSON: EOF while parsing a value at line 1 column 0"),
         ("{\"behaviors\": [", "not JSON: EOF while parsing a list at line 1 column 15"),
@@ -345,7 +331,7 @@ fn a_file_that_is_no_profile_ends_the_run() {
         let dir = Dir::new();
         dir.write("profile.json", text);
         let tells = format!("profile: profile.json: {message}\n{hint}");
-        assert_eq!(dir.detect(&[]).exits(65).tells(&tells).text(), "", "{text}");
+        assert_eq!(dir.detect(&[]).code(65).stderr(&tells).text(), "", "{text}");
     }
     let dir = Dir::new();
     dir.write("profile.json", "nonsense");
@@ -353,5 +339,5 @@ fn a_file_that_is_no_profile_ends_the_run() {
         "profile: profile.json: not JSON: expected ident at line 1 column 2\n\
          profile: none.json: No such file or directory (os error 2)\n{hint}"
     );
-    dir.detect(&["none.json"]).exits(66).tells(&tells).text();
+    dir.detect(&["none.json"]).code(66).stderr(&tells).text();
 }

@@ -3,21 +3,15 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use device_defender::detect::criterion::{Answer, Criterion, Membership, Set};
-use device_defender::detect::judge::{Covers, Verdict, judge};
-use device_defender::detect::measured::Measured;
-use device_defender::detect::observation::Observation;
-use device_defender::detect::profile::{Meaning, Profile};
-use device_defender::detect::reports::Reports;
-use device_defender::detect::stream::Stream;
+use device_defender::internals::detect::{
+    AlarmTracker, Answer, Coverage, Criterion, Meaning, Measured, Membership, Observation, Profile, Reports, Set,
+    Verdict, judge,
+};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use proptest::prelude::*;
-use proptest::test_runner::Config;
 use serde_json::{Number, Value, json};
 
-fn cases(cases: u32) -> Config {
-    Config { cases, failure_persistence: None, ..Config::default() }
-}
+use crate::support::{cases, to_cbor};
 
 /// Addresses and networks that are near each other, so that they meet.
 fn address() -> impl Strategy<Value = IpAddr> {
@@ -82,67 +76,15 @@ fn offending(membership: Membership, set: &Set, measured: &Measured) -> Vec<Stri
 
 /// Any JSON, made of the names that profiles and reports have.
 fn value() -> impl Strategy<Value = Value> {
-    const NAMES: [&str; 42] = [
-        "behaviors",
-        "name",
-        "metric",
-        "criteria",
-        "comparisonOperator",
-        "value",
-        "count",
-        "ports",
-        "cidrs",
-        "number",
-        "numbers",
-        "strings",
-        "durationSeconds",
-        "consecutiveDatapointsToAlarm",
-        "statisticalThreshold",
-        "statistic",
-        "mlDetectionConfig",
-        "confidenceLevel",
-        "metricDimension",
-        "header",
-        "report_id",
-        "metrics",
-        "listening_tcp_ports",
-        "port",
-        "total",
-        "network_stats",
-        "bytes_out",
-        "tcp_connections",
-        "established_connections",
-        "connections",
-        "remote_addr",
-        "custom_metrics",
-        "hed",
-        "rid",
-        "met",
-        "tp",
-        "pts",
-        "ec",
-        "cs",
-        "rad",
-        "ip_list",
-        "string_list",
-    ];
+    const NAMES: &str = "behaviors name metric criteria comparisonOperator value count ports cidrs number numbers strings \
+                         durationSeconds consecutiveDatapointsToAlarm statisticalThreshold statistic mlDetectionConfig \
+                         confidenceLevel metricDimension header report_id metrics listening_tcp_ports port total \
+                         network_stats bytes_out tcp_connections established_connections connections remote_addr \
+                         custom_metrics hed rid met tp pts ec cs rad ip_list string_list";
     const TEXTS: [&str; 16] = [
-        "aws:all-bytes-out",
-        "aws:listening-tcp-ports",
-        "aws:destination-ip-addresses",
-        "custom",
-        "less-than",
-        "in-port-set",
-        "not-in-cidr-set",
-        "in-set",
-        "10.0.0.0/8",
-        "::/0",
-        "10.0.0.1:443",
-        "[::1]:443",
-        "300",
-        "p99",
-        "HIGH",
-        "\u{1b}[2J",
+        "aws:all-bytes-out", "aws:listening-tcp-ports", "aws:destination-ip-addresses", "custom", "less-than",
+        "in-port-set", "not-in-cidr-set", "in-set", "10.0.0.0/8", "::/0", "10.0.0.1:443", "[::1]:443", "300", "p99",
+        "HIGH", "\u{1b}[2J",
     ];
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -155,7 +97,7 @@ fn value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(6, 64, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map(prop::sample::select(&NAMES[..]), inner, 0..6)
+            prop::collection::btree_map(prop::sample::select(NAMES.split(' ').collect::<Vec<_>>()), inner, 0..6)
                 .prop_map(|map| map.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
         ]
     })
@@ -209,13 +151,12 @@ proptest! {
         let list = json!([profile]);
         for text in [profile.to_string(), list.to_string()] {
             let Ok(profile) = Profile::parse(text.as_bytes()) else { continue };
-            let behaviors: Vec<_> = profile.behaviors.iter().collect();
-            let mut stream = Stream::new(&behaviors);
+            let mut tracker = AlarmTracker::new(profile.behaviors.iter());
             for report in &reports {
                 let Ok(observation) = Observation::from_json(report.to_string().as_bytes()) else { continue };
-                stream.take(&observation);
+                tracker.process(&observation);
                 for behavior in &profile.behaviors {
-                    let said = judge(behavior, &observation, &Covers::Assumed);
+                    let said = judge(behavior, &observation, &Coverage::Assumed);
                     match &behavior.meaning {
                         Meaning::Invalid(faults) => prop_assert!(said.verdict == Verdict::Invalid && !faults.is_empty()),
                         Meaning::NotJudged(_) => prop_assert!(matches!(said.verdict, Verdict::NotJudged(_))),
@@ -231,9 +172,7 @@ proptest! {
 
     #[test]
     fn json_and_cbor_are_read_alike(report in value()) {
-        let mut cbor = Vec::new();
-        ciborium::into_writer(&report, &mut cbor).unwrap();
-        let (json, cbor) = (Observation::from_json(report.to_string().as_bytes()), Observation::from_cbor(cbor.as_slice()));
+        let (json, cbor) = (Observation::from_json(report.to_string().as_bytes()), Observation::from_cbor(to_cbor(&report).as_slice()));
         prop_assert_eq!(json.is_ok(), cbor.is_ok());
         if let (Ok(json), Ok(cbor)) = (json, cbor) {
             prop_assert_eq!(json.report_id, cbor.report_id);

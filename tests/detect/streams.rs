@@ -1,8 +1,8 @@
 //! Report after report: windows of time, gaps and restarts, datapoints in a row, the events.
 
+use crate::detect::only_22;
+use crate::support::Dir;
 use serde_json::{Value, json};
-
-use crate::Dir;
 
 /// When the streams begin, in seconds since 1970; times below are counted from here.
 const BASE: u64 = 1_700_000_000;
@@ -24,13 +24,6 @@ fn ports(time: u64, ports: &[u16]) -> Value {
 fn at_most_100(seconds: u64) -> Value {
     json!([{"name": "out", "metric": "aws:all-bytes-out", "criteria": {
         "comparisonOperator": "less-than-equals", "value": {"count": 100}, "durationSeconds": seconds}}])
-}
-
-/// Only port 22, with so many datapoints to alarm and to clear.
-fn only_22(to_alarm: u64, to_clear: u64) -> Value {
-    json!([{"name": "ports", "metric": "aws:listening-tcp-ports", "criteria": {
-        "comparisonOperator": "in-port-set", "value": {"ports": [22]},
-        "consecutiveDatapointsToAlarm": to_alarm, "consecutiveDatapointsToClear": to_clear}}])
 }
 
 fn ndjson(reports: &[Value]) -> String {
@@ -183,7 +176,7 @@ fn an_event_has_the_shape_of_the_services_own() {
         json!({
             "violationEventTime": seconds * 1000,
             "thingName": "gw",
-            "behavior": {"name": "ports", "metric": "aws:listening-tcp-ports", "criteria": profile["behaviors"][0]["criteria"]},
+            "behavior": {"name": "b", "metric": "aws:listening-tcp-ports", "criteria": profile["behaviors"][0]["criteria"]},
             "violationEventType": kind,
             "metricValue": {"ports": ports},
             "violationId": "gw-1700000300-1",
@@ -200,7 +193,7 @@ fn an_event_has_the_shape_of_the_services_own() {
 }
 
 #[test]
-fn things_are_told_apart_by_their_topics() {
+fn things_are_separated_by_their_topics() {
     let on = |thing: &str, report: Value| format!("$aws/things/{thing}/defender/metrics/json {report}\n");
     let stream = [
         on("a", ports(300, &[23])),
@@ -209,23 +202,23 @@ fn things_are_told_apart_by_their_topics() {
         on("b b", ports(600, &[23])),
         on("b b", ports(900, &[23])),
     ];
-    let lines = Dir::with_profile(&only_22(2, 1)).judge(stream.concat(), &[]).exits(1).lines();
+    let lines = Dir::with_profile(&only_22(2, 1)).judge(stream.concat(), &[]).code(1).lines();
     let told: Vec<_> =
         lines.iter().map(|event| (event["thingName"].as_str().unwrap(), &event["violationEventTime"])).collect();
     assert_eq!(told, [("a", &json!((BASE + 600) * 1000)), ("b b", &json!((BASE + 900) * 1000))]);
     assert_eq!(lines[1]["violationId"], "b b-1700000900-1");
     // A bridge may have given the topic another beginning; other topics are none of reports.
     let stream = format!("site/{}{}", on("a", ports(300, &[22])), on("a", ports(600, &[23])));
-    assert_eq!(Dir::with_profile(&only_22(1, 1)).judge(stream, &[]).exits(1).lines().len(), 1);
+    assert_eq!(Dir::with_profile(&only_22(1, 1)).judge(stream, &[]).code(1).lines().len(), 1);
     let stream = format!("some/topic {}\n{}", ports(300, &[23]), on("a", ports(600, &[22])));
     let dir = Dir::with_profile(&only_22(1, 1));
-    let run = dir.judge(stream, &[]).exits(65);
-    let tells = "warning: report: standard input: line 1: no report, which begins with `{`; passed over";
-    assert_eq!(run.tells(tells).json()["behaviors"][0]["verdict"], "conforms");
+    let run = dir.judge(stream, &[]).code(65);
+    let tells = "warning: report: standard input: line 1: not a report: expected `{` or the topic of a report; skipped";
+    assert_eq!(run.stderr(tells).json()["behaviors"][0]["verdict"], "conforms");
 }
 
 #[test]
-fn what_is_no_report_is_told_and_passed_over() {
+fn what_is_no_report_is_reported_and_passed_over() {
     let garbage = ["nonsense", "{\"header\": {\"report", "{\"a\": 1}", "[]", "{} {}", "\u{feff}{", "null"];
     for garbage in garbage {
         let stream = format!("{}\n{garbage}\n\n{}\n", ports(300, &[23]), ports(600, &[22]));
@@ -237,27 +230,27 @@ fn what_is_no_report_is_told_and_passed_over() {
         assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 2, "the alarm began and ended");
     }
     let stream = format!("{}\nnonsense\n{}\n", ports(300, &[22]), ports(600, &[23]));
-    assert_eq!(Dir::with_profile(&only_22(1, 1)).judge(stream, &["-q"]).exits(1).lines().len(), 1, "1 beats 65");
+    assert_eq!(Dir::with_profile(&only_22(1, 1)).judge(stream, &["-q"]).code(1).lines().len(), 1, "1 beats 65");
 }
 
 #[test]
-fn duplicates_late_reports_and_set_back_clocks_are_told() {
+fn duplicates_late_reports_and_set_back_clocks_are_reported() {
     let reports = [ports(9000, &[22]), ports(9000, &[23]), ports(5400, &[23]), ports(5399, &[23])];
-    let merged = "; without topics (mosquitto_sub -v) all reports count as one device's";
+    let merged = "; without topics (mosquitto_sub -v), all reports count as one device";
     let last = BASE + 9000;
     let tells = |merged: &str| {
         format!(
-            "warning: report: standard input: line 2: its id is that of the report before; passed over as a duplicate{merged}\n\
-             warning: report: standard input: line 3: its id is below the last, {last}; passed over as late{merged}\n\
-             warning: report: standard input: line 4: its id is below the last, {last}: the clock was set back, windows begin \
-             anew{merged}"
+            "warning: report: standard input: line 2: its report_id equals the last one; skipped as a duplicate{merged}\n\
+             warning: report: standard input: line 3: its report_id is lower than the last one, {last}; skipped as late{merged}\n\
+             warning: report: standard input: line 4: its report_id is lower than the last one, {last}: the clock was set back; \
+             windows start over{merged}"
         )
     };
     let dir = Dir::with_profile(&only_22(1, 1));
-    let lines = dir.judge(ndjson(&reports), &[]).exits(1).tells(&tells(merged)).lines();
+    let lines = dir.judge(ndjson(&reports), &[]).code(1).stderr(&tells(merged)).lines();
     assert_eq!(lines.len(), 1);
     assert_eq!(lines[0]["violationEventTime"], (BASE + 5399) * 1000);
-    dir.judge(ndjson(&reports), &["--thing-name", "gw"]).exits(1).tells(&tells("")).lines();
+    dir.judge(ndjson(&reports), &["--thing-name", "gw"]).code(1).stderr(&tells("")).lines();
     // A second late report above the first is no late one.
     let reports = [ports(9000, &[22]), ports(8000, &[23]), ports(8300, &[23]), ports(8600, &[22])];
     assert_eq!(shown(&only_22(1, 1), &reports), "+8300 -8600");
@@ -278,15 +271,15 @@ fn ids_that_are_no_time_make_no_windows() {
     for first in [86_400_000, 1_700_000_000_000, 999_999_000, 100_000_000_000] {
         let reports: Vec<Value> = [0, 300, 600].map(|after| report(first + after)).to_vec();
         let tells = format!(
-            "warning: report: standard input: line 1: its id {first} is no time in seconds, so traffic is not judged over a duration"
+            "warning: report: standard input: line 1: its report_id {first} is not a time in seconds; traffic is not judged over durationSeconds"
         );
-        let lines = Dir::with_profile(&profile).judge(ndjson(&reports), &[]).exits(1).tells(&tells).lines();
+        let lines = Dir::with_profile(&profile).judge(ndjson(&reports), &[]).code(1).stderr(&tells).lines();
         assert_eq!(lines.len(), 1, "{first}");
-        assert_eq!((&lines[0]["behavior"]["name"], lines[0].get("violationEventTime")), (&json!("ports"), None));
+        assert_eq!((&lines[0]["behavior"]["name"], lines[0].get("violationEventTime")), (&json!("b"), None));
     }
     for first in [1_000_000_000, 99_999_999_000] {
         let reports: Vec<Value> = [0, 300, 600].map(|after| report(first + after)).to_vec();
-        assert_eq!(Dir::with_profile(&profile).judge(ndjson(&reports), &[]).exits(1).lines().len(), 2, "{first}");
+        assert_eq!(Dir::with_profile(&profile).judge(ndjson(&reports), &[]).code(1).lines().len(), 2, "{first}");
     }
 }
 
@@ -294,7 +287,7 @@ fn ids_that_are_no_time_make_no_windows() {
 fn a_report_without_an_id_has_no_time_but_is_judged() {
     let mut nameless = ports(1, &[23]);
     nameless.as_object_mut().unwrap().remove("header");
-    let lines = Dir::with_profile(&only_22(1, 1)).judge(ndjson(&[ports(300, &[22]), nameless]), &[]).exits(1).lines();
+    let lines = Dir::with_profile(&only_22(1, 1)).judge(ndjson(&[ports(300, &[22]), nameless]), &[]).code(1).lines();
     assert_eq!(lines[0].get("violationEventTime"), None);
     assert_eq!(lines[0]["violationId"], "number2-1");
 
@@ -305,35 +298,34 @@ fn a_report_without_an_id_has_no_time_but_is_judged() {
 }
 
 #[test]
-fn more_things_than_can_be_told_apart_are_told_and_passed_over() {
+fn more_things_than_can_be_tracked_are_skipped_with_a_warning() {
     let report = ports(300, &[22]);
     let line = |n: u32| format!("$aws/things/t{n}/defender/metrics/json {report}\n");
     let stream: Vec<String> = (1..=10_001).map(line).collect();
-    let tells = "warning: report: standard input: line 10001: of one thing more than the 10000 that can be told apart; \
-                 passed over";
+    let tells = "warning: report: standard input: line 10001: more than 10000 things; skipped";
     let dir = Dir::with_profile(&only_22(1, 1));
-    assert_eq!(dir.judge(stream.concat(), &[]).exits(65).tells(tells).text(), "");
+    assert_eq!(dir.judge(stream.concat(), &[]).code(65).stderr(tells).text(), "");
 }
 
 #[test]
-fn what_no_report_will_be_judged_by_is_told_when_a_stream_begins() {
+fn what_no_report_will_be_judged_by_is_reported_when_a_stream_begins() {
     let profile = json!({"securityProfileName": "edge", "behaviors": [
         {"name": "b", "metric": "aws:listening-tcp-ports", "criteria": {"comparisonOperator": "in-port-set"}},
         {"name": "c", "metric": "aws:num-disconnects",
          "criteria": {"comparisonOperator": "less-than", "value": {"count": 5}}},
         only_22(1, 1)[0],
     ]});
-    let tells = "warning: profile: .behaviors[0].criteria.value: is missing; wanted is `ports`; the behavior is never judged\n\
+    let tells = "warning: profile: .behaviors[0].criteria.value: missing; expected `ports`; the behavior is never judged\n\
                  warning: profile: .behaviors[1]: never judged: only the service measures this metric";
     let stream = ndjson(&[ports(300, &[22]), ports(600, &[22])]);
     let dir = Dir::with_profile(&profile);
-    assert_eq!(dir.judge(stream.clone(), &[]).exits(65).tells(tells).text(), "");
+    assert_eq!(dir.judge(stream.clone(), &[]).code(65).stderr(tells).text(), "");
     dir.write("reports", stream);
-    dir.detect(&["--report", "reports"]).exits(65).tells(tells).text();
+    dir.detect(&["--report", "reports"]).code(65).stderr(tells).text();
 }
 
 #[test]
-fn a_kind_of_warning_is_told_five_times_and_then_counted() {
+fn a_kind_of_warning_is_reported_five_times_and_then_counted() {
     let mut stream: Vec<Value> = vec![ports(1, &[22])];
     stream.extend((1..=250).map(|_| ports(1, &[22])));
     let output = Dir::with_profile(&only_22(1, 1)).judge(ndjson(&stream), &[]).finish();
@@ -341,9 +333,9 @@ fn a_kind_of_warning_is_told_five_times_and_then_counted() {
     let lines: Vec<&str> = told.lines().collect();
     assert_eq!(lines.len(), 8, "{told}");
     for (line, place) in lines.iter().zip([2, 3, 4, 5, 6, 101, 201]) {
-        assert!(line.contains(&format!(": line {place}: its id is that of the report before; ")), "{line}");
+        assert!(line.contains(&format!(": line {place}: its report_id equals the last one; ")), "{line}");
     }
-    assert!(lines[4].ends_with("; of this kind only every hundredth is told from here on"), "{told}");
-    assert!(lines[6].ends_with("; the 200th of this kind"), "{told}");
-    assert!(lines[7].ends_with(": 250 reports were passed over as duplicates"), "{told}");
+    assert!(lines[4].ends_with("; from here on, only every 100th warning of this kind is printed"), "{told}");
+    assert!(lines[6].ends_with("; warning 200 of this kind"), "{told}");
+    assert!(lines[7].ends_with(": 250 reports were skipped as duplicates"), "{told}");
 }

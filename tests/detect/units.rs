@@ -1,10 +1,8 @@
 //! The units of the README: systemd takes them as they stand.
 
+use crate::support::{Dir, PROGRAM};
 use std::fs;
 use std::process::Command;
-
-use crate::Dir;
-use crate::common::PROGRAM;
 
 #[test]
 fn systemd_finds_nothing_wrong_with_the_units_of_the_readme() {
@@ -19,7 +17,7 @@ fn systemd_finds_nothing_wrong_with_the_units_of_the_readme() {
         names.push(name);
     }
     assert_eq!(names.len(), 3);
-    let output = Command::new("systemd-analyze").arg("verify").args(names).current_dir(dir.path()).output().unwrap();
+    let output = Command::new("systemd-analyze").arg("verify").args(names).current_dir(dir.root()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
 }

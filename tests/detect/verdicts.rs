@@ -1,8 +1,8 @@
-//! A table of behaviours with verdicts worked out by hand.
+//! A table of behaviors with verdicts worked out by hand.
 
 use serde_json::{Value, json};
 
-use crate::{behavior, verdict_on, verdicts_on};
+use crate::detect::{COUNTS, behavior, verdict_on, verdicts_on};
 
 /// A report in which every metric is 10, or has 10 in its list and nothing else.
 fn ten() -> Value {
@@ -19,16 +19,6 @@ fn ten() -> Value {
         "custom_metrics": {"number": [{"number": 10}]},
     })
 }
-
-const COUNTS: [&str; 7] = [
-    "aws:all-bytes-in",
-    "aws:all-bytes-out",
-    "aws:all-packets-in",
-    "aws:all-packets-out",
-    "aws:num-listening-tcp-ports",
-    "aws:num-listening-udp-ports",
-    "aws:num-established-tcp-connections",
-];
 
 #[test]
 fn every_count_meets_every_operator_below_at_and_above_its_bound() {
@@ -107,13 +97,12 @@ fn custom_numbers_are_compared_exactly() {
     }
 }
 
-/// A case of sets: what is in the set, what the report lists, what of that offends `in` and what offends `not-in`.
-type Case = (Value, Value, Value, Value);
-
-/// Checks that a metric conforms exactly when nothing offends, and that just what offends is told.
-fn check_sets(metric: &str, operators: [&str; 2], value: &str, report: impl Fn(&Value) -> Value, cases: &[Case]) {
-    for (set, listed, not_in, is_in) in cases {
-        for (operator, offending) in operators.into_iter().zip([not_in, is_in]) {
+/// Checks that a metric conforms exactly when nothing offends, and that just what offends is told. A case is what is in the
+/// set, what the report lists, what of that offends `in`, and what offends `not-in`.
+fn check_sets(metric: &str, operators: [&str; 2], value: &str, report: impl Fn(&Value) -> Value, cases: &Value) {
+    for case in cases.as_array().unwrap() {
+        let (set, listed) = (&case[0], &case[1]);
+        for (operator, offending) in operators.into_iter().zip([&case[2], &case[3]]) {
             let said = verdict_on(behavior(metric, operator, &json!({ value: set })), &report(listed));
             let conforms = offending == &json!([]);
             let expected = if conforms { "conforms" } else { "violated" };
@@ -125,17 +114,17 @@ fn check_sets(metric: &str, operators: [&str; 2], value: &str, report: impl Fn(&
 
 #[test]
 fn every_port_counts() {
-    let cases = [
-        (json!([22, 443]), json!([22, 443]), json!([]), json!([22, 443])),
-        (json!([22, 443]), json!([443]), json!([]), json!([443])),
-        (json!([22, 443]), json!([80]), json!([80]), json!([])),
-        (json!([22, 443]), json!([443, 80, 1]), json!([1, 80]), json!([443])),
-        (json!([22, 443]), json!([]), json!([]), json!([])),
-        (json!([]), json!([22]), json!([22]), json!([])),
-        (json!([]), json!([]), json!([]), json!([])),
-        (json!([0, 65535]), json!([65535, 1]), json!([1]), json!([65535])),
-        (json!([22]), json!([22, 22, 80, 80]), json!([80]), json!([22])),
-    ];
+    let cases = json!([
+        [[22, 443], [22, 443], [], [22, 443]],
+        [[22, 443], [443], [], [443]],
+        [[22, 443], [80], [80], []],
+        [[22, 443], [443, 80, 1], [1, 80], [443]],
+        [[22, 443], [], [], []],
+        [[], [22], [22], []],
+        [[], [], [], []],
+        [[0, 65535], [65535, 1], [1], [65535]],
+        [[22], [22, 22, 80, 80], [80], [22]],
+    ]);
     for protocol in ["tcp", "udp"] {
         let report = |listed: &Value| {
             let ports: Vec<Value> = listed.as_array().unwrap().iter().map(|port| json!({ "port": port })).collect();
@@ -147,37 +136,22 @@ fn every_port_counts() {
 }
 
 /// Networks and addresses, for the destinations and for custom lists of addresses.
-fn address_cases() -> Vec<Case> {
-    vec![
-        (
-            json!(["10.0.0.0/8"]),
-            json!(["10.0.0.0", "10.255.255.255"]),
-            json!([]),
-            json!(["10.0.0.0", "10.255.255.255"]),
-        ),
-        (json!(["10.0.0.0/8"]), json!(["9.255.255.255", "11.0.0.0"]), json!(["9.255.255.255", "11.0.0.0"]), json!([])),
-        (json!(["10.0.0.0/8", "192.0.2.1"]), json!(["192.0.2.1"]), json!([]), json!(["192.0.2.1"])),
-        (json!(["192.0.2.1"]), json!(["192.0.2.2"]), json!(["192.0.2.2"]), json!([])),
-        (json!(["192.0.2.1/32"]), json!(["192.0.2.1", "192.0.2.2"]), json!(["192.0.2.2"]), json!(["192.0.2.1"])),
-        (
-            json!(["0.0.0.0/0"]),
-            json!(["255.255.255.255", "2001:db8::1"]),
-            json!(["2001:db8::1"]),
-            json!(["255.255.255.255"]),
-        ),
-        (json!(["::/0"]), json!(["192.0.2.1", "2001:db8::1"]), json!(["192.0.2.1"]), json!(["2001:db8::1"])),
-        (
-            json!(["2001:db8::/32"]),
-            json!(["2001:db8:ffff::1", "2001:db9::1"]),
-            json!(["2001:db9::1"]),
-            json!(["2001:db8:ffff::1"]),
-        ),
-        (json!(["2001:db8::1"]), json!(["2001:db8::1", "2001:db8::2"]), json!(["2001:db8::2"]), json!(["2001:db8::1"])),
-        (json!(["10.0.0.0/8"]), json!(["::ffff:10.1.2.3"]), json!([]), json!(["10.1.2.3"])),
-        (json!(["::ffff:10.0.0.0/104"]), json!(["10.1.2.3", "11.1.2.3"]), json!(["11.1.2.3"]), json!(["10.1.2.3"])),
-        (json!(["10.0.0.0/8"]), json!([]), json!([]), json!([])),
-        (json!([]), json!(["192.0.2.1"]), json!(["192.0.2.1"]), json!([])),
-    ]
+fn address_cases() -> Value {
+    json!([
+        [["10.0.0.0/8"], ["10.0.0.0", "10.255.255.255"], [], ["10.0.0.0", "10.255.255.255"]],
+        [["10.0.0.0/8"], ["9.255.255.255", "11.0.0.0"], ["9.255.255.255", "11.0.0.0"], []],
+        [["10.0.0.0/8", "192.0.2.1"], ["192.0.2.1"], [], ["192.0.2.1"]],
+        [["192.0.2.1"], ["192.0.2.2"], ["192.0.2.2"], []],
+        [["192.0.2.1/32"], ["192.0.2.1", "192.0.2.2"], ["192.0.2.2"], ["192.0.2.1"]],
+        [["0.0.0.0/0"], ["255.255.255.255", "2001:db8::1"], ["2001:db8::1"], ["255.255.255.255"]],
+        [["::/0"], ["192.0.2.1", "2001:db8::1"], ["192.0.2.1"], ["2001:db8::1"]],
+        [["2001:db8::/32"], ["2001:db8:ffff::1", "2001:db9::1"], ["2001:db9::1"], ["2001:db8:ffff::1"]],
+        [["2001:db8::1"], ["2001:db8::1", "2001:db8::2"], ["2001:db8::2"], ["2001:db8::1"]],
+        [["10.0.0.0/8"], ["::ffff:10.1.2.3"], [], ["10.1.2.3"]],
+        [["::ffff:10.0.0.0/104"], ["10.1.2.3", "11.1.2.3"], ["11.1.2.3"], ["10.1.2.3"]],
+        [["10.0.0.0/8"], [], [], []],
+        [[], ["192.0.2.1"], ["192.0.2.1"], []],
+    ])
 }
 
 #[test]
@@ -199,26 +173,21 @@ fn every_destination_counts_whatever_its_port() {
 fn every_element_of_a_custom_list_counts() {
     let custom = |kind: &'static str| move |listed: &Value| json!({"custom_metrics": {"m": [{ kind: listed }]}});
     check_sets("m", ["in-cidr-set", "not-in-cidr-set"], "cidrs", custom("ip_list"), &address_cases());
-    let strings = [
-        (json!(["a", "b"]), json!(["a"]), json!([]), json!(["a"])),
-        (json!(["a", "b"]), json!(["A", "b"]), json!(["A"]), json!(["b"])),
-        (json!(["a", "b"]), json!([]), json!([]), json!([])),
-        (json!([]), json!([""]), json!([""]), json!([])),
-        (json!([""]), json!([""]), json!([]), json!([""])),
-    ];
+    let strings = json!([
+        [["a", "b"], ["a"], [], ["a"]],
+        [["a", "b"], ["A", "b"], ["A"], ["b"]],
+        [["a", "b"], [], [], []],
+        [[], [""], [""], []],
+        [[""], [""], [], [""]],
+    ]);
     check_sets("m", ["in-set", "not-in-set"], "strings", custom("string_list"), &strings);
-    let numbers = [
-        (json!([1, 2.5]), json!([2.5]), json!([]), json!([2.5])),
-        (json!([1, 2.5]), json!([1.0]), json!([]), json!([1.0])),
-        (json!([1, 2.5]), json!([2, 1]), json!([2]), json!([1])),
-        (
-            json!([9_007_199_254_740_993_u64]),
-            json!([9_007_199_254_740_992_u64]),
-            json!([9_007_199_254_740_992_u64]),
-            json!([]),
-        ),
-        (json!([-1]), json!([]), json!([]), json!([])),
-    ];
+    let numbers = json!([
+        [[1, 2.5], [2.5], [], [2.5]],
+        [[1, 2.5], [1.0], [], [1.0]],
+        [[1, 2.5], [2, 1], [2], [1]],
+        [[9_007_199_254_740_993_u64], [9_007_199_254_740_992_u64], [9_007_199_254_740_992_u64], []],
+        [[-1], [], [], []],
+    ]);
     check_sets("m", ["in-set", "not-in-set"], "numbers", custom("number_list"), &numbers);
 }
 

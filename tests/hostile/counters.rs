@@ -1,6 +1,17 @@
 //! `net/dev`: counters and names as they should not be.
 
-use crate::tree::{ALL, HEADER_DEV, Tree, interface};
+use crate::hostile::tree::{ALL, HEADER_DEV, Tree, interface};
+
+/// What is seen when a row of `net/dev` was skipped.
+const UNKNOWN: &str = "tcp:22,80@eth0 udp:68 traffic:? established:1";
+
+/// What is said about one skipped row.
+fn skipped(line: u32, reason: &str) -> String {
+    format!(
+        "warning: tree/net/dev:{line}: row skipped: {reason}\n\
+         warning: no network_stats: 1 row of tree/net/dev could not be read"
+    )
+}
 
 /// What is seen with this traffic.
 fn traffic(counters: &str) -> String {
@@ -8,7 +19,7 @@ fn traffic(counters: &str) -> String {
 }
 
 #[test]
-fn sums_stop_at_the_largest_number_instead_of_beginning_anew() {
+fn sums_stop_at_the_largest_number_instead_of_wrapping() {
     let max = "18446744073709551615";
     let tree = Tree::new();
     tree.write(
@@ -41,8 +52,8 @@ fn a_counter_that_is_no_number_of_64_bits_is_a_malformed_row() {
             counters[place] = bad;
             let tree = Tree::new();
             tree.append("dev", interface("bad0", counters) + &interface("good0", ["1"; 4]));
-            let tells = format!("warning: tree/net/dev:5: row skipped: column {column} holds `{shown}`");
-            tree.check(bad, &traffic("301/4/701/8"), &tells, 65);
+            let tells = skipped(5, &format!("column {column} holds `{shown}`"));
+            tree.check(bad, UNKNOWN, &tells, 65);
         }
     }
     let tree = Tree::new();
@@ -51,7 +62,7 @@ fn a_counter_that_is_no_number_of_64_bits_is_a_malformed_row() {
 }
 
 #[test]
-fn a_row_of_the_wrong_form_is_told() {
+fn a_row_of_the_wrong_form_is_reported() {
     for (row, reason) in [
         ("\n", "column face is missing"),
         ("eth9 1 2 3 4 5 6 7 8 9 10\n", "column face is missing"),
@@ -65,7 +76,7 @@ fn a_row_of_the_wrong_form_is_told() {
     ] {
         let tree = Tree::new();
         tree.append("dev", row);
-        tree.check(row, ALL, &format!("warning: tree/net/dev:5: row skipped: {reason}"), 65);
+        tree.check(row, UNKNOWN, &skipped(5, reason), 65);
     }
 }
 
@@ -83,7 +94,7 @@ fn names_may_be_glued_to_their_numbers_and_hold_colons() {
             tree.append("dev", format!("{name}:{blank}1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0\n"));
             tree.check(what, &traffic("301/4/701/8"), "", 0);
             let excluded = tree.collect(&["--exclude-interface", name]).output();
-            assert_eq!(crate::tree::sees(&excluded), ALL, "{what}: the name is {name}");
+            assert_eq!(crate::hostile::tree::sees(&excluded), ALL, "{what}: the name is {name}");
         }
     }
 }
@@ -126,6 +137,22 @@ fn a_hundred_thousand_interfaces_are_summed() {
 fn traffic_of_which_no_row_was_understood_is_unknown_and_not_zero() {
     let tree = Tree::new();
     tree.write("dev", HEADER_DEV.to_owned() + &interface("eth0", ["99999999999999999999", "1", "1", "1"]));
-    let tells = "warning: tree/net/dev:3: row skipped: column receive bytes holds `99999999999999999999`";
-    tree.check("one row, malformed", "tcp:22,80@eth0 udp:68 traffic:? established:1", tells, 65);
+    let tells = skipped(3, "column receive bytes holds `99999999999999999999`");
+    tree.check("one row, malformed", UNKNOWN, &tells, 65);
+    for table in ["tcp", "udp"] {
+        tree.remove(table);
+    }
+    tree.collect(&["-q"]).output(); // net/dev was read, so this is not the case where nothing could be
+}
+
+/// All rows of `net/dev` count: the report must not show the traffic of some interfaces as that of all.
+#[test]
+fn every_skipped_row_is_counted() {
+    let tree = Tree::new();
+    tree.append("dev", "x\n".repeat(7));
+    let rows = (5..10).map(|line| format!("warning: tree/net/dev:{line}: row skipped: column face is missing\n"));
+    let tells = rows.collect::<String>()
+        + "warning: tree/net/dev: 2 more rows skipped\n\
+           warning: no network_stats: 7 rows of tree/net/dev could not be read";
+    tree.check("seven rows", UNKNOWN, &tells, 65);
 }

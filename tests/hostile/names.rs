@@ -1,6 +1,6 @@
 //! The tables that only interface names come from, and names that try to drive a terminal.
 
-use crate::tree::{ALL, HEADER_ROUTE, Tree, interface};
+use crate::hostile::tree::{ALL, HEADER_ROUTE, Tree, interface};
 
 /// What is seen when the interface of 192.0.2.10 is not known.
 fn unnamed() -> String {
@@ -31,7 +31,7 @@ fn without_a_table_of_names_the_names_are_missing_and_nothing_else() {
 }
 
 #[test]
-fn a_malformed_row_of_a_table_of_names_is_told() {
+fn a_malformed_row_of_a_table_of_names_is_reported() {
     let row = "eth9\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n";
     for (table, row, reason) in [
         ("route", "eth9\n".to_owned(), "column Destination is missing"),
@@ -70,7 +70,7 @@ fn an_ambiguous_interface_is_left_out() {
     }
 }
 
-/// Names that would colour, clear, title, hide or turn round what a terminal shows.
+/// Names that would color, clear, title, hide or turn round what a terminal shows.
 const NAMES: [&str; 7] =
     ["\u{1b}[31mred", "\u{1b}]0;t\u{7}", "\u{9b}2J", "a\u{8}\u{8}b", "\u{202e}0hte", "z\u{200b}w", "d\u{7f}"];
 
@@ -95,14 +95,4 @@ fn no_name_reaches_a_table_or_standard_error_raw() {
     }
     let table = String::from_utf8(tree.collect(&["--format", "table", "-q"]).output()).unwrap();
     assert!(table.contains("  80  \\u{1b}[31mred"), "{table}");
-}
-
-#[test]
-fn a_path_that_would_drive_a_terminal_is_escaped() {
-    let tree = Tree::new();
-    let path = "no\u{1b}[31m\u{9b}1m\u{202e}where";
-    crate::common::Run::new(tree.dir(), &["collect", "--proc", path])
-        .exits(66)
-        .tells("no\\u{1b}[31m\\u{9b}1m\\u{202e}where: no such directory\nhint: check the path")
-        .output();
 }

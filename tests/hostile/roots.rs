@@ -5,26 +5,32 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::Run;
-use crate::copy::copy_program;
-use crate::tree::{ALL, Tree, sees};
+use crate::hostile::tree::{ALL, Tree, sees};
+use crate::support::Run;
 
 const GONE: &str = "No such file or directory (os error 2)";
 
 #[test]
-fn a_path_without_tables_is_told_with_what_is_wrong_and_what_to_do() {
+fn a_path_without_tables_is_reported_with_what_is_wrong_and_what_to_do() {
     let tree = Tree::new();
-    fs::create_dir_all(tree.dir().join("empty")).unwrap();
-    fs::create_dir_all(tree.dir().join("other/things")).unwrap();
-    fs::create_dir_all(tree.dir().join("bare/net")).unwrap();
-    fs::write(tree.dir().join("file"), "text").unwrap();
-    symlink("loop", tree.dir().join("loop")).unwrap();
-    symlink("/dev/null", tree.dir().join("device")).unwrap();
+    fs::create_dir_all(tree.path("empty")).unwrap();
+    fs::create_dir_all(tree.path("other/things")).unwrap();
+    fs::create_dir_all(tree.path("bare/net")).unwrap();
+    fs::write(tree.path("file"), "text").unwrap();
+    symlink("loop", tree.path("loop")).unwrap();
+    symlink("/dev/null", tree.path("device")).unwrap();
+    for table in ["tcp", "tcp6", "udp", "udp6", "dev"] {
+        tree.remove(table);
+    }
     let tried = |root: &str| ["1/net", "net", "self/net"].map(|net| format!("{root}/{net}: {GONE}")).join("; ");
     let takes =
         "hint: give the mount point of a proc file system, or a saved copy that holds net/tcp, net/udp and net/dev";
     for (path, tells) in [
         ("missing", "missing: no such directory\nhint: check the path".to_owned()),
+        (
+            "no\u{1b}[31m\u{9b}1m\u{202e}where",
+            "no\\u{1b}[31m\\u{9b}1m\\u{202e}where: no such directory\nhint: check the path".to_owned(),
+        ),
         ("file", "file: not a directory\nhint: give a directory, such as /proc".to_owned()),
         ("device", "device: not a directory\nhint: give a directory, such as /proc".to_owned()),
         (
@@ -35,6 +41,7 @@ fn a_path_without_tables_is_told_with_what_is_wrong_and_what_to_do() {
         ),
         ("other", format!("other: no network tables there; {}\n{takes}", tried("other"))),
         ("bare", format!("bare: no network tables there; {}\n{takes}", tried("bare"))),
+        ("tree", format!("tree: no network tables there; {}\n{takes}", tried("tree"))),
         ("tree/net", format!("tree/net: no network tables there; {}\n{takes}", tried("tree/net"))),
         (
             "loop",
@@ -44,53 +51,22 @@ fn a_path_without_tables_is_told_with_what_is_wrong_and_what_to_do() {
         ),
     ] {
         for args in [&[][..], &["--strict"], &["-q"], &["--format", "table"]] {
-            let run = Run::new(tree.dir(), &[&["collect", "--proc", path], args].concat());
-            assert!(run.exits(66).tells(&tells).output().is_empty());
+            let run = Run::new(tree.root(), &[&["collect", "--proc", path], args].concat());
+            run.code(66).stderr(&tells).prints_nothing();
         }
     }
-}
-
-#[test]
-fn every_table_missing_is_no_tree() {
-    let tree = Tree::new();
-    for table in ["tcp", "tcp6", "udp", "udp6", "dev"] {
-        tree.remove(table);
-    }
-    let output = tree.collect(&[]).exits(66).tells(&format!(
-        "tree: no network tables there; tree/1/net: {GONE}; tree/net: {GONE}; tree/self/net: {GONE}\n\
-         hint: give the mount point of a proc file system, or a saved copy that holds net/tcp, net/udp and net/dev"
-    ));
-    assert!(output.output().is_empty());
 }
 
 #[test]
 fn the_net_directory_may_stand_where_a_proc_mount_has_it() {
     for net in ["1/net", "net", "self/net"] {
         let tree = Tree::new();
-        let there = tree.dir().join("copy").join(net);
+        let there = tree.path("copy").join(net);
         fs::create_dir_all(there.parent().unwrap()).unwrap();
         fs::rename(tree.net(), there).unwrap();
-        let run = Run::new(tree.dir(), &["collect", "--proc", "copy"]);
+        let run = Run::new(tree.root(), &["collect", "--proc", "copy"]);
         assert_eq!(sees(&run.output()), ALL, "{net}");
     }
-}
-
-/// A run of the same program with the same arguments as somebody who owns nothing.
-fn as_nobody(tree: &Tree, args: &[&str]) -> Run {
-    let mut run = tree.collect(args);
-    if fs::metadata(tree.dir()).is_ok_and(|dir| std::os::unix::fs::MetadataExt::uid(&dir) == 0) {
-        let copy = tree.dir().join("device-defender"); // the original may stand where others may not go
-        if !copy.exists() {
-            copy_program(&copy);
-            fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
-        }
-        let program = copy.to_str().unwrap();
-        let become_nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs", program];
-        run.command = Command::new("setpriv");
-        run.command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(tree.dir());
-        run.command.args(become_nobody).args(["collect", "--proc", "tree"]).args(args);
-    }
-    run
 }
 
 fn forbid(path: impl AsRef<Path>) {
@@ -109,23 +85,28 @@ fn a_table_that_may_not_be_read_is_unknown() {
         let tree = Tree::new();
         forbid(tree.net().join(table));
         let tells = format!("warning: tree/net/{table}: {denied}; what it holds is left out");
-        assert_eq!(sees(&as_nobody(&tree, &[]).tells(&tells).output()), expected, "{table}");
-        assert_eq!(sees(&as_nobody(&tree, &["--strict"]).exits(66).tells(&tells).output()), expected, "{table}");
+        assert_eq!(sees(&tree.collect(&[]).by_nobody().stderr(&tells).output()), expected, "{table}");
+        assert_eq!(
+            sees(&tree.collect(&["--strict"]).by_nobody().code(66).stderr(&tells).output()),
+            expected,
+            "{table}"
+        );
     }
     let tree = Tree::new();
     forbid(tree.net().join("fib_trie"));
     let tells = format!("warning: interface names may be missing: tree/net/fib_trie: {denied}");
-    assert_eq!(sees(&as_nobody(&tree, &[]).tells(&tells).output()), ALL.replace("80@eth0", "80"));
+    assert_eq!(sees(&tree.collect(&[]).by_nobody().stderr(&tells).output()), ALL.replace("80@eth0", "80"));
 }
 
 #[test]
-fn a_tree_that_may_not_be_read_is_told_as_such() {
+fn a_tree_that_may_not_be_read_is_reported_as_such() {
     let denied = "Permission denied (os error 13)";
     let tree = Tree::new();
     forbid(tree.net());
-    as_nobody(&tree, &[])
-        .exits(66)
-        .tells(&format!(
+    tree.collect(&[])
+        .by_nobody()
+        .code(66)
+        .stderr(&format!(
             "tree: no network tables there; tree/1/net: {GONE}; tree/net: {denied}; tree/self/net: {GONE}\n\
              hint: give the mount point of a proc file system, or a saved copy that holds net/tcp, net/udp and net/dev"
         ))
@@ -133,9 +114,9 @@ fn a_tree_that_may_not_be_read_is_told_as_such() {
     fs::set_permissions(tree.net(), fs::Permissions::from_mode(0o755)).unwrap(); // so that it can be removed
 
     let tree = Tree::new();
-    let top = tree.dir().join("tree");
+    let top = tree.path("tree");
     forbid(&top);
-    let output = as_nobody(&tree, &[]).finish();
+    let output = tree.collect(&[]).by_nobody().finish();
     fs::set_permissions(top, fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(output.status.code(), Some(66));
     let told = String::from_utf8(output.stderr).unwrap();
@@ -147,7 +128,7 @@ fn a_tree_that_may_not_be_read_is_told_as_such() {
 #[test]
 fn a_pipe_or_a_device_in_place_of_another_file_is_passed_over() {
     let tree = Tree::new();
-    let top = tree.dir().join("tree");
+    let top = tree.path("tree");
     for put in [
         "mkfifo uptime",
         "rm uptime; ln -s /dev/zero uptime",
@@ -157,19 +138,19 @@ fn a_pipe_or_a_device_in_place_of_another_file_is_passed_over() {
         let table = tree.collect(&["--format", "table"]).output();
         assert!(String::from_utf8(table).unwrap().contains("Traffic since boot\n"), "{put}");
     }
-    fs::create_dir(tree.dir().join("state")).unwrap();
-    let state = tree.dir().join("state/gw.json");
+    fs::create_dir(tree.path("state")).unwrap();
+    let state = tree.path("state/gw.json");
     let baseline = r#"{"boot_id":"a","proc":"tree","net":"tree/net","namespace":"n","taken_at":"t","interfaces":{}}"#;
     fs::write(state, format!(r#"{{"version":1,"thing_name":"gw","last_report_id":1,"baseline":{baseline}}}"#)).unwrap();
-    let tells = "warning: no network_stats: the boot id cannot be read";
-    assert!(!tree.collect(&["--since", "report", "--state-dir", "state"]).tells(tells).output().is_empty());
+    let tells = "warning: no network_stats: the boot ID cannot be read";
+    assert!(!tree.collect(&["--since", "report", "--state-dir", "state"]).stderr(tells).output().is_empty());
 }
 
 #[test]
 fn a_saved_copy_has_no_processes() {
-    let tells = "--processes: tree is no proc file system, and a copy has no processes\n\
+    let tells = "--processes: tree is not a proc file system, and a copy has no processes\n\
                  hint: see device-defender collect --help";
     let tree = Tree::new();
     let run = tree.collect(&["--format", "table", "--processes"]);
-    assert!(run.exits(2).tells(tells).output().is_empty());
+    assert!(run.code(2).stderr(tells).output().is_empty());
 }

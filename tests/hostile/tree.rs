@@ -1,13 +1,12 @@
 //! A small tree that is in order, to be damaged, and what `collect` sees in it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::PathBuf;
 
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::common::Run;
+use crate::support::{Dir, Run};
 
 /// What there is to see in the tree before it is damaged, as [`sees`] writes it.
 pub(crate) const ALL: &str = "tcp:22,80@eth0 udp:68 traffic:300/3/700/7 established:1";
@@ -44,14 +43,21 @@ pub(crate) fn interface(name: &str, counters: [&str; 4]) -> String {
     format!("{name}: {bytes_in} {packets_in} 0 0 0 0 0 0 {bytes_out} {packets_out} 0 0 0 0 0 0\n")
 }
 
-/// A saved tree in a directory of its own.
-pub(crate) struct Tree(TempDir);
+/// A saved tree in a directory of its own, where its name is `tree`.
+pub(crate) struct Tree(Dir);
+
+impl Deref for Tree {
+    type Target = Dir;
+
+    fn deref(&self) -> &Dir {
+        &self.0
+    }
+}
 
 impl Tree {
     /// Makes a tree that is in order.
     pub(crate) fn new() -> Self {
-        let tree = Self(tempfile::tempdir().unwrap());
-        fs::set_permissions(tree.0.path(), fs::Permissions::from_mode(0o755)).unwrap(); // for other users
+        let tree = Self(Dir::new());
         fs::create_dir_all(tree.net()).unwrap();
         let any = "00000000:0000";
         let tcp = [
@@ -74,14 +80,9 @@ impl Tree {
         tree
     }
 
-    /// The directory the tree stands in; its own name there is `tree`.
-    pub(crate) fn dir(&self) -> &Path {
-        self.0.path()
-    }
-
     /// Its `net` directory.
     pub(crate) fn net(&self) -> PathBuf {
-        self.0.path().join("tree/net")
+        self.path("tree/net")
     }
 
     /// Writes one of its tables.
@@ -103,7 +104,7 @@ impl Tree {
 
     /// A run of `collect` over this tree.
     pub(crate) fn collect(&self, args: &[&str]) -> Run {
-        Run::new(self.dir(), &[&["collect", "--proc", "tree"], args].concat())
+        Run::new(self.root(), &[&["collect", "--proc", "tree"], args].concat())
     }
 
     /// Holds `collect` over this tree against what it must see and tell, and against its exit code with `--strict`;
@@ -112,7 +113,7 @@ impl Tree {
         for (args, tells, code) in
             [(&[][..], tells, 0), (&["--strict"], tells, strict), (&["-q"], "", 0), (&["-q", "--strict"], "", strict)]
         {
-            let seen = sees(&self.collect(args).exits(code).tells(tells).output());
+            let seen = sees(&self.collect(args).code(code).stderr(tells).output());
             assert_eq!(seen, expected, "{what}");
         }
     }

@@ -8,14 +8,14 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::namespace::{
+use crate::netns::program::{
+    collect, collect_command, connections, copy_of_program, counter, finish, listening, report, sockets,
+};
+use crate::netns::zoo::{bound, client, listener};
+use crate::support::{
     HOST, NET_ONLY, Part, add_addresses, bind_proc, in_namespaces, ip, mount_proc, output, powerless, set_up, system,
     tool,
 };
-use crate::program::{
-    collect, collect_command, connections, copy_of_program, counter, finish, listening, report, sockets,
-};
-use crate::zoo::{bound, client, listener};
 
 #[test]
 fn a_hosts_proc_mounted_in_a_container_shows_the_host() {

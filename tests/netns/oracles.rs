@@ -7,9 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 use procfs::net::{TcpState, UdpState, dev_status, udp, udp6};
 use serde_json::Value;
 
-use crate::namespace::{NET, in_namespaces, system, tool};
-use crate::program::{collect, connections, counter};
-use crate::zoo::{Zoo, tcp_rows};
+use crate::netns::program::{collect, connections, counter};
+use crate::netns::zoo::{Zoo, tcp_rows};
+use crate::support::{NET, in_namespaces, system, tool};
 
 /// What a report says about sockets, and any other reader can be made to say.
 #[derive(Debug, Default, PartialEq)]

@@ -5,10 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::namespace::{Part, output};
-
-/// The program under test.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_device-defender");
+use crate::support::{PROGRAM, Part, copy_program, output};
 
 /// `device-defender collect` with these arguments and no environment.
 pub(crate) fn collect_command(args: &[&str]) -> Command {
@@ -20,9 +17,7 @@ pub(crate) fn collect_command(args: &[&str]) -> Command {
 /// A copy of the program where everybody may execute it.
 pub(crate) fn copy_of_program(part: &Part) -> PathBuf {
     let copy = part.dir.join("device-defender");
-    // Not with fs::copy: another test that starts a process meanwhile hands it the open file, and a program that is open
-    // for writing cannot be run.
-    assert!(Command::new("cp").arg(PROGRAM).arg(&copy).status().unwrap().success());
+    copy_program(&copy);
     copy
 }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::namespace::{Helper, NET, NET_ONLY, Part, in_namespaces, ip, set_up};
-use crate::program::{collect_command, counter, report};
+use crate::netns::program::{collect_command, counter, report};
+use crate::support::{Helper, NET, NET_ONLY, Part, in_namespaces, ip, set_up};
 
 /// How much is sent to the peer in one go, and back: little enough for the socket buffers to hold it.
 const CHUNK: u64 = 10_000;
@@ -67,7 +67,7 @@ fn traffic_within_a_time_is_what_was_sent_meanwhile() {
 /// time was over before everything was sent.
 fn count_while_sending(within: Duration, connection: &mut TcpStream, peer: &mut Helper) -> Option<[Value; 3]> {
     // Two interfaces that have carried more than all others will: one vanishes meanwhile, and must not be subtracted; one
-    // is made anew, and its counters fall.
+    // is made again, and its counters fall.
     for (name, network) in [("gone", "10.8.1"), ("anew", "10.8.2")] {
         make_interface(name);
         ip(&format!(

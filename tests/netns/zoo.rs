@@ -9,7 +9,7 @@ use procfs::net::{TcpNetEntry, TcpState, tcp, tcp6};
 use serde_json::{Value, json};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::namespace::{add_addresses, ip, set_up, until};
+use crate::support::{add_addresses, ip, set_up, until};
 
 /// The sockets. They are open as long as this lives.
 pub(crate) struct Zoo {
@@ -151,116 +151,76 @@ impl Zoo {
 
     /// `listening_tcp_ports`: by port, then interface, wildcards first.
     pub(crate) fn tcp_ports() -> Value {
-        json!([
-            { "port": 1001 },
-            { "port": 1002, "interface": "lo" },
-            { "port": 1003 },
-            { "port": 1004 },
-            { "port": 1005, "interface": "a0" },
-            { "port": 1006, "interface": "a0" },
-            { "port": 1007 },
-            { "port": 1008, "interface": "lo" },
-            { "port": 1009, "interface": "a0" },
-            { "port": 1010, "interface": "a0" },
-            { "port": 1010, "interface": "lo" },
-            { "port": 1011 },
-            { "port": 1012, "interface": "a0" },
-        ])
+        ports("1001 1002@lo 1003 1004 1005@a0 1006@a0 1007 1008@lo 1009@a0 1010@a0 1010@lo 1011 1012@a0")
     }
 
     /// `listening_udp_ports`: the same of UDP sockets that are not connected.
     pub(crate) fn udp_ports(&self) -> Value {
-        json!([
-            { "port": 2001 },
-            { "port": 2002, "interface": "lo" },
-            { "port": 2003 },
-            { "port": 2005, "interface": "lo" },
-            { "port": 2007, "interface": "a0" },
-            { "port": 2008 },
-            { "port": 2009, "interface": "lo" },
-            { "port": self.ephemeral },
-        ])
+        ports(&format!("2001 2002@lo 2003 2005@lo 2007@a0 2008 2009@lo {}", self.ephemeral))
     }
 
     /// The established connections: both ends of each, by remote address, IPv4 first.
     pub(crate) fn connections() -> Value {
-        json!([
-            { "local_interface": "a0", "local_port": 3007, "remote_addr": "10.9.1.1:1001" },
-            { "local_interface": "a0", "local_port": 1003, "remote_addr": "10.9.1.1:3002" },
-            { "local_interface": "a0", "local_port": 3002, "remote_addr": "10.9.1.2:1003" },
-            { "local_interface": "a0", "local_port": 1001, "remote_addr": "10.9.1.2:3007" },
-            { "local_interface": "lo", "local_port": 3001, "remote_addr": "127.0.0.1:1002" },
-            { "local_interface": "lo", "local_port": 3009, "remote_addr": "127.0.0.1:1003" },
-            { "local_interface": "lo", "local_port": 1002, "remote_addr": "127.0.0.1:3001" },
-            { "local_interface": "lo", "local_port": 1003, "remote_addr": "127.0.0.1:3009" },
-            { "local_interface": "lo", "local_port": 3008, "remote_addr": "[::1]:1008" },
-            { "local_interface": "lo", "local_port": 1008, "remote_addr": "[::1]:3008" },
-            { "local_interface": "a0", "local_port": 3003, "remote_addr": "[2001:db8:1::1]:1009" },
-            { "local_interface": "a0", "local_port": 1009, "remote_addr": "[2001:db8:1::1]:3003" },
-            { "local_port": 3004, "remote_addr": "[fe80::1]:1007" },
-            { "local_port": 1007, "remote_addr": "[fe80::1]:3004" },
-        ])
+        connections(
+            "10.9.1.1:1001<3007@a0 10.9.1.1:3002<1003@a0 10.9.1.2:1003<3002@a0 10.9.1.2:3007<1001@a0 \
+             127.0.0.1:1002<3001@lo 127.0.0.1:1003<3009@lo 127.0.0.1:3001<1002@lo 127.0.0.1:3009<1003@lo \
+             [::1]:1008<3008@lo [::1]:3008<1008@lo [2001:db8:1::1]:1009<3003@a0 [2001:db8:1::1]:3003<1009@a0 \
+             [fe80::1]:1007<3004 [fe80::1]:3004<1007",
+        )
     }
 
     /// `listening_tcp_ports` of `--compat connector`: one entry a socket.
     pub(crate) fn connector_tcp_ports() -> Value {
-        json!([
-            { "port": 1001, "interface": "0.0.0.0" },
-            { "port": 1002, "interface": "lo" },
-            { "port": 1003, "interface": "::" },
-            { "port": 1004, "interface": "::" },
-            { "port": 1005, "interface": "a0" },
-            { "port": 1006, "interface": "a0" },
-            { "port": 1006, "interface": "a0" },
-            { "port": 1007 },
-            { "port": 1007 },
-            { "port": 1008, "interface": "lo" },
-            { "port": 1009, "interface": "a0" },
-            { "port": 1010, "interface": "a0" },
-            { "port": 1010, "interface": "a0" },
-            { "port": 1010, "interface": "lo" },
-            { "port": 1011, "interface": "0.0.0.0" },
-            { "port": 1011, "interface": "::" },
-            { "port": 1012 },
-        ])
+        ports(
+            "1001@0.0.0.0 1002@lo 1003@:: 1004@:: 1005@a0 1006@a0 1006@a0 1007 1007 1008@lo 1009@a0 1010@a0 1010@a0 \
+             1010@lo 1011@0.0.0.0 1011@:: 1012",
+        )
     }
 
     /// `listening_udp_ports` of `--compat connector`: connected sockets too.
     pub(crate) fn connector_udp_ports(&self) -> Value {
-        json!([
-            { "port": 2001, "interface": "0.0.0.0" },
-            { "port": 2002, "interface": "lo" },
-            { "port": 2003, "interface": "::" },
-            { "port": 2004, "interface": "a0" },
-            { "port": 2005, "interface": "lo" },
-            { "port": 2006, "interface": "lo" },
-            { "port": 2007, "interface": "a0" },
-            { "port": 2007, "interface": "a0" },
-            { "port": 2008 },
-            { "port": 2009 },
-            { "port": self.ephemeral, "interface": "0.0.0.0" },
-        ])
+        ports(&format!(
+            "2001@0.0.0.0 2002@lo 2003@:: 2004@a0 2005@lo 2006@lo 2007@a0 2007@a0 2008 2009 {}@0.0.0.0",
+            self.ephemeral
+        ))
     }
 
     /// The established connections of `--compat connector`: what is in the IPv6 table is written as IPv6.
     pub(crate) fn connector_connections() -> Value {
-        json!([
-            { "local_interface": "a0", "local_port": 3007, "remote_addr": "10.9.1.1:1001" },
-            { "local_interface": null, "local_port": 1003, "remote_addr": "[::ffff:10.9.1.1]:3002" },
-            { "local_interface": "a0", "local_port": 3002, "remote_addr": "10.9.1.2:1003" },
-            { "local_interface": "a0", "local_port": 1001, "remote_addr": "10.9.1.2:3007" },
-            { "local_interface": "lo", "local_port": 3001, "remote_addr": "127.0.0.1:1002" },
-            { "local_interface": null, "local_port": 3009, "remote_addr": "[::ffff:127.0.0.1]:1003" },
-            { "local_interface": "lo", "local_port": 1002, "remote_addr": "127.0.0.1:3001" },
-            { "local_interface": null, "local_port": 1003, "remote_addr": "[::ffff:127.0.0.1]:3009" },
-            { "local_interface": "lo", "local_port": 3008, "remote_addr": "[::1]:1008" },
-            { "local_interface": "lo", "local_port": 1008, "remote_addr": "[::1]:3008" },
-            { "local_interface": "a0", "local_port": 3003, "remote_addr": "[2001:db8:1::1]:1009" },
-            { "local_interface": "a0", "local_port": 1009, "remote_addr": "[2001:db8:1::1]:3003" },
-            { "local_interface": null, "local_port": 3004, "remote_addr": "[fe80::1]:1007" },
-            { "local_interface": null, "local_port": 1007, "remote_addr": "[fe80::1]:3004" },
-        ])
+        connections(
+            "10.9.1.1:1001<3007@a0 [::ffff:10.9.1.1]:3002<1003@null 10.9.1.2:1003<3002@a0 10.9.1.2:3007<1001@a0 \
+             127.0.0.1:1002<3001@lo [::ffff:127.0.0.1]:1003<3009@null 127.0.0.1:3001<1002@lo \
+             [::ffff:127.0.0.1]:3009<1003@null [::1]:1008<3008@lo [::1]:3008<1008@lo [2001:db8:1::1]:1009<3003@a0 \
+             [2001:db8:1::1]:3003<1009@a0 [fe80::1]:1007<3004@null [fe80::1]:3004<1007@null",
+        )
     }
+}
+
+/// A list of ports, each written as `PORT` or `PORT@INTERFACE`.
+fn ports(list: &str) -> Value {
+    list.split(' ').map(|entry| with_interface("port", "interface", entry)).collect()
+}
+
+/// A list of connections, each written as `REMOTE<PORT` or `REMOTE<PORT@INTERFACE`, where `null` is no interface.
+fn connections(list: &str) -> Value {
+    let connection = |entry: &str| {
+        let (remote, local) = entry.split_once('<').unwrap();
+        let mut connection = with_interface("local_port", "local_interface", local);
+        connection["remote_addr"] = remote.into();
+        connection
+    };
+    list.split(' ').map(connection).collect()
+}
+
+fn with_interface(port_name: &str, interface_name: &str, entry: &str) -> Value {
+    let (port, interface) = entry.split_once('@').unwrap_or((entry, ""));
+    let mut object = json!({ port_name: port.parse::<u16>().unwrap() });
+    match interface {
+        "" => {}
+        "null" => object[interface_name] = Value::Null,
+        name => object[interface_name] = name.into(),
+    }
+    object
 }
 
 /// Waits until the kernel shows every state that the zoo is there for.

@@ -2,46 +2,19 @@
 
 use std::fmt::Write as _;
 
-use device_defender::params::Parameter;
+use crate::params::patterns::check_value;
+use device_defender::internals::params::Parameter;
 use serde_json::{Value, json};
 
-use crate::{ARN, connector, definition, right_parameters, validate};
+use crate::params::{ARN, connector, definition, right_parameters, validate};
 
 /// What a terminal may act upon, or a reader may be misled by: the escape character and its eight-bit kin, line and page
 /// breaks, deletion; marks and overrides of direction, invisible letters, tags.
 const HARMFUL: [&str; 32] = [
-    "\0",
-    "\u{7}",
-    "\u{8}",
-    "\t",
-    "\n",
-    "\u{b}",
-    "\u{c}",
-    "\r",
-    "\u{1b}[2J",
-    "\u{1b}]0;title\u{7}",
-    "\u{1b}P",
-    "\u{7f}",
-    "\u{84}",
-    "\u{85}",
-    "\u{90}",
-    "\u{9b}31m",
-    "\u{9d}",
-    "\u{ad}",
-    "\u{61c}",
-    "\u{200b}",
-    "\u{200e}",
-    "\u{200f}",
-    "\u{2028}",
-    "\u{2029}",
-    "\u{202a}",
-    "\u{202e}",
-    "\u{2066}",
-    "\u{2069}",
-    "\u{2060}",
-    "\u{feff}",
-    "\u{fff9}",
-    "\u{e0041}",
+    "\0", "\u{7}", "\u{8}", "\t", "\n", "\u{b}", "\u{c}", "\r", "\u{1b}[2J", "\u{1b}]0;title\u{7}", "\u{1b}P",
+    "\u{7f}", "\u{84}", "\u{85}", "\u{90}", "\u{9b}31m", "\u{9d}", "\u{ad}", "\u{61c}", "\u{200b}", "\u{200e}",
+    "\u{200f}", "\u{2028}", "\u{2029}", "\u{202a}", "\u{202e}", "\u{2066}", "\u{2069}", "\u{2060}", "\u{feff}",
+    "\u{fff9}", "\u{e0041}",
 ];
 
 /// Whether a character may stand in what is written for people.
@@ -109,10 +82,10 @@ fn a_value_that_is_escaped_can_still_be_read() {
         ("\"300\"", r#""\"300\"""#),
         ("trois cents \u{e9}t\u{e9}s", "\"trois cents \u{e9}t\u{e9}s\""),
     ] {
-        let told = validate(&["--sample-interval-seconds", value]).exits(1).text();
+        let told = validate(&["--sample-interval-seconds", value]).code(1).text();
         assert!(told.starts_with(&format!("problem: SampleIntervalSeconds: {shown} ")), "{told}");
         // JSON has the value itself.
-        let verdict = validate(&["--sample-interval-seconds", value, "--format", "json"]).exits(1).json();
+        let verdict = validate(&["--sample-interval-seconds", value, "--format", "json"]).code(1).json();
         assert_eq!(verdict["problems"][0]["value"], json!(value));
     }
 }
@@ -136,13 +109,13 @@ fn a_long_value_is_cut() {
         has_no_long_line(&json!({ "Parameters": parameters }));
         has_no_long_line(&definition(&[connector(&format!("{ARN}{long}"), &right_parameters())]));
         let verdict =
-            validate(&["-", "--format", "json"]).stdin(json!({ "Parameters": long }).to_string()).exits(1).json();
+            validate(&["-", "--format", "json"]).stdin(json!({ "Parameters": long }).to_string()).code(1).json();
         assert_eq!(verdict["problems"][0]["value"], json!(long));
     }
     let exactly = "9".repeat(98); // a hundred characters with its quotes
-    let told = validate(&["--sample-interval-seconds", &exactly]).exits(1).text();
+    let told = validate(&["--sample-interval-seconds", &exactly]).code(1).text();
     assert!(told.starts_with(&format!("problem: SampleIntervalSeconds: \"{exactly}\" matches")), "{told}");
-    let told = validate(&["--sample-interval-seconds", &format!("{exactly}9")]).exits(1).text();
+    let told = validate(&["--sample-interval-seconds", &format!("{exactly}9")]).code(1).text();
     assert!(told.starts_with(&format!("problem: SampleIntervalSeconds: \"{exactly}9\u{2026}\" matches")), "{told}");
 }
 
@@ -158,7 +131,7 @@ fn a_long_name_or_arn_is_cut_too() {
 
 #[test]
 fn a_long_number_is_cut_too() {
-    let told = validate(&["-"]).exits(1).stdin(format!("{{\"SampleIntervalSeconds\":{}}}", "6".repeat(300))).text();
+    let told = validate(&["-"]).code(1).stdin(format!("{{\"SampleIntervalSeconds\":{}}}", "6".repeat(300))).text();
     let longest = told.lines().map(|line| line.chars().count()).max().unwrap();
     assert!(longest <= LONG, "{longest} characters in a line");
 }
@@ -178,13 +151,16 @@ fn a_number_is_to_be_put_in_quotes_only_if_it_is_right_in_quotes() {
         (Parameter::ProcDestinationPathResourceId, "0.5"),
     ] {
         let stdin = format!("{{\"{parameter}\":{number}}}");
-        let verdict = validate(&["-", "--format", "json"]).exits(1).stdin(stdin).json();
+        let verdict = validate(&["-", "--format", "json"]).code(1).stdin(stdin).json();
         let problems = verdict["problems"].as_array().unwrap();
         let ours = problems.iter().find(|problem| problem["name"] == parameter.name()).unwrap();
         let quoted = ours["remedy"].as_str().unwrap().strip_prefix("put it in quotes: \"");
         if let Some(quoted) = quoted.and_then(|rest| rest.strip_suffix('"')) {
             advised += 1;
-            assert!(parameter.check(quoted).is_ok(), "{number} is advised to be {quoted:?}, which is wrong: {ours}");
+            assert!(
+                check_value(parameter, quoted).is_ok(),
+                "{number} is advised to be {quoted:?}, which is wrong: {ours}"
+            );
         }
     }
     assert!(advised >= 2, "600 and 7 need nothing but quotes");

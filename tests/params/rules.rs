@@ -1,9 +1,9 @@
 //! Whole definitions, made up: judged as a plain restatement of the rules judges them, and never a reason to panic.
 
+use std::path::Path;
 use std::sync::LazyLock;
 
-use device_defender::params::Parameter;
-use device_defender::params::definition::{Definition, Finding, UnknownShape};
+use device_defender::internals::params::{Definition, Finding, Parameter, ProcDestinationPath, UnknownShape};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree;
@@ -11,7 +11,9 @@ use proptest::test_runner::TestRunner;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
-use crate::{ARN, cases, oracles};
+use crate::params::patterns::check_value;
+use crate::params::{ARN, oracles};
+use crate::support::cases;
 
 /// Whether a connector's parameters are right: all three there, under their very names, strings that match.
 fn parameters_are_right(parameters: Option<&Value>) -> bool {
@@ -48,7 +50,7 @@ fn is_valid(connectors: &[Value], in_list: bool) -> bool {
     judged.iter().all(|(_, right)| *right) && judged.iter().any(|(ours, _)| *ours)
 }
 
-/// Mostly right names, some misspelt, some of nothing known.
+/// Mostly right names, some misspelled, some of nothing known.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         12 => select(&Parameter::ALL[..]).prop_map(|parameter| parameter.name().to_owned()),
@@ -60,23 +62,8 @@ fn name() -> impl Strategy<Value = String> {
 /// Mostly values that are right somewhere.
 fn value() -> impl Strategy<Value = Value> {
     let texts = [
-        "300",
-        "600",
-        "00600",
-        "4294967295",
-        "4294967296",
-        "299",
-        "300\n",
-        "/host_proc",
-        "/proc",
-        "/a/b",
-        "/",
-        "my-id",
-        "_",
-        "",
-        " ",
-        "a:b",
-        "\u{663}00",
+        "300", "600", "00600", "4294967295", "4294967296", "299", "300\n", "/host_proc", "/proc", "/a/b", "/", "my-id",
+        "_", "", " ", "a:b", "\u{663}00",
     ];
     prop_oneof![
         20 => select(texts.to_vec()).prop_map(Value::from),
@@ -183,11 +170,18 @@ fn check(document: &Value, connectors: &[Value]) -> Result<(), TestCaseError> {
         prop_assert_eq!(found.id.as_deref(), given.get("Id").and_then(Value::as_str));
         prop_assert_eq!(found.arn.as_deref(), given.get("ConnectorArn").and_then(Value::as_str));
     }
-    for parameter in Parameter::ALL {
-        let ours = connectors.iter().filter(|connector| judge(connector, in_list).0);
-        let given = ours.filter_map(|connector| connector.get("Parameters")?.get(parameter.name())?.as_str());
-        let found: Vec<&str> = definition.values(parameter).collect();
-        prop_assert!(given.clone().all(|value| found.contains(&value)), "{}: {:?}", document, found);
+    let first = connectors.iter().find(|connector| judge(connector, in_list).0);
+    let valid = |parameter: Parameter| {
+        let value = first?.get("Parameters")?.get(parameter.name())?.as_str()?;
+        check_value(parameter, value).is_ok().then_some(value)
+    };
+    if let Some(seconds) = valid(Parameter::SampleIntervalSeconds) {
+        let found = definition.sample_interval().map(|interval| interval.duration().as_secs());
+        prop_assert_eq!(found, seconds.parse().ok(), "{}", document);
+    }
+    if let Some(path) = valid(Parameter::ProcDestinationPath) {
+        let found = definition.proc_destination_path().map(ProcDestinationPath::as_path);
+        prop_assert_eq!(found, Some(Path::new(path)), "{}", document);
     }
     check_findings(&definition)
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::{ARN, connector, definition, right_parameters, validate};
+use crate::params::{ARN, connector, definition, right_parameters, validate};
 
 /// Every shape that this connector can come in.
 fn shapes(connector: &Value) -> [(&'static str, Value); 7] {

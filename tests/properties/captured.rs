@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use device_defender::collector::sockets::Endian;
+use device_defender::internals::collector::Endian;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

@@ -4,20 +4,20 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use ciborium::Value;
-use device_defender::collector::sockets::State;
-use device_defender::report::Style;
+use device_defender::internals::collector::SocketState;
+use device_defender::internals::report::Style;
 
-use crate::scene::{Scene, Tables};
-use crate::shape::{from_json, map, text};
+use crate::properties::scene::{Scene, Tables};
+use crate::properties::shape::{from_json, map, text};
 
 /// The document of a host, with long names.
 pub(crate) fn document(scene: &Scene, style: Style, report_id: u64) -> Value {
     let mut metrics = Vec::new();
     let mut block = |name, block: Option<Value>| metrics.extend(block.map(|block| (name, block)));
-    let listening = scene.tcp.as_ref().map(|tcp| ports(scene, tcp, style, |state| state == State::LISTEN));
+    let listening = scene.tcp.as_ref().map(|tcp| ports(scene, tcp, style, |state| state == SocketState::LISTEN));
     block("listening_tcp_ports", listening.and_then(|list| list_block("ports", list, style)));
     let every = style == Style::Connector;
-    let bound = scene.udp.as_ref().map(|udp| ports(scene, udp, style, |state| every || state == State::CLOSE));
+    let bound = scene.udp.as_ref().map(|udp| ports(scene, udp, style, |state| every || state == SocketState::CLOSE));
     block("listening_udp_ports", bound.and_then(|list| list_block("ports", list, style)));
     let stats = scene.network_stats().map(|stats| {
         let sum = stats.sum;
@@ -46,7 +46,7 @@ fn list_block(name: &'static str, list: Vec<Value>, style: Style) -> Option<Valu
 }
 
 /// The ports of the sockets in the states that are asked for.
-fn ports(scene: &Scene, tables: &Tables, style: Style, wanted: impl Fn(State) -> bool) -> Vec<Value> {
+fn ports(scene: &Scene, tables: &Tables, style: Style, wanted: impl Fn(SocketState) -> bool) -> Vec<Value> {
     let sockets: BTreeSet<_> = tables.all().collect(); // the kernel repeats rows
     let open = sockets.iter().filter(|(state, (_, port), ..)| wanted(*state) && *port > 0);
     let mut entries: Vec<_> = open.map(|(_, (local, port), ..)| (*port, interface(scene, *local, style))).collect();
@@ -64,7 +64,7 @@ fn connections(scene: &Scene, tables: &Tables, style: Style) -> Vec<Value> {
         Style::Plain => SocketAddr::new(address.to_canonical(), port),
         Style::Connector => SocketAddr::new(address, port),
     };
-    let established = tables.all().filter(|(state, ..)| *state == State::ESTABLISHED);
+    let established = tables.all().filter(|(state, ..)| *state == SocketState::ESTABLISHED);
     let pairs: BTreeSet<_> = established.map(|(_, local, remote, _)| (end(remote), end(local))).collect();
     let entry = |(remote, local): (SocketAddr, SocketAddr)| {
         let rest = vec![("local_port", local.port().into()), ("remote_addr", text(&remote.to_string()))];

@@ -3,13 +3,12 @@
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use device_defender::collector::counters::{Counters, Interfaces};
-use device_defender::collector::sockets::{Address, Endian, Socket, State};
+use device_defender::internals::collector::{Counters, Endian, HexAddress, Interfaces, Socket, SocketState};
 use proptest::prelude::*;
 use proptest::sample::select;
 
 /// An address of either family.
-pub(crate) trait Ip: Address + Into<IpAddr> + 'static {
+pub(crate) trait Ip: HexAddress + Into<IpAddr> + 'static {
     /// As the socket tables print it: the 32-bit words in network order, each as a number of the machine.
     fn digits(self, endian: Endian) -> String;
 
@@ -63,16 +62,8 @@ impl Ip for Ipv6Addr {
 
     fn any() -> BoxedStrategy<Self> {
         let known = [
-            "::",
-            "::1",
-            "2001:db8::9",
-            "2001:db8::10",
-            "fe80::1",
-            "fe80::2",
-            "::ffff:192.0.2.10",
-            "::ffff:198.51.100.7",
-            "::ffff:127.0.0.1",
-            "::ffff:0.0.0.0",
+            "::", "::1", "2001:db8::9", "2001:db8::10", "fe80::1", "fe80::2", "::ffff:192.0.2.10",
+            "::ffff:198.51.100.7", "::ffff:127.0.0.1", "::ffff:0.0.0.0",
             "::fffe:ffff:ffff", // the last before the IPv4-mapped ones
             "::1:0:0:0",        // the first after them
         ];
@@ -104,7 +95,7 @@ pub(crate) fn socket_in<A: Ip>(states: impl Strategy<Value = u8>) -> impl Strate
     let inode = prop_oneof![4 => 0..4_u64, 1 => any::<u64>()];
     (states, A::any(), port(), A::any(), port(), inode).prop_map(
         |(state, remote, remote_port, local, local_port, inode)| Socket {
-            state: State(state),
+            state: SocketState(state),
             remote,
             remote_port,
             local,

@@ -4,17 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use device_defender::collector::interfaces::{
-    Addresses, Trie, endian_of_route, read_fib_trie, read_if_inet6, read_route,
+use device_defender::internals::collector::{
+    Addresses, Endian, FibAddresses, Malformed, endian_of_route, read_fib_trie, read_if_inet6, read_route,
 };
-use device_defender::collector::sockets::Endian;
-use device_defender::collector::table::Malformed;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::cases;
-use crate::kernel::{Ip, ROUTE_HEADER, endian, interface_name, route_row};
+use crate::properties::kernel::{Ip, ROUTE_HEADER, endian, interface_name, route_row};
+use crate::support::cases;
 
 /// A row of the main routing table.
 #[derive(Debug, Clone)]
@@ -127,7 +125,7 @@ proptest! {
         let connected = routes.iter().filter(|route| route.connected);
         let broadcast: BTreeSet<_> = connected.map(Route::broadcast).collect();
         let broadcast: Vec<_> = broadcast.into_iter().collect();
-        addresses.add_by_network(&Trie { local: local.clone(), broadcast: broadcast.clone() }, &networks);
+        addresses.add_by_network(&FibAddresses { local: local.clone(), broadcast: broadcast.clone() }, &networks);
         for &address in &local {
             let around: Vec<_> = routes.iter().filter(|route| route.has(address, &broadcast)).collect();
             let narrowest = around.iter().map(|route| route.bits).max();
@@ -159,7 +157,7 @@ proptest! {
     ) {
         let sorted = |list: &[Ipv4Addr]| list.iter().copied().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>();
         let read = read_fib_trie(trie(&local, &others).as_bytes()).unwrap();
-        prop_assert_eq!(read, Trie { local: sorted(&local), broadcast: sorted(&others) });
+        prop_assert_eq!(read, FibAddresses { local: sorted(&local), broadcast: sorted(&others) });
     }
 
     #[test]
@@ -171,7 +169,7 @@ proptest! {
         routes.push(star); // blackhole, unreachable
         let (networks, _) = read_route(route_table(&routes, Endian::Little).as_bytes(), Endian::Little).unwrap();
         let mut addresses = Addresses::default();
-        addresses.add_by_network(&Trie { local: vec![local], broadcast }, &networks);
+        addresses.add_by_network(&FibAddresses { local: vec![local], broadcast }, &networks);
         prop_assert_ne!(addresses.interface(IpAddr::V4(local)), Some("*"));
     }
 }

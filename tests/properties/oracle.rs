@@ -4,17 +4,16 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use device_defender::collector::counters::{self, Counters, Interfaces};
-use device_defender::collector::sockets::{Endian, read};
+use device_defender::internals::collector::{Counters, Endian, Interfaces, counters, read};
 use procfs::net::{InterfaceDeviceStatus, TcpNetEntries, UdpNetEntries};
 use procfs::{ExplicitSystemInfo, FromBufRead, FromBufReadSI};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::captured::named;
-use crate::cases;
-use crate::kernel::{Ip, Layout, dev, interfaces, socket_in};
+use crate::properties::captured::named;
+use crate::properties::kernel::{Ip, Layout, dev, interfaces, socket_in};
+use crate::support::cases;
 
 /// A row: local end, remote end, state, inode.
 type Row = (SocketAddr, SocketAddr, u8, u64);
@@ -23,7 +22,7 @@ type Row = (SocketAddr, SocketAddr, u8, u64);
 fn ours<A: Ip>(text: &[u8], endian: Endian) -> Vec<Row> {
     let table = read::<A>(text, endian).unwrap();
     assert_eq!(table.malformed.count, 0);
-    let row = |socket: &device_defender::collector::sockets::Socket<A>| {
+    let row = |socket: &device_defender::internals::collector::Socket<A>| {
         let end = |address: A, port| SocketAddr::new(address.into(), port);
         let [local, remote] = [end(socket.local, socket.local_port), end(socket.remote, socket.remote_port)];
         (local, remote, socket.state.0, socket.inode)

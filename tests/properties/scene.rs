@@ -2,20 +2,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use device_defender::collector::Sample;
-use device_defender::collector::counters::Interfaces;
-use device_defender::collector::interfaces::Addresses;
-use device_defender::collector::sockets::{Socket, Sockets, State, read};
-use device_defender::report::custom::CustomMetrics;
-use device_defender::report::traffic::NetworkStats;
-use device_defender::report::{Report, Style};
+use device_defender::internals::collector::{Addresses, Interfaces, Sample, Socket, SocketState, Sockets, read};
+use device_defender::internals::report::{CustomMetrics, LONG, NetworkStats, Options, Report, Style};
 use proptest::collection::{btree_map, vec};
 use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-use crate::kernel::{Ip, Layout, interface_name, interfaces, socket};
+use crate::properties::kernel::{Ip, Layout, interface_name, interfaces, socket};
 
 /// The tables of one protocol.
 #[derive(Debug, Clone, Default)]
@@ -41,7 +36,7 @@ impl Tables {
     fn any(rows: usize) -> impl Strategy<Value = Self> {
         let v6 = socket::<Ipv6Addr>().prop_map(|mut socket| {
             let is_mapped = |address: Ipv6Addr| address.to_ipv4_mapped().is_some();
-            if socket.state == State::ESTABLISHED && is_mapped(socket.remote) != is_mapped(socket.local) {
+            if socket.state == SocketState::ESTABLISHED && is_mapped(socket.remote) != is_mapped(socket.local) {
                 socket.local =
                     if is_mapped(socket.remote) { "::ffff:192.0.2.10" } else { "2001:db8::10" }.parse().unwrap();
             }
@@ -60,8 +55,8 @@ impl Tables {
     }
 
     /// Every socket: state, local end, remote end.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (State, (IpAddr, u16), (IpAddr, u16), u64)> {
-        fn ends<A: Ip>(s: &Socket<A>) -> (State, (IpAddr, u16), (IpAddr, u16), u64) {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (SocketState, (IpAddr, u16), (IpAddr, u16), u64)> {
+        fn ends<A: Ip>(s: &Socket<A>) -> (SocketState, (IpAddr, u16), (IpAddr, u16), u64) {
             (s.state, (s.local.into(), s.local_port), (s.remote.into(), s.remote_port), s.inode)
         }
         self.v4.iter().map(ends).chain(self.v6.iter().map(ends))
@@ -125,8 +120,13 @@ impl Scene {
     /// Its report.
     pub(crate) fn report<'a>(&self, sample: &'a Sample, style: Style, id: u64) -> Report<'a> {
         let custom = self.custom.as_ref().map(|custom| CustomMetrics::parse(custom.to_string().as_bytes()).unwrap());
-        Report::build(sample, style, id, self.network_stats(), custom)
+        Report::build(sample, Some(&Interfaces::new()), id, custom, &options(style))
     }
+}
+
+/// A report in this style, and nothing else out of the ordinary.
+pub(crate) fn options(style: Style) -> Options {
+    Options { style, names: &LONG, max_bytes: None, exclude_interfaces: Vec::new() }
 }
 
 /// Either style.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ciborium::Value;
-use device_defender::report::Style;
+use device_defender::internals::report::Style;
 
 /// Every long name and its short one.
 pub(crate) const NAMES: [(&str, &str); 22] = [
@@ -30,6 +30,13 @@ pub(crate) const NAMES: [(&str, &str); 22] = [
     ("total", "t"),
     ("custom_metrics", "cmet"),
 ];
+
+/// The JSON text of a report with short names. Custom metrics must not have names of the report.
+pub(crate) fn with_short_names(json: &str) -> String {
+    NAMES
+        .iter()
+        .fold(json.to_owned(), |json, (long, short)| json.replace(&format!("\"{long}\":"), &format!("\"{short}\":")))
+}
 
 /// An object whose fields keep their order.
 pub(crate) fn map(entries: impl IntoIterator<Item = (&'static str, Value)>) -> Value {

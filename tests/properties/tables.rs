@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use device_defender::collector::counters::{self, Interfaces};
-use device_defender::collector::sockets::{Endian, Socket, SocketTable, in_state, read};
-use device_defender::collector::table::{Malformed, TableError};
+use device_defender::internals::collector::{
+    Endian, Malformed, Socket, SocketState, SocketTable, TableError, counters, in_state, read,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::cases;
-use crate::kernel::{DEV_HEADER, Ip, Layout, dev, interfaces, socket};
+use crate::properties::kernel::{Ip, Layout, dev, interfaces, socket};
+use crate::support::cases;
 
 /// Reads a table that has a header.
 fn read_table<A: Ip>(text: &[u8], endian: Endian) -> SocketTable<A> {
@@ -32,7 +32,7 @@ fn assert_read_back<A: Ip>(sockets: &[Socket<A>], layout: Layout) {
     assert_eq!(table.sockets, expected);
     assert_eq!(table.malformed, Malformed::default());
     for state in 0..=255 {
-        let state = device_defender::collector::sockets::State(state);
+        let state = SocketState(state);
         let alike: Vec<_> = expected.iter().filter(|socket| socket.state == state).copied().collect();
         assert_eq!(in_state(&table.sockets, state), alike);
     }
@@ -72,7 +72,7 @@ fn malformed_row<A: Ip>() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Good rows and malformed ones in any order: the good ones are read, the others counted, each with its line.
-fn assert_told_apart<A: Ip>(rows: &[Result<Socket<A>, Vec<u8>>], layout: Layout) {
+fn assert_separated<A: Ip>(rows: &[Result<Socket<A>, Vec<u8>>], layout: Layout) {
     let mut text = layout.header::<A>().into_bytes();
     for (number, row) in rows.iter().enumerate() {
         match row {
@@ -123,13 +123,13 @@ proptest! {
     #![proptest_config(cases(128))]
 
     #[test]
-    fn ipv4_sockets_are_read_as_the_kernel_wrote_them(sockets in vec(socket(), 0..40), layout in Layout::any()) {
-        assert_read_back::<Ipv4Addr>(&sockets, layout);
-    }
-
-    #[test]
-    fn ipv6_sockets_are_read_as_the_kernel_wrote_them(sockets in vec(socket(), 0..40), layout in Layout::any()) {
-        assert_read_back::<Ipv6Addr>(&sockets, layout);
+    fn sockets_are_read_as_the_kernel_wrote_them(
+        v4 in vec(socket(), 0..40),
+        v6 in vec(socket(), 0..40),
+        layout in Layout::any(),
+    ) {
+        assert_read_back::<Ipv4Addr>(&v4, layout);
+        assert_read_back::<Ipv6Addr>(&v6, layout);
     }
 
     #[test]
@@ -147,19 +147,13 @@ proptest! {
     }
 
     #[test]
-    fn malformed_rows_of_ipv4_are_counted_and_disturb_no_other(
-        rows in vec(prop_oneof![socket().prop_map(Ok), malformed_row::<Ipv4Addr>().prop_map(Err)], 0..25),
+    fn malformed_rows_are_counted_and_disturb_no_other(
+        v4 in vec(prop_oneof![socket().prop_map(Ok), malformed_row::<Ipv4Addr>().prop_map(Err)], 0..25),
+        v6 in vec(prop_oneof![socket().prop_map(Ok), malformed_row::<Ipv6Addr>().prop_map(Err)], 0..25),
         layout in Layout::any(),
     ) {
-        assert_told_apart::<Ipv4Addr>(&rows, layout);
-    }
-
-    #[test]
-    fn malformed_rows_of_ipv6_are_counted_and_disturb_no_other(
-        rows in vec(prop_oneof![socket().prop_map(Ok), malformed_row::<Ipv6Addr>().prop_map(Err)], 0..25),
-        layout in Layout::any(),
-    ) {
-        assert_told_apart::<Ipv6Addr>(&rows, layout);
+        assert_separated::<Ipv4Addr>(&v4, layout);
+        assert_separated::<Ipv6Addr>(&v6, layout);
     }
 
     #[test]
@@ -239,7 +233,7 @@ proptest! {
 fn a_row_may_be_4096_bytes_long_and_no_longer() {
     let layout = Layout { udp: false, padded: false, endian: Endian::Little, noise: 0 };
     let socket = Socket {
-        state: device_defender::collector::sockets::State(1),
+        state: SocketState(1),
         remote: Ipv4Addr::LOCALHOST,
         remote_port: 1,
         local: Ipv4Addr::LOCALHOST,
@@ -252,15 +246,4 @@ fn a_row_may_be_4096_bytes_long_and_no_longer() {
         let table = read_table::<Ipv4Addr>(text.as_bytes(), Endian::Little);
         assert_eq!((table.sockets.len(), table.malformed.count), (good, 1 - good as u64));
     }
-}
-
-#[test]
-fn two_interfaces_whose_names_are_no_utf_8_are_both_counted() {
-    let mut text = DEV_HEADER.as_bytes().to_vec();
-    for name in [b"\xff", b"\xfe"] {
-        text.extend_from_slice(name);
-        text.extend_from_slice(b": 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0\n");
-    }
-    let (read, _): (Interfaces, _) = counters::read(text.as_slice()).unwrap();
-    assert_eq!(read.values().map(|counters| counters.bytes_in).sum::<u64>(), 2, "{read:?}");
 }

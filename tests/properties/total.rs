@@ -5,27 +5,22 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
-use device_defender::cli::{Cli, Command, Since};
-use device_defender::collector::Collector;
-use device_defender::collector::counters::{self, Counters};
-use device_defender::collector::interfaces::{Addresses, endian_of_route, read_fib_trie, read_if_inet6, read_route};
-use device_defender::collector::proc_root::{Identity, Netns};
-use device_defender::collector::sockets::{Endian, read};
-use device_defender::escape::escape;
-use device_defender::report::custom::CustomMetrics;
-use device_defender::report::traffic::NetworkStats;
-use device_defender::report::{Report, Style};
-use device_defender::state::{NoBaseline, State, things};
-use device_defender::thing::ThingName;
+use device_defender::internals::collector::{
+    Addresses, Collector, Counters, Endian, HostId, Interfaces, Netns, counters, endian_of_route, read, read_fib_trie,
+    read_if_inet6, read_route,
+};
+use device_defender::internals::report::{CustomMetrics, Report, Style};
+use device_defender::internals::{NoBaseline, Since, State, ThingName, escape, things};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::captured::{content, damaged};
-use crate::documents::check_all_forms;
-use crate::kernel::{DEV_HEADER, Ip, ROUTE_HEADER, interfaces};
-use crate::{captured, cases};
+use crate::properties::captured;
+use crate::properties::captured::{content, damaged};
+use crate::properties::documents::check_all_forms;
+use crate::properties::kernel::{DEV_HEADER, Ip, ROUTE_HEADER, interfaces};
+use crate::properties::scene::options;
+use crate::support::{BOOT, NAMESPACE, cases, state};
 
 /// Feeds `bytes` to everything that takes bytes.
 fn read_as_everything(bytes: &[u8]) {
@@ -57,26 +52,22 @@ fn read_as_everything(bytes: &[u8]) {
 /// A state file as the program writes it.
 fn state_file() -> impl Strategy<Value = String> {
     (interfaces(), 0..3_u64, any::<bool>()).prop_map(|(interfaces, version, baseline)| {
-        let counters = |c: &Counters| {
-            serde_json::json!({ "bytes_in": c.bytes_in, "packets_in": c.packets_in,
-                                "bytes_out": c.bytes_out, "packets_out": c.packets_out })
-        };
-        let interfaces: serde_json::Map<_, _> =
-            interfaces.iter().map(|(name, c)| (name.clone(), counters(c))).collect();
-        let baseline = baseline.then(|| {
-            serde_json::json!({ "boot_id": "b", "proc": "/proc", "net": "/proc/net", "namespace": "n",
-                                "taken_at": "2023-11-14T22:18:20Z", "interfaces": interfaces })
-        });
-        serde_json::json!({ "version": version, "thing_name": "thing", "last_report_id": 7, "baseline": baseline })
-            .to_string()
+        let counters = |c: &Counters| [c.bytes_in, c.packets_in, c.bytes_out, c.packets_out];
+        let interfaces: Vec<_> = interfaces.iter().map(|(name, c)| (name.as_str(), counters(c))).collect();
+        let mut state = state(7, &interfaces);
+        state["version"] = version.into();
+        if !baseline {
+            state["baseline"] = serde_json::Value::Null;
+        }
+        state.to_string()
     })
 }
 
 /// What the state file says when it holds `bytes`.
 fn load(bytes: &[u8]) -> Result<Option<State>, String> {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("thing.json"), bytes).unwrap();
-    let name: ThingName = "thing".parse().unwrap();
+    fs::write(dir.path().join("gw.json"), bytes).unwrap();
+    let name: ThingName = "gw".parse().unwrap();
     assert_eq!(things(dir.path()).unwrap(), std::slice::from_ref(&name));
     State::load(dir.path(), &name).map_err(|error| error.to_string())
 }
@@ -109,7 +100,7 @@ proptest! {
     #[test]
     fn a_damaged_state_file_is_no_worse_than_none(text in damaged(state_file().prop_map(String::into_bytes))) {
         if let Err(error) = load(&text) {
-            prop_assert!(error.contains("thing.json: "));
+            prop_assert!(error.contains("gw.json: "));
         }
     }
 
@@ -169,11 +160,7 @@ proptest! {
             "self" => Some(Netns::Own),
             _ => number.map(Netns::Process),
         };
-        let parsed = Cli::try_parse_from(["device-defender", "collect", &format!("--netns={text}")]).ok();
-        let parsed = parsed.map(|cli| {
-            let Command::Collect(args) = cli.command else { panic!("not collect") };
-            args.report.source.netns
-        });
+        let parsed = text.parse::<Netns>().ok();
         prop_assert_eq!(parsed, expected);
     }
 
@@ -194,9 +181,8 @@ proptest! {
             fs::write(dir.path().join("net").join(name), bytes).unwrap();
         }
         let sample = Collector::new(dir.path(), Netns::Auto).unwrap().sample();
-        let stats = sample.counters.clone().map(|counters| NetworkStats::new(counters, &[]));
         for style in [Style::Plain, Style::Connector] {
-            check_all_forms(&Report::build(&sample, style, 1, stats.clone(), None), style);
+            check_all_forms(&Report::build(&sample, Some(&Interfaces::new()), 1, None, &options(style)), style);
         }
     }
 }
@@ -209,7 +195,7 @@ fn every_captured_host_gives_a_document_of_the_right_shape() {
         let odd: Vec<_> = sample.problems.iter().map(ToString::to_string).collect();
         assert_eq!(odd, [""; 0]);
         for style in [Style::Plain, Style::Connector] {
-            let report = Report::build(&sample, style, 1, None, None);
+            let report = Report::build(&sample, None, 1, None, &options(style));
             check_all_forms(&report, style);
         }
     }
@@ -217,16 +203,13 @@ fn every_captured_host_gives_a_document_of_the_right_shape() {
 
 #[test]
 fn a_baseline_is_used_only_where_it_was_taken() {
-    let text = serde_json::json!({ "version": 1, "thing_name": "thing", "last_report_id": 7, "baseline": {
-        "boot_id": "b", "proc": "/proc", "net": "/proc/net", "namespace": "n", "taken_at": "",
-        "interfaces": { "lo": { "bytes_in": 1, "packets_in": 2, "bytes_out": 3, "packets_out": 4 } } } });
-    let state = load(text.to_string().as_bytes()).unwrap().unwrap();
-    let boots = [Some("b"), Some("other"), None];
-    let paths = ["/proc", "/host_proc"];
-    let namespaces = [Some("n"), Some("other"), None];
+    let state = load(state(7, &[("lo", [1, 2, 3, 4])]).to_string().as_bytes()).unwrap().unwrap();
+    let boots = [Some(BOOT), Some("other"), None];
+    let paths = ["proc", "/host_proc"];
+    let namespaces = [Some(NAMESPACE), Some("other"), None];
     let all = (0..18).map(|n| (boots[n % 3], paths[n / 3 % 2], namespaces[n / 6]));
     for (boot, proc, namespace) in all {
-        let now = Identity {
+        let now = HostId {
             boot_id: boot.map(str::to_owned),
             proc: PathBuf::from(proc),
             net: PathBuf::from(proc).join("net"),
@@ -236,7 +219,7 @@ fn a_baseline_is_used_only_where_it_was_taken() {
             (_, "/host_proc", _) => Err(NoBaseline::OtherProc),
             (None, ..) => Err(NoBaseline::UnknownBoot),
             (Some("other"), ..) => Ok(0),
-            (_, _, Some("n")) => Ok(1),
+            (_, _, Some(NAMESPACE)) => Ok(1),
             _ => Err(NoBaseline::OtherNamespace),
         };
         match (state.baseline(&now), expected) {

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use device_defender::collector::counters::{Counters, Interfaces};
-use device_defender::report::traffic::{NetworkStats, since};
+use device_defender::internals::collector::{Counters, Interfaces};
+use device_defender::internals::report::{NetworkStats, since};
 use proptest::array::uniform4;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::cases;
-use crate::kernel::{counters, interface_name, interfaces};
+use crate::properties::kernel::{counters, interface_name, interfaces};
+use crate::support::cases;
 
 const WRAP: u64 = 1 << 32;
 const HALF: u64 = 1 << 31;

@@ -1,21 +1,13 @@
 //! Keys and certificates: which work, and what is said of those that do not.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
 
-use crate::broker::mosquitto::Broker;
-use crate::broker::peer::Peer;
-use crate::broker::pki::{copy_pki, pki_str};
-use crate::broker::service::Service;
-use crate::broker::tool;
-use crate::common::PROGRAM;
-use crate::device::{Device, Outcome, Publish};
+use crate::support::{CommandLine, Device, Outcome, PROGRAM, Peer, accepting, copy_pki, is_root, pki_str, tool};
 
 #[test]
 fn every_usual_key_and_certificate_works() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     for (certificate, key) in [
         ("rsa", "rsa"),
         ("rsa", "rsa-pkcs1"),
@@ -41,16 +33,16 @@ fn every_usual_key_and_certificate_works() {
 }
 
 /// A run with these credentials, which must end before connecting.
-fn unconnected(publish: impl FnOnce(&Device, Publish) -> Publish) -> Outcome {
+fn unconnected(publish: impl FnOnce(&Device, CommandLine) -> CommandLine) -> Outcome {
     let (peer, device) = (Peer::raw(|_| Ok(())), Device::new());
     let outcome = publish(&device, device.publish_to_peer(&peer)).outcome();
-    assert!(!peer.seen().connected, "{}", outcome.told);
+    assert!(!peer.seen().connected, "{}", outcome.stderr);
     assert_eq!(device.state(), None);
     outcome
 }
 
 #[test]
-fn a_key_that_does_not_belong_to_the_certificate_is_told_before_connecting() {
+fn a_key_that_does_not_belong_to_the_certificate_is_reported_before_connecting() {
     for (certificate, key) in [("ec", "rsa"), ("rsa", "ec"), ("ec", "expired"), ("v1", "rsa"), ("rsa", "v1")] {
         let outcome = unconnected(|_, publish| publish.identity(certificate, key));
         outcome.is(78, &[&format!("{certificate}.pem"), &format!("{key}.key"), "belong"]);
@@ -58,7 +50,7 @@ fn a_key_that_does_not_belong_to_the_certificate_is_told_before_connecting() {
 }
 
 #[test]
-fn a_key_that_cannot_be_used_is_told_before_connecting() {
+fn a_key_that_cannot_be_used_is_reported_before_connecting() {
     for (key, told) in [
         ("encrypted.key", "encrypted"),
         ("encrypted-sec1.key", "encrypted"),
@@ -69,7 +61,7 @@ fn a_key_that_cannot_be_used_is_told_before_connecting() {
         let key = pki_str(key);
         let outcome = unconnected(|_, publish| publish.set("--key-file", &key));
         outcome.is(78, &[&key, told]);
-        outcome.tells_nothing_of(&["InvalidPem", "NoItemsFound"]);
+        outcome.says_nothing_of(&["InvalidPem", "NoItemsFound"]);
     }
     let outcome = unconnected(|_, publish| publish.identity("p521", "p521"));
     outcome.is(78, &["p521.key"]);
@@ -79,11 +71,11 @@ fn a_key_that_cannot_be_used_is_told_before_connecting() {
         publish.set("--key-file", "half.key")
     });
     broken.is(78, &["half.key"]);
-    broken.tells_nothing_of(&[fs::read_to_string(pki_str("ec.key")).unwrap().lines().nth(1).unwrap()]);
+    broken.says_nothing_of(&[fs::read_to_string(pki_str("ec.key")).unwrap().lines().nth(1).unwrap()]);
 }
 
 #[test]
-fn a_certificate_that_cannot_be_used_is_told_before_connecting() {
+fn a_certificate_that_cannot_be_used_is_reported_before_connecting() {
     for certificate in ["empty", "ec.key"] {
         let certificate = pki_str(certificate);
         let outcome = unconnected(|_, publish| publish.set("--cert-file", &certificate));
@@ -97,7 +89,7 @@ fn a_certificate_that_cannot_be_used_is_told_before_connecting() {
 }
 
 #[test]
-fn files_that_cannot_be_opened_are_all_told_at_once() {
+fn files_that_cannot_be_opened_are_all_reported_at_once() {
     let outcome = unconnected(|_, publish| {
         publish.set("--cert-file", "gone.pem").set("--key-file", "proc").set("--ca-file", "gone-ca.pem")
     });
@@ -105,13 +97,12 @@ fn files_that_cannot_be_opened_are_all_told_at_once() {
 }
 
 #[test]
-fn validity_is_told() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+fn validity_is_reported() {
+    let (broker, service, device) = accepting();
     let expired = device.publish_to(&broker).identity("expired", "expired").outcome();
-    expired.tells(&["expired.pem", "expired", "2020-01-31"]);
+    expired.says(&["expired.pem", "expired", "2020-01-31"]);
     let early = device.publish_to(&broker).identity("early", "early").outcome();
-    early.tells(&["early.pem", "not valid before 2098-01-01", "clock"]);
+    early.says(&["early.pem", "not valid before 2098-01-01", "clock"]);
     for outcome in [expired, early] {
         assert!(matches!(outcome.code, Some(77 | 78)), "{outcome:?}");
     }
@@ -119,7 +110,7 @@ fn validity_is_told() {
 }
 
 /// A run with a wrong clock.
-fn at(date: &str, publish: Publish) -> Outcome {
+fn at(date: &str, publish: &CommandLine) -> Outcome {
     let mut run = publish.run();
     let mut command = tool("faketime");
     command.args(["-f", date, PROGRAM]).args(run.command.get_args());
@@ -130,21 +121,19 @@ fn at(date: &str, publish: Publish) -> Outcome {
 }
 
 #[test]
-fn a_clock_that_is_plainly_wrong_is_told() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let _service = Service::accepting(broker.plain);
+fn a_clock_that_is_plainly_wrong_is_reported() {
+    let (broker, _service, device) = accepting();
     for date in ["@1970-01-01 00:00:10", "@2001-09-09 01:46:40"] {
-        let outcome = at(date, device.publish_to(&broker).set("--timeout", "10s"));
-        outcome.tells(&["clock"]);
+        let outcome = at(date, &device.publish_to(&broker).set("--timeout", "10s"));
+        outcome.says(&["clock"]);
         assert_ne!(outcome.code, Some(0), "{outcome:?}");
     }
 }
 
 #[test]
 fn a_key_that_others_can_read_is_a_warning() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
-    copy_pki(&["ec.key"], device.dir());
+    let (broker, service, device) = accepting();
+    copy_pki(&["ec.key"], device.root());
     for mode in [0o644, 0o604, 0o666] {
         fs::set_permissions(device.path("ec.key"), Permissions::from_mode(mode)).unwrap();
         let outcome = device.publish_to(&broker).set("--key-file", "ec.key").outcome();
@@ -159,36 +148,17 @@ fn a_key_that_others_can_read_is_a_warning() {
     assert!(!service.reports().is_empty());
 }
 
-/// The run as somebody without rights, by a copy of the program that they may execute. `None` when that is us already.
-pub(crate) fn powerless(device: &Device, publish: Publish) -> Outcome {
-    let program = device.path("device-defender");
-    // Not with fs::copy: another test that starts a process meanwhile hands it the open file, and a program that is open
-    // for writing cannot be run.
-    assert!(tool("cp").arg(PROGRAM).arg(&program).status().unwrap().success());
-    for path in [device.dir(), Path::new(&program)] {
-        fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
-    }
-    let mut run = publish.run();
-    if fs::metadata(device.dir()).unwrap().uid() == 0 {
-        let mut command = tool("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
-        command.args(run.command.get_args()).current_dir(device.dir());
-        run.command = command;
-    }
-    Outcome::of(run)
-}
-
 #[test]
-fn a_file_that_may_not_be_read_is_told_with_user_and_mode() {
+fn a_file_that_may_not_be_read_is_reported_with_user_and_mode() {
     let device = Device::new();
-    copy_pki(&["ec.pem", "ec.key", "ca.pem"], device.dir());
+    copy_pki(&["ec.pem", "ec.key", "ca.pem"], device.root());
     let mode = |mode| fs::set_permissions(device.path("ec.key"), Permissions::from_mode(mode)).unwrap();
-    mode(if fs::metadata(device.dir()).unwrap().uid() == 0 { 0o600 } else { 0o000 });
+    mode(if is_root() { 0o600 } else { 0o000 });
     let publish = device.publish_to_port(1).without("--state-dir").set("--ca-file", "ca.pem");
     let publish = publish.set("--cert-file", "ec.pem").set("--key-file", "ec.key");
-    let outcome = powerless(&device, publish);
+    let outcome = Outcome::of(publish.run().by_nobody());
     outcome.is(66, &["ec.key", "permission denied"]);
-    if fs::metadata(device.dir()).unwrap().uid() == 0 {
-        outcome.tells(&["root", "600"]);
+    if is_root() {
+        outcome.says(&["root", "600"]);
     }
 }

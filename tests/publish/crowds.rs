@@ -9,16 +9,11 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::broker::mosquitto::Broker;
-use crate::broker::peer::{Peer, Tls};
-use crate::broker::service::Service;
-use crate::broker::{NEVER, tool};
-use crate::device::{BEFORE, Device, traffic};
+use crate::support::{BEFORE, NEVER, Peer, Tls, accepting, tool, traffic};
 
 #[test]
 fn twenty_runs_at_once_share_nothing_they_must_not() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     thread::scope(|scope| {
         for _ in 0..20 {
             scope.spawn(|| device.publish_to(&broker).set("--timeout", "60s").succeeds());
@@ -26,20 +21,19 @@ fn twenty_runs_at_once_share_nothing_they_must_not() {
     });
     let reports = service.reports();
     assert_eq!(reports.len(), 20);
-    let ids: Vec<u64> = reports.iter().map(crate::broker::service::Received::id).collect();
+    let ids: Vec<u64> = reports.iter().map(crate::support::Received::id).collect();
     assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
     assert_eq!((device.last_id(), device.baseline()), (ids.last().copied(), Some(BEFORE)));
     let traffic: Vec<_> = reports.iter().map(|report| traffic(&report.json())).collect();
     assert_eq!(traffic[0], None);
     assert!(traffic[1..].iter().all(|traffic| *traffic == Some([0; 4])), "{traffic:?}");
-    assert!(!broker.log().contains("already connected"), "no two had one client id at once");
+    assert!(!broker.log().contains("already connected"), "no two had one client ID at once");
 }
 
 /// The delay is what is tested here: the run is killed at any instant of it.
 #[test]
 fn killed_at_any_instant_it_leaves_a_state_that_is_whole() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     device.publish_to(&broker).succeeds();
     service.report();
     let (mut last_id, mut counted) = (device.last_id().unwrap(), vec![BEFORE]);
@@ -82,8 +76,7 @@ fn killed_at_any_instant_it_leaves_a_state_that_is_whole() {
 /// As systemd does it. (What Ctrl-C sends is ignored where tests run in the background, and that is inherited.)
 #[test]
 fn a_signal_ends_it_and_frees_the_state() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     let (connected, is_connected) = channel();
     let peer = Peer::tls(Tls::default(), move |link| {
         link.accept_connect()?;

@@ -2,14 +2,10 @@
 
 use std::fmt::Write;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use crate::broker::mosquitto::Broker;
-use crate::broker::pki::pki;
-use crate::broker::service::Service;
-use crate::credentials::powerless;
-use crate::device::{Device, Publish, fixtures};
+use crate::support::{Broker, CommandLine, Device, Outcome, accepting, fixtures, is_root, pki};
 
 /// The endpoint of the fixtures.
 const ENDPOINT: &str = "a1b2c3d4e5f6g7-ats.iot.eu-west-1.amazonaws.com";
@@ -62,15 +58,14 @@ impl<'a> Core<'a> {
     }
 
     /// A run that is given the root and nothing else.
-    fn publish(&self) -> Publish {
+    fn publish(&self) -> CommandLine {
         self.device.publish().set("--greengrass-root", "core")
     }
 }
 
 #[test]
 fn a_core_needs_no_other_settings() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     for fixture in ["v1-port", "v2", "v2-text-port"] {
         let core = Core::new(&device, fixture, &broker);
         core.publish().succeeds();
@@ -84,16 +79,15 @@ fn a_core_needs_no_other_settings() {
         let core = Core::new(&device, fixture, &broker);
         core.publish().set("--port", broker.tls).succeeds();
         assert_eq!(service.reports().len(), 1, "{fixture}");
-        let dry = core.publish().flag("--dry-run").outcome();
-        assert_eq!(dry.code, Some(0), "{}", dry.told);
-        dry.tells(&["8883", "default"]);
+        let dry = core.publish().dry_run();
+        dry.says(&["8883", "default"]);
     }
-    // Never the core's own client id.
+    // Never the core's own client ID.
     assert!(broker.log().contains("gw-device-defender") && !broker.log().contains(" as gw "));
 }
 
 #[test]
-fn what_came_from_a_core_is_told() {
+fn what_came_from_a_core_is_reported() {
     let (broker, device) = (Broker::start(), Device::new());
     for (fixture, file, fields) in [
         (
@@ -109,17 +103,15 @@ fn what_came_from_a_core_is_told() {
         ),
     ] {
         let core = Core::new(&device, fixture, &broker);
-        let dry = core.publish().flag("--dry-run").outcome();
-        assert_eq!(dry.code, Some(0), "{}", dry.told);
-        dry.tells(&[file, "localhost"]);
-        dry.tells(&fields);
+        let dry = core.publish().dry_run();
+        dry.says(&[file, "localhost"]);
+        dry.says(&fields);
     }
 }
 
 #[test]
 fn flags_and_environment_win_over_a_core() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     let core = Core::new(&device, "v2", &broker);
     core.publish().set("--thing-name", "flag").env("DEVICE_DEFENDER_THING_NAME", "environment").succeeds();
     assert!(service.report().topic.contains("/flag/"));
@@ -141,15 +133,13 @@ fn a_root_is_looked_through_in_order() {
     let v1 = fs::read_to_string(&core.config).unwrap();
     let core = Core::new(&device, "v2", &broker);
     fs::write(core.root.join("config/config.json"), v1).unwrap();
-    let both = core.publish().flag("--dry-run").outcome();
-    assert_eq!(both.code, Some(0), "{}", both.told);
-    both.tells(&["effectiveConfig.yaml"]);
+    let both = core.publish().dry_run();
+    both.says(&["effectiveConfig.yaml"]);
 }
 
 #[test]
 fn a_file_uri_is_decoded() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     let core = Core::new(&device, "v1-port", &broker);
     fs::rename(core.root.join("certs"), core.root.join("my certs%")).unwrap();
     core.change("/certs/", "/my%20certs%25/");
@@ -163,55 +153,28 @@ fn a_file_uri_is_decoded() {
 }
 
 #[test]
-fn keys_in_hardware_are_recognised_and_refused() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+fn keys_in_hardware_are_recognized_and_refused() {
+    let (broker, service, device) = accepting();
     for fixture in ["v1-pkcs11", "v2-pkcs11"] {
         let core = Core::new(&device, fixture, &broker);
-        core.publish().ends(78, &["pkcs11", "config/", "privateKeyPath"]);
+        assert!(fs::read_to_string(&core.config).unwrap().contains("pin-value=swordfish"));
+        let refused = core.publish().flag("-v").ends(78, &["pkcs11", "config/", "privateKeyPath"]);
+        refused.says_nothing_of(&["swordfish"]);
+        core.publish().flag("--dry-run").outcome().says_nothing_of(&["swordfish"]);
         // The rest of its settings are good.
         core.publish().identity("ec", "ec").set("--port", broker.tls).succeeds();
         assert_eq!(service.reports().len(), 1, "{fixture}");
     }
-    device.publish_to(&broker).set("--key-file", "pkcs11:object=core;type=private").outcome().tells(&["pkcs11"]);
+    device.publish_to(&broker).set("--key-file", "pkcs11:object=core;type=private").outcome().says(&["pkcs11"]);
 }
 
 #[test]
-fn the_pin_of_a_key_in_hardware_is_not_told() {
-    let (broker, device) = (Broker::start(), Device::new());
-    for fixture in ["v1-pkcs11", "v2-pkcs11"] {
-        let core = Core::new(&device, fixture, &broker);
-        assert!(fs::read_to_string(&core.config).unwrap().contains("pin-value=swordfish"));
-        core.publish().flag("-v").outcome().tells_nothing_of(&["swordfish"]);
-        core.publish().flag("--dry-run").outcome().tells_nothing_of(&["swordfish"]);
-    }
-}
-
-#[test]
-fn a_configuration_without_any_setting_is_told_by_its_file() {
-    let (broker, device) = (Broker::start(), Device::new());
-    for (fixture, content) in [
-        ("v1", "[]"),
-        ("v1", r#"{"coreThing": [], "crypto": 5}"#),
-        ("v2", "- 1\n- 2\n"),
-        ("v2", "system: 5\nservices: x\n"),
-    ] {
-        let core = Core::new(&device, fixture, &broker);
-        fs::write(&core.config, content).unwrap();
-        let outcome = core.publish().outcome();
-        assert!(matches!(outcome.code, Some(65 | 78)), "{content}\n{outcome:?}");
-        outcome.tells(&[core.config.file_name().unwrap().to_str().unwrap()]);
-    }
-}
-
-#[test]
-fn a_proxy_is_recognised_and_refused() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+fn a_proxy_is_recognized_and_refused() {
+    let (broker, service, device) = accepting();
     for fixture in ["v1-proxy", "v2-proxy"] {
         let core = Core::new(&device, fixture, &broker);
         let outcome = core.publish().set("--port", broker.tls).ends(78, &["networkProxy", "proxy", "config/"]);
-        outcome.tells_nothing_of(&["swordfish"]);
+        outcome.says_nothing_of(&["swordfish"]);
         assert_eq!(service.reports(), []);
         // Who says where to, says that it is reached.
         core.publish().set("--endpoint", "localhost").set("--port", broker.tls).succeeds();
@@ -220,7 +183,7 @@ fn a_proxy_is_recognised_and_refused() {
 }
 
 #[test]
-fn a_core_that_lacks_settings_is_told_what_is_missing() {
+fn a_core_that_lacks_settings_is_reported_with_what_is_missing() {
     let (broker, device) = (Broker::start(), Device::new());
     let core = Core::new(&device, "v2-bare", &broker);
     core.publish().ends(78, &["--endpoint", "--thing-name", "--cert-file", "--key-file"]);
@@ -235,7 +198,7 @@ fn a_core_that_lacks_settings_is_told_what_is_missing() {
 }
 
 #[test]
-fn a_configuration_that_is_not_understood_is_told_by_its_file() {
+fn a_configuration_that_is_of_no_use_is_named_by_its_file() {
     let (broker, device) = (Broker::start(), Device::new());
     for (fixture, content) in [
         ("v1", "{"),
@@ -244,14 +207,19 @@ fn a_configuration_that_is_not_understood_is_told_by_its_file() {
         ("v2", "system:\n\t- x"),
         ("v2", "a: &a [*a, *a]"),
         ("v2", "privateKey: \"swordfish\n"),
+        // Without any setting.
+        ("v1", "[]"),
+        ("v1", r#"{"coreThing": [], "crypto": 5}"#),
+        ("v2", "- 1\n- 2\n"),
+        ("v2", "system: 5\nservices: x\n"),
     ] {
         let core = Core::new(&device, fixture, &broker);
         fs::write(&core.config, content).unwrap();
         let outcome = core.publish().outcome();
         assert!(matches!(outcome.code, Some(65 | 78)), "{content}\n{outcome:?}");
-        outcome.tells(&["core"]);
-        outcome.tells_nothing_of(&["swordfish"]);
-        assert!(outcome.told.len() < 2000, "{}", outcome.told);
+        outcome.says(&[core.config.file_name().unwrap().to_str().unwrap()]);
+        outcome.says_nothing_of(&["swordfish"]);
+        assert!(outcome.stderr.len() < 2000, "{}", outcome.stderr);
     }
     // A bomb of aliases.
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
@@ -266,21 +234,21 @@ fn a_configuration_that_is_not_understood_is_told_by_its_file() {
 }
 
 #[test]
-fn a_root_without_a_core_is_told() {
+fn a_root_without_a_core_is_reported() {
     let device = Device::new();
     fs::create_dir(device.path("core")).unwrap();
     for root in ["core", "gone", "proc/net/tcp"] {
         let outcome = device.publish().set("--greengrass-root", root).outcome();
         assert!(matches!(outcome.code, Some(66 | 78)), "{outcome:?}");
-        outcome.tells(&[root, "effectiveConfig.yaml", "config.json"]);
+        outcome.says(&[root, "effectiveConfig.yaml", "config.json"]);
     }
 }
 
 #[test]
-fn what_may_not_be_read_is_told_with_the_user_it_takes() {
+fn what_may_not_be_read_is_reported_with_the_user_it_takes() {
     let (broker, device) = (Broker::start(), Device::new());
-    // To whoever is not root, only what is closed to its owner is closed here.
-    let shut = if fs::metadata(device.dir()).unwrap().uid() == 0 { 0o700 } else { 0 };
+    // Anybody but root owns these files, and is kept out only by a mode that keeps the owner out.
+    let shut = if is_root() { 0o700 } else { 0 };
     let mode = |path: &PathBuf, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     for (fixture, key) in [("v1-port", "certs/0a1b2c3d4e.private.key"), ("v2", "privKey.key")] {
         for closed in ["config file", "config directory", "key"] {
@@ -292,10 +260,10 @@ fn what_may_not_be_read_is_told_with_the_user_it_takes() {
                 _ => core.root.join(key),
             };
             mode(&path, shut);
-            let outcome = powerless(&device, core.publish().without("--state-dir"));
+            let outcome = Outcome::of(core.publish().without("--state-dir").run().by_nobody());
             let file = path.file_name().unwrap().to_str().unwrap();
-            outcome.is(66, &[file, &format!("(mode {shut:04o})"), "this runs as user "]);
-            outcome.tells_nothing_of(&["--endpoint"]); // nobody knows what is missing
+            outcome.is(66, &[file, &format!("(mode {shut:04o})"), "this process runs as user "]);
+            outcome.says_nothing_of(&["--endpoint"]); // nobody knows what is missing
             mode(&path, 0o755);
         }
     }

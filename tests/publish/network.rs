@@ -2,26 +2,22 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
 
-use crate::broker::peer::{Link, Peer, Tls};
-use crate::broker::tool;
-use crate::device::{Device, Publish};
-use crate::namespace::{NET, in_namespaces, ip, system};
+use crate::support::{
+    CommandLine, Device, Link, NET, Peer, Tls, black_holes, hosts_file, in_namespaces, ip, small_disk,
+};
 
 /// A peer that takes a report, at an address.
 fn peer(address: &str, alpn: &'static [&'static [u8]]) -> Peer {
     Peer::at(address.parse::<SocketAddr>().unwrap(), move |link: &mut Link| {
         let config = Tls { alpn, ..Tls::default() }.config();
         link.start_tls(config)?;
-        let report = link.up_to_puback()?;
-        link.accepted(&report)?;
-        link.silence()
+        link.accept_all()
     })
 }
 
 #[test]
-fn port_443_is_told_apart_by_the_application_protocol() {
+fn port_443_needs_the_application_protocol() {
     in_namespaces(NET, |_| {
         ip("link set dev lo up");
         let device = Device::new();
@@ -45,19 +41,10 @@ fn port_443_is_told_apart_by_the_application_protocol() {
 #[test]
 fn an_address_that_leads_nowhere_does_not_keep_the_other_from_being_used() {
     in_namespaces(NET, |part| {
-        ip("link set dev lo up
-            link add hole type veth peer name bottom
-            link set dev hole up
-            link set dev bottom up
-            addr add 192.0.2.1/24 dev hole
-            addr add 2001:db8::1/64 dev hole nodad
-            neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev hole
-            neigh add 2001:db8::2 lladdr 02:00:00:00:00:02 dev hole");
-        let hosts = part.dir.join("hosts");
-        fs::write(&hosts, "").unwrap();
-        system(tool("mount").arg("--bind").arg(&hosts).arg("/etc/hosts"));
+        black_holes();
+        let hosts = hosts_file(part, "hosts", "");
         let device = Device::new();
-        let publish = |peer: &Peer, addresses: [&str; 2]| -> Publish {
+        let publish = |peer: &Peer, addresses: [&str; 2]| -> CommandLine {
             let lines = addresses.map(|address| format!("{address} broker.test\n")).concat();
             fs::write(&hosts, lines).unwrap();
             device.publish_to_peer(peer).set("--endpoint", "broker.test").set("--timeout", "10s")
@@ -74,9 +61,7 @@ fn an_address_that_leads_nowhere_does_not_keep_the_other_from_being_used() {
         let holes = publish(&peer, ["2001:db8::2", "192.0.2.2"]).set("--timeout", "2s");
         holes.clone().ends(69, &["TCP", "broker.test", "2001:db8::2", "192.0.2.2"]);
         // A resolver that does not answer.
-        let resolvers = part.dir.join("resolv.conf");
-        fs::write(&resolvers, "nameserver 192.0.2.2\n").unwrap();
-        system(tool("mount").arg("--bind").arg(&resolvers).arg("/etc/resolv.conf"));
+        hosts_file(part, "resolv.conf", "nameserver 192.0.2.2\n");
         holes.set("--endpoint", "unknown.test").ends(69, &["DNS", "unknown.test", "hint: "]);
         assert!(!peer.seen().connected);
     });
@@ -87,26 +72,22 @@ fn plain_mqtt_is_not_spoken_to_a_name_that_is_no_loopback_address() {
     in_namespaces(NET, |part| {
         ip("link set dev lo up
             addr add 192.0.2.1/32 dev lo");
-        let hosts = part.dir.join("hosts");
-        fs::write(&hosts, "192.0.2.1 broker.test\n").unwrap();
-        system(tool("mount").arg("--bind").arg(&hosts).arg(Path::new("/etc/hosts")));
+        hosts_file(part, "hosts", "192.0.2.1 broker.test\n");
         let peer = Peer::at("192.0.2.1:0".parse().unwrap(), |_| Ok(()));
         let device = Device::new();
         let outcome = device.publish_plain(peer.port()).set("--endpoint", "broker.test").outcome();
         assert!(matches!(outcome.code, Some(2 | 69 | 78)), "{outcome:?}");
-        outcome.tells(&["loopback", "broker.test"]);
+        outcome.says(&["loopback", "broker.test"]);
         assert!(!peer.seen().connected);
     });
 }
 
 #[test]
-fn a_full_disk_is_told_before_anything_is_sent() {
+fn a_full_disk_is_reported_before_anything_is_sent() {
     in_namespaces(NET, |part| {
         ip("link set dev lo up");
         let device = Device::new();
-        let state = part.dir.join("state");
-        fs::create_dir(&state).unwrap();
-        system(tool("mount").args(["-t", "tmpfs", "-o", "size=8k", "tmpfs"]).arg(&state));
+        let state = small_disk(part, "8k");
         let filler = state.join("filler");
         assert!(fs::write(&filler, vec![0; 64 * 1024]).is_err(), "it is full");
         let peer = peer("127.0.0.1:0", &[]);
@@ -128,9 +109,7 @@ fn a_disk_that_fills_up_meanwhile_does_not_unmake_an_accepted_report() {
     in_namespaces(NET, |part| {
         ip("link set dev lo up");
         let device = Device::new();
-        let state = part.dir.join("state");
-        fs::create_dir(&state).unwrap();
-        system(tool("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(&state));
+        let state = small_disk(part, "64k");
         let filler = state.join("filler");
         let peer = Peer::tls(Tls::default(), move |link| {
             let report = link.up_to_puback()?;
@@ -140,7 +119,7 @@ fn a_disk_that_fills_up_meanwhile_does_not_unmake_an_accepted_report() {
         });
         let publish = device.publish_to_peer(&peer).set("--state-dir", state.display());
         let outcome = publish.ends(0, &["warning: ", "No space left on device"]);
-        outcome.tells_nothing_of(&["nothing was sent"]);
+        outcome.says_nothing_of(&["nothing was sent"]);
         assert_eq!(peer.seen().reports().len(), 1);
         let text = fs::read(state.join("gw.json")).unwrap();
         let kept: serde_json::Value = serde_json::from_slice(&text).unwrap();

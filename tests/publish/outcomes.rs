@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::broker::mosquitto::{Broker, Ways};
-use crate::broker::service::{Answer, Received, Service, accepted, rejected};
-use crate::device::{BEFORE, Device, Outcome, traffic};
+use crate::support::{
+    Answer, BEFORE, Broker, Device, Outcome, Received, Service, Ways, accepted, accepting, rejected, to_cbor, traffic,
+};
 
 const AFTER: [u64; 4] = [1500, 15, 2700, 27];
 const DELTA: [u64; 4] = [500, 5, 700, 7];
@@ -40,8 +40,7 @@ fn is_not_delivered(device: &Device, outcome: &Outcome, code: i32, told: &[&str]
 
 #[test]
 fn an_accepted_report_ends_quietly_with_0_and_moves_the_baseline() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     device.publish_to(&broker).succeeds();
     let first = service.report();
     assert_eq!(first.topic, "$aws/things/gw/defender/metrics/json");
@@ -62,20 +61,32 @@ fn an_accepted_report_ends_quietly_with_0_and_moves_the_baseline() {
 }
 
 #[test]
-fn a_rejected_report_ends_with_76_code_and_message() {
-    let device = Device::new();
-    let outcome =
-        answered(&device, "30s", |report| vec![report.rejected("InvalidPayload", "Malformed metrics report")]);
-    is_not_delivered(&device, &outcome, 76, &["rejected", "InvalidPayload", "Malformed metrics report"]);
-}
-
-#[test]
-fn an_error_code_is_any_text() {
-    let device = Device::new();
-    let outcome =
-        answered(&device, "30s", |report| vec![report.rejected("NeverHeardOf\u{1b}[2J", "\u{202e}über\n\u{9b}2J")]);
-    is_not_delivered(&device, &outcome, 76, &["NeverHeardOf\\u{1b}[2J", "über"]);
-    outcome.tells_nothing_of(&["\u{202e}"]);
+fn a_report_that_is_not_accepted_leaves_the_baseline() {
+    type Case = (fn(&Received) -> Value, i32, &'static [&'static str]);
+    let cases: [Case; 7] = [
+        (
+            |report| rejected(Some(report.id()), "InvalidPayload", "Malformed metrics report"),
+            76,
+            &["rejected", "InvalidPayload", "Malformed metrics report"],
+        ),
+        (
+            |report| rejected(Some(report.id()), "NeverHeardOf\u{1b}[2J", "\u{202e}über\n\u{9b}2J"),
+            76,
+            &["NeverHeardOf\\u{1b}[2J", "über"],
+        ),
+        (|report| rejected(Some(report.id()), "Throttled", "Too many"), 75, &["throttled", "hint: ", "5 minutes"]),
+        // A rejection may lack the id and everything else.
+        (|_| rejected(None, "InvalidPayload", "Malformed"), 76, &["InvalidPayload", "Malformed"]),
+        (|_| json!({}), 76, &["rejected"]),
+        (|_| json!({"statusDetails": null}), 76, &["rejected"]),
+        (|_| json!({"statusDetails": {"ErrorCode": 5}}), 76, &["rejected"]),
+    ];
+    for (answer, code, texts) in cases {
+        let device = Device::new();
+        let outcome = answered(&device, "30s", move |report| vec![report.answer("rejected", &answer(report))]);
+        is_not_delivered(&device, &outcome, code, texts);
+        outcome.says_nothing_of(&["\u{202e}"]);
+    }
 }
 
 #[test]
@@ -86,26 +97,7 @@ fn a_long_text_of_the_service_is_shortened() {
         vec![foreign, report.rejected(&"C".repeat(20_000), &"ü".repeat(20_000))]
     });
     let outcome = device.publish_to(&broker).flag("-v").ends(76, &["rejected", "CCCC", "üüüü"]);
-    assert!(outcome.told.lines().all(|line| line.len() < 1000), "{}", outcome.told);
-}
-
-#[test]
-fn a_rejection_may_lack_the_id_and_everything_else() {
-    let no_id = |report: &Received| vec![report.answer("rejected", &rejected(None, "InvalidPayload", "Malformed"))];
-    let device = Device::new();
-    is_not_delivered(&device, &answered(&device, "30s", no_id), 76, &["InvalidPayload", "Malformed"]);
-
-    for details in [json!({}), json!({"statusDetails": null}), json!({"statusDetails": {"ErrorCode": 5}})] {
-        let outcome = answered(&device, "30s", move |report| vec![report.answer("rejected", &details)]);
-        is_not_delivered(&device, &outcome, 76, &["rejected"]);
-    }
-}
-
-#[test]
-fn a_throttled_report_ends_with_75_and_says_when_to_try_again() {
-    let device = Device::new();
-    let outcome = answered(&device, "30s", |report| vec![report.rejected("Throttled", "Too many reports")]);
-    is_not_delivered(&device, &outcome, 75, &["throttled", "hint: ", "5 minutes"]);
+    assert!(outcome.stderr.lines().all(|line| line.len() < 1000), "{}", outcome.stderr);
 }
 
 #[test]
@@ -129,7 +121,7 @@ fn no_answer_ends_with_75_and_says_that_the_broker_took_the_report() {
 
 /// Answers that are not one to this report, each followed by a true one.
 #[test]
-fn foreign_late_garbled_and_oversized_answers_are_passed_over_and_told() {
+fn foreign_late_garbled_and_oversized_answers_are_ignored_and_logged() {
     type Odd = fn(&Received) -> Vec<u8>;
     let odd: [(&str, Odd); 9] = [
         ("late", |report| accepted(report.id() - 1).to_string().into()),
@@ -137,11 +129,7 @@ fn foreign_late_garbled_and_oversized_answers_are_passed_over_and_told() {
         ("garbled", |_| b"{\"status\": \"ACC".to_vec()),
         ("not UTF-8", |_| vec![0xff, 0xfe, 0, 1]),
         ("empty", |_| Vec::new()),
-        ("CBOR", |report| {
-            let mut payload = Vec::new();
-            ciborium::into_writer(&accepted(report.id()), &mut payload).unwrap();
-            payload
-        }),
+        ("CBOR", |report| to_cbor(&accepted(report.id()))),
         ("an id that is none", |_| br#"{"reportId": "x", "status": "ACCEPTED"}"#.to_vec()),
         ("huge", |report| format!("{}{}", " ".repeat(200_000), accepted(report.id() - 1)).into()),
         ("deep", |_| vec![b'['; 100_000]),
@@ -158,9 +146,9 @@ fn foreign_late_garbled_and_oversized_answers_are_passed_over_and_told() {
             } else {
                 is_delivered(&device, &outcome);
             }
-            outcome.tells(&["ignor"]);
-            let quiet = !outcome.told.contains("warning");
-            assert!(quiet, "{name}: told with -v only\n{}", outcome.told);
+            outcome.says(&["ignor"]);
+            let quiet = !outcome.stderr.contains("warning");
+            assert!(quiet, "{name}: told with -v only\n{}", outcome.stderr);
         }
     }
 }
@@ -213,7 +201,7 @@ fn no_wait_is_satisfied_by_the_puback_and_subscribes_to_nothing() {
 
 /// Policies as an AWS account has them, forgetting one thing each.
 #[test]
-fn what_a_policy_forbids_is_told() {
+fn what_a_policy_forbids_is_reported() {
     const METRICS: &str = "$aws/things/gw/defender/metrics";
     let device = Device::new();
     let rights = format!("user gw\ntopic write {METRICS}/json\ntopic read {METRICS}/json/accepted\n");
@@ -230,7 +218,7 @@ fn what_a_policy_forbids_is_told() {
     device.publish_to(&nothing).set("--timeout", "2s").ends(75, &["no answer", "PUBACK", "hint: "]);
     assert_eq!(service.reports(), []);
 
-    // A client id that is not allowed.
+    // A client ID that is not allowed.
     let prefix = Broker::with(Ways { general: "clientid_prefixes device-defender-", ..Ways::default() });
     let service = Service::accepting(prefix.plain);
     let told = ["not authorized", "gw-device-defender", "hint: ", "CONNECT"];
@@ -264,5 +252,5 @@ fn answers_in_cbor_that_are_none_are_passed_over() {
         [&odd[..], &[report.rejected("E", "no")]].concat()
     });
     let outcome = device.publish_to(&broker).set("--format", "cbor").flag("-v").ends(76, &["E: no"]);
-    assert_eq!(outcome.told.matches("ignored: an answer on ").count(), 8, "{}", outcome.told);
+    assert_eq!(outcome.stderr.matches("ignored: an answer on ").count(), 8, "{}", outcome.stderr);
 }

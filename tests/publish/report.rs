@@ -1,19 +1,14 @@
 //! The report itself: format, names, size, what is left out, and how to see it without sending it.
 
-use std::fs::{self, File};
-use std::process::Stdio;
+use std::fs;
 
 use serde_json::Value;
 
-use crate::broker::mosquitto::Broker;
-use crate::broker::peer::Peer;
-use crate::broker::service::Service;
-use crate::device::{BEFORE, Device, Publish, traffic};
+use crate::support::{BEFORE, Device, Peer, accepting, traffic};
 
 #[test]
 fn the_format_and_the_names_are_the_reports() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     let keys = |report: &Value| report.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     device.publish_to(&broker).set("--format", "cbor").succeeds();
     let report = service.report();
@@ -32,21 +27,16 @@ fn a_dry_run_prints_the_payload_and_touches_nothing() {
     let (peer, device) = (Peer::raw(|_| Ok(())), Device::new());
     device.remember(7, [0; 4]);
     let before = device.state();
-    let dry = |publish: Publish| {
-        let outcome = publish.flag("--dry-run").outcome();
-        assert_eq!(outcome.code, Some(0), "{}", outcome.told);
-        outcome
-    };
-    let outcome = dry(device.publish_to_peer(&peer));
+    let outcome = device.publish_to_peer(&peer).dry_run();
     let report: Value = serde_json::from_slice(&outcome.stdout).unwrap();
     assert_eq!(traffic(&report), Some(BEFORE));
     assert!(report["header"]["report_id"].as_u64().unwrap() > 7);
-    outcome.tells(&["localhost", &peer.port().to_string(), "$aws/things/gw/defender/metrics/json"]);
+    outcome.says(&["localhost", &peer.port().to_string(), "$aws/things/gw/defender/metrics/json"]);
 
-    let outcome = dry(device.publish_to_peer(&peer).set("--format", "cbor").set("--names", "short"));
+    let outcome = device.publish_to_peer(&peer).set("--format", "cbor").set("--names", "short").dry_run();
     let report: Value = ciborium::from_reader(&outcome.stdout[..]).unwrap();
     assert!(report["hed"]["rid"].is_u64());
-    outcome.tells(&["$aws/things/gw/defender/metrics/cbor"]);
+    outcome.says(&["$aws/things/gw/defender/metrics/cbor"]);
 
     assert_eq!(device.state(), before);
     let names: Vec<_> = fs::read_dir(device.path("state")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -55,24 +45,13 @@ fn a_dry_run_prints_the_payload_and_touches_nothing() {
 }
 
 #[test]
-fn a_dry_run_that_cannot_be_printed_is_told() {
-    let device = Device::new();
-    let run = |to: &str| {
-        let mut command = device.publish_to_port(1).flag("--dry-run").run().command;
-        command.stdin(Stdio::null()).stdout(File::create(to).unwrap()).stderr(Stdio::piped());
-        let output = command.spawn().unwrap().wait_with_output().unwrap();
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
-    };
-    let (code, told) = run("/dev/full");
-    assert_eq!(code, Some(74), "{told}");
-    assert!(told.contains("standard output: No space left on device"), "{told}");
-    assert_eq!(run("/dev/null").0, Some(0));
+fn a_dry_run_that_cannot_be_printed_fails() {
+    Device::new().publish_to_port(1).flag("--dry-run").run().fails_on_a_full_disk();
 }
 
 #[test]
 fn a_report_fits_the_limit() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     let list: Vec<u64> = (0..).take(12_000).collect();
     let metrics = serde_json::json!({"many": [{"number_list": list}]}).to_string();
     fs::write(device.path("many.json"), metrics).unwrap();
@@ -102,8 +81,7 @@ fn a_report_fits_the_limit() {
 
 #[test]
 fn strict_still_sends_and_then_says_what_was_wrong() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     let path = device.path("proc/net/tcp");
     let rows = fs::read_to_string(&path).unwrap();
     fs::write(&path, format!("{rows}   9: nonsense\n")).unwrap();
@@ -118,7 +96,7 @@ fn strict_still_sends_and_then_says_what_was_wrong() {
 }
 
 #[test]
-fn what_keeps_the_report_from_being_made_is_told_before_connecting() {
+fn what_keeps_the_report_from_being_made_is_reported_before_connecting() {
     let (peer, device) = (Peer::raw(|_| Ok(())), Device::new());
     let publish = || device.publish_to_peer(&peer);
     publish().set("--custom-metrics", "gone.json").ends(66, &["gone.json"]);
@@ -138,8 +116,7 @@ fn what_keeps_the_report_from_being_made_is_told_before_connecting() {
 
 #[test]
 fn collects_flags_do_what_they_do_there() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     fs::write(device.path("metrics.json"), r#"{"load": 5, "peers": {"ip_list": ["192.0.2.1"]}}"#).unwrap();
     device.remember(7, [0; 4]);
     let publish = device.publish_to(&broker).set("--custom-metrics", "metrics.json").set("--exclude-interface", "eth*");

@@ -1,25 +1,23 @@
 //! What the program says to a broker, packet by packet, and what it makes of odd but lawful replies.
 
+use std::io;
 use std::thread;
 
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{Packet, Publish};
 use serde_json::Value;
 
-use crate::broker::peer::{EACH_VERSION, Peer, Tls};
-use crate::broker::wire::{bytes, connack, message, puback, suback};
-use crate::device::Device;
+use crate::support::{
+    BEFORE, Device, EACH_VERSION, Link, Peer, Tls,
+    wire::{bytes, connack, message, puback, suback},
+};
 
 const TOPIC: &str = "$aws/things/gw/defender/metrics/json";
 
 #[test]
 fn the_session_is_one_straight_line() {
     for versions in EACH_VERSION {
-        let peer = Peer::tls(Tls { versions, ..Tls::default() }, |link| {
-            let report = link.up_to_puback()?;
-            link.accepted(&report)?;
-            link.silence()
-        });
+        let peer = Peer::accepting(Tls { versions, ..Tls::default() });
         let device = Device::new();
         device.publish_to_peer(&peer).succeeds();
         let seen = peer.seen();
@@ -57,12 +55,10 @@ fn with_no_wait_nothing_is_subscribed_and_nothing_waited_for() {
 #[test]
 fn an_ip_address_is_connected_to_without_a_server_name() {
     for (host, address) in [("127.0.0.1", "127.0.0.1:0"), ("::1", "[::1]:0"), ("[::1]", "[::1]:0")] {
-        let script = |link: &mut crate::broker::peer::Link| {
+        let script = |link: &mut Link| {
             let config = Tls::default().config();
             link.start_tls(config)?;
-            let report = link.up_to_puback()?;
-            link.accepted(&report)?;
-            link.silence()
+            link.accept_all()
         };
         let peer = Peer::at(address.parse().unwrap(), script);
         Device::new().publish_to_peer(&peer).set("--endpoint", host).succeeds();
@@ -72,10 +68,10 @@ fn an_ip_address_is_connected_to_without_a_server_name() {
 }
 
 #[test]
-fn a_refused_connect_is_told_by_its_code_and_nothing_is_sent_after_it() {
+fn a_refused_connect_is_reported_by_its_code_and_nothing_is_sent_after_it() {
     for (code, exit, told) in [
         (1, 69, "MQTT 3.1.1"),
-        (2, 69, "client id"),
+        (2, 69, "client ID"),
         (3, 69, "available"),
         (4, 77, "not authorized"),
         (5, 77, "not authorized"),
@@ -93,7 +89,7 @@ fn a_refused_connect_is_told_by_its_code_and_nothing_is_sent_after_it() {
         let outcome = device.publish_to_peer(&peer).outcome();
         outcome.is(exit, &["CONNECT", told, &code.to_string()]);
         if exit == 77 {
-            outcome.tells(&["hint: ", "gw-device-defender"]);
+            outcome.says(&["hint: ", "gw-device-defender"]);
         }
         let packets = peer.seen().packets;
         assert!(matches!(packets[..], [Packet::Connect(_)] | [Packet::Connect(_), Packet::Disconnect]), "{packets:?}");
@@ -125,37 +121,57 @@ fn refused_subscriptions_do_not_stop_the_report_but_leave_it_unconfirmed() {
     });
 }
 
-/// What the service says counts, whatever the broker said of the other subscription.
+/// What is odd but lawful: the report is accepted, and the program says good-bye.
 #[test]
-fn an_answer_that_was_subscribed_to_counts_when_the_other_was_refused() {
-    let peer = Peer::tls(Tls::default(), |link| {
-        link.accept_connect()?;
-        let subscribe = link.subscribe()?;
-        link.send(&suback(subscribe.pkid, &[1, 0x80]))?;
-        let report = link.accept_report()?;
-        link.accepted(&report)?;
-        link.silence()
-    });
-    let device = Device::new();
-    device.publish_to_peer(&peer).ends(0, &[]);
-    assert!(device.baseline().is_some());
-    assert_eq!(peer.seen().reports().len(), 1);
-}
-
-#[test]
-fn an_answer_may_come_before_the_puback() {
-    let peer = Peer::tls(Tls::default(), |link| {
-        link.accept_connect()?;
-        link.accept_subscribe()?;
-        let report = link.report()?;
-        link.accepted(&report)?;
-        link.send(&puback(report.pkid))?;
-        link.silence()
-    });
-    let device = Device::new();
-    device.publish_to_peer(&peer).succeeds();
-    assert!(device.baseline().is_some());
-    assert_eq!(peer.seen().packets.last(), Some(&Packet::Disconnect));
+fn odd_sessions_that_end_well() {
+    type Script = fn(&mut Link) -> io::Result<()>;
+    let scripts: [(&str, Script); 5] = [
+        ("the other subscription is refused", |link| {
+            link.accept_connect()?;
+            let subscribe = link.subscribe()?;
+            link.send(&suback(subscribe.pkid, &[1, 0x80]))?;
+            link.accept_the_report()
+        }),
+        ("the answer comes before the PUBACK", |link| {
+            let report = link.up_to_report()?;
+            link.accepted(&report)?;
+            link.send(&puback(report.pkid))?;
+            link.silence()
+        }),
+        ("a session is said to be there already", |link| {
+            link.receive()?;
+            link.send(&[0x20, 2, 1, 0])?;
+            link.accept_subscribe()?;
+            link.accept_the_report()
+        }),
+        ("a slow line", |link| {
+            link.receive()?;
+            link.trickle(&connack(0))?;
+            let subscribe = link.subscribe()?;
+            link.trickle(&suback(subscribe.pkid, &[0, 1]))?;
+            let report = link.report()?;
+            link.trickle(&puback(report.pkid))?;
+            link.trickle(&message(&format!("{TOPIC}/accepted"), "{}"))?;
+            link.silence()
+        }),
+        // No broker could know the packet id of the report, but one may send what it has in one write.
+        ("all in one go", |link| {
+            link.accept_connect()?;
+            let subscribe = link.subscribe()?;
+            link.send(&[suback(subscribe.pkid, &[1, 1]), message("some/topic", "hello")].concat())?;
+            let report = link.report()?;
+            let answer = message(&format!("{TOPIC}/accepted"), "{}");
+            link.send(&[puback(report.pkid), answer.clone(), answer].concat())?;
+            link.silence()
+        }),
+    ];
+    for (what, script) in scripts {
+        let (peer, device) = (Peer::tls(Tls::default(), script), Device::new());
+        device.publish_to_peer(&peer).ends(0, &[]);
+        assert_eq!(device.baseline(), Some(BEFORE), "{what}");
+        let seen = peer.seen();
+        assert_eq!((seen.reports().len(), seen.packets.last()), (1, Some(&Packet::Disconnect)), "{what}");
+    }
 }
 
 /// A broker may have kept an answer that names no report: nobody knows to which it was.
@@ -191,20 +207,6 @@ fn an_answer_with_qos_1_is_acknowledged() {
     assert_eq!(ack.pkid, 99);
 }
 
-#[test]
-fn a_session_that_is_said_to_be_there_already_makes_no_difference() {
-    let peer = Peer::tls(Tls::default(), |link| {
-        link.receive()?;
-        link.send(&[0x20, 2, 1, 0])?;
-        link.accept_subscribe()?;
-        let report = link.accept_report()?;
-        link.accepted(&report)?;
-        link.silence()
-    });
-    Device::new().publish_to_peer(&peer).succeeds();
-    assert_eq!(peer.seen().reports().len(), 1);
-}
-
 /// Acknowledgements of packets that were never sent, messages nobody asked for, a ping's answer.
 #[test]
 fn packets_that_belong_to_nothing_are_passed_over() {
@@ -234,9 +236,7 @@ fn whether_the_puback_was_seen_is_said() {
         link.silence()
     });
     let without = Peer::tls(Tls::default(), |link| {
-        link.accept_connect()?;
-        link.accept_subscribe()?;
-        link.report()?;
+        link.up_to_report()?;
         link.silence()
     });
     let told = |peer: Peer| {
@@ -245,7 +245,7 @@ fn whether_the_puback_was_seen_is_said() {
         let seen = peer.seen();
         assert_eq!((seen.reports().len(), device.baseline()), (1, None));
         assert_eq!(seen.packets.last(), Some(&Packet::Disconnect), "a good-bye all the same");
-        let told = outcome.told.lines().next().unwrap_or_default().to_owned();
+        let told = outcome.stderr.lines().next().unwrap_or_default().to_owned();
         told.replace(|c: char| c.is_ascii_digit(), "N")
     };
     assert_ne!(told(with), told(without));

@@ -6,39 +6,30 @@ use std::os::unix::ffi::OsStrExt;
 
 use rumqttc::mqttbytes::v4::Packet;
 
-use crate::broker::mosquitto::{Broker, closed_port};
-use crate::broker::peer::{Peer, Tls};
-use crate::broker::pki::{pki, pki_str};
-use crate::broker::service::Service;
-use crate::common::Run;
-use crate::device::{BEFORE, Device, Outcome, Publish};
+use crate::support::{BEFORE, CommandLine, Device, Outcome, Peer, Run, Tls, accepting, closed_port, pki, pki_str};
 
 #[test]
 fn without_once_it_is_a_usage_error_that_points_to_watch() {
     let device = Device::new();
     let complete = device.publish_to_port(1).without("--once");
     complete.ends(2, &["--once", "watch"]);
-    let outcome = Outcome::of(Run::new(device.dir(), &["publish"]));
+    let outcome = Outcome::of(Run::new(device.root(), &["publish"]));
     outcome.is(2, &["--once", "watch"]);
 }
 
 #[test]
-fn all_that_is_missing_is_told_at_once() {
+fn all_that_is_missing_is_reported_at_once() {
     let device = Device::new();
     let outcome = device.publish().outcome();
     outcome.is(78, &["endpoint", "thing name", "certificate", "key", "--endpoint", "--thing-name"]);
-    outcome.tells(&["--cert-file", "--key-file"]);
+    outcome.says(&["--cert-file", "--key-file"]);
     device.publish().set("--thing-name", "gw").set("--endpoint", "localhost").ends(78, &["--cert-file", "--key-file"]);
-    device
-        .publish()
-        .flag("--insecure-plaintext")
-        .ends(78, &["--endpoint", "--thing-name"])
-        .tells_nothing_of(&["--key"]);
+    device.publish().flag("--insecure-plaintext").ends(78, &["--endpoint", "--thing-name"]).says_nothing_of(&["--key"]);
     assert_eq!(device.state(), None);
 }
 
 #[test]
-fn all_that_is_wrong_is_told_at_once() {
+fn all_that_is_wrong_is_reported_at_once() {
     let device = Device::new();
     let outcome = device
         .publish()
@@ -49,7 +40,7 @@ fn all_that_is_wrong_is_told_at_once() {
         .env("DEVICE_DEFENDER_TIMEOUT", "soon")
         .outcome();
     outcome.is(78, &["DEVICE_DEFENDER_THING_NAME", "a/b", "DEVICE_DEFENDER_ENDPOINT", "https://host"]);
-    outcome.tells(&["DEVICE_DEFENDER_PORT", "DEVICE_DEFENDER_CLIENT_ID", "128", "DEVICE_DEFENDER_TIMEOUT", "soon"]);
+    outcome.says(&["DEVICE_DEFENDER_PORT", "DEVICE_DEFENDER_CLIENT_ID", "128", "DEVICE_DEFENDER_TIMEOUT", "soon"]);
 }
 
 /// A wrong value on the command line is a usage error; the same in the environment is one of settings. Nobody is
@@ -58,37 +49,29 @@ fn refused(flag: &'static str, variable: &'static str, value: &str, told: &[&str
     let (peer, device) = (Peer::raw(|_| Ok(())), Device::new());
     let publish = device.publish_to_peer(&peer).without(flag);
     let outcome = publish.clone().set(flag, value).outcome();
-    assert_eq!(outcome.code, Some(2), "{flag} {value:?}\n{}", outcome.told);
-    outcome.tells(&[flag]);
-    outcome.tells(told);
+    assert_eq!(outcome.code, Some(2), "{flag} {value:?}\n{}", outcome.stderr);
+    outcome.says(&[flag]);
+    outcome.says(told);
     let outcome = publish.env(variable, value).outcome();
-    assert_eq!(outcome.code, Some(78), "{variable}={value:?}\n{}", outcome.told);
-    outcome.tells(&[variable]);
-    outcome.tells(told);
+    assert_eq!(outcome.code, Some(78), "{variable}={value:?}\n{}", outcome.stderr);
+    outcome.says(&[variable]);
+    outcome.says(told);
     assert!(!peer.seen().connected, "{flag} {value:?}");
     assert_eq!(device.state(), None);
 }
 
 #[test]
-fn wrong_thing_names_are_refused_before_connecting() {
-    let long = "x".repeat(129);
-    for name in ["a/b", "a+b", "a#b", "a\nb", "\u{7f}", "a\u{85}b", &long, &"ü".repeat(65)] {
+fn wrong_values_are_refused_before_connecting() {
+    let [long, wide] = ["x".repeat(129), "ü".repeat(65)];
+    for name in ["a/b", "a+b", "a#b", "a\nb", "\u{7f}", "a\u{85}b", &long, &wide] {
         refused("--thing-name", "DEVICE_DEFENDER_THING_NAME", name, &["128"]);
     }
-}
-
-#[test]
-fn wrong_client_ids_are_refused_before_connecting() {
-    for id in ["x".repeat(129), "ü".repeat(65)] {
-        refused("--client-id", "DEVICE_DEFENDER_CLIENT_ID", &id, &["128"]);
+    for id in [&long, &wide] {
+        refused("--client-id", "DEVICE_DEFENDER_CLIENT_ID", id, &["128"]);
     }
     for id in ["a\nb", "\u{1}", "a\u{9f}b", "a/b", "a+b", "a#b"] {
         refused("--client-id", "DEVICE_DEFENDER_CLIENT_ID", id, &["control"]);
     }
-}
-
-#[test]
-fn wrong_endpoints_are_refused_before_connecting() {
     for host in [
         "https://localhost",
         "mqtts://localhost:8883",
@@ -105,14 +88,10 @@ fn wrong_endpoints_are_refused_before_connecting() {
     ] {
         refused("--endpoint", "DEVICE_DEFENDER_ENDPOINT", host, &[]);
     }
-}
-
-#[test]
-fn wrong_ports_and_timeouts_are_refused_before_connecting() {
     for port in ["0", "65536", "mqtt", "8883x", "1e3"] {
         refused("--port", "DEVICE_DEFENDER_PORT", port, &["65535"]);
     }
-    for timeout in ["0", "0s", "soon", "5", "99years"] {
+    for timeout in ["0", "0s", "soon", "99years"] {
         refused("--timeout", "DEVICE_DEFENDER_TIMEOUT", timeout, &[]);
     }
 }
@@ -120,7 +99,7 @@ fn wrong_ports_and_timeouts_are_refused_before_connecting() {
 #[test]
 fn the_client_id_is_the_thing_name_and_more_unless_given() {
     let device = Device::new();
-    let id = |publish: Publish| {
+    let id = |publish: CommandLine| {
         let peer = Peer::tls(Tls::default(), |link| {
             link.receive()?;
             link.close()
@@ -137,19 +116,17 @@ fn the_client_id_is_the_thing_name_and_more_unless_given() {
     assert_eq!(id(publish.env("DEVICE_DEFENDER_CLIENT_ID", "")), "gw-device-defender");
 
     // 112 bytes and 16 more fit, 113 do not.
-    let fits = device.publish_to_port(1).set("--thing-name", "x".repeat(112)).flag("--dry-run").outcome();
-    assert_eq!(fits.code, Some(0), "{}", fits.told);
+    device.publish_to_port(1).set("--thing-name", "x".repeat(112)).dry_run();
     let long = device.publish_to_port(1).set("--thing-name", "x".repeat(113));
     let outcome = long.clone().outcome();
     assert!(matches!(outcome.code, Some(2 | 78)), "{outcome:?}");
-    outcome.tells(&["client id", "128", "--client-id"]);
+    outcome.says(&["client ID", "128", "--client-id"]);
     assert_eq!(long.set("--client-id", "x").flag("--dry-run").outcome().code, Some(0));
 }
 
 #[test]
 fn the_environment_does_and_a_flag_wins_over_it() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     let from_environment = device
         .publish()
         .without("--proc")
@@ -189,11 +166,11 @@ fn what_is_no_text_is_refused() {
     let publish = device.publish_to_port(1);
     let no_text = OsStr::from_bytes(b"a\xffb");
     let variable = publish.clone().without("--endpoint").env("DEVICE_DEFENDER_ENDPOINT", no_text).outcome();
-    assert_eq!(variable.code, Some(78), "{}", variable.told);
-    variable.tells(&["DEVICE_DEFENDER_ENDPOINT"]);
+    assert_eq!(variable.code, Some(78), "{}", variable.stderr);
+    variable.says(&["DEVICE_DEFENDER_ENDPOINT"]);
     let greengrass = publish.clone().without("--thing-name").env("AWS_IOT_THING_NAME", no_text).outcome();
-    assert_eq!(greengrass.code, Some(78), "{}", greengrass.told);
-    greengrass.tells(&["AWS_IOT_THING_NAME"]);
+    assert_eq!(greengrass.code, Some(78), "{}", greengrass.stderr);
+    greengrass.says(&["AWS_IOT_THING_NAME"]);
     let mut flag = publish.without("--endpoint").run();
     flag.command.arg("--endpoint").arg(no_text);
     assert_eq!(Outcome::of(flag).code, Some(2));
@@ -215,38 +192,36 @@ fn quiet_leaves_errors_only() {
     let device = Device::new();
     fs::write(device.path("state/gw.json"), "broken").unwrap();
     let outcome = device.publish_to_port(port).flag("-q").ends(69, &["TCP"]);
-    outcome.tells_nothing_of(&["warning"]);
+    outcome.says_nothing_of(&["warning"]);
     fs::write(device.path("state/gw.json"), "broken").unwrap();
     device.publish_to_port(port).ends(69, &["TCP", "warning: ", "state/gw.json"]);
 }
 
 #[test]
-fn what_came_from_where_is_told_when_asked_for() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+fn what_came_from_where_is_reported_when_asked_for() {
+    let (broker, service, device) = accepting();
     let publish = device.publish_to(&broker).without("--thing-name").env("DEVICE_DEFENDER_THING_NAME", "gw");
     for way in ["-v", "--dry-run"] {
         let outcome = publish.clone().flag(way).outcome();
-        assert_eq!(outcome.code, Some(0), "{}", outcome.told);
-        outcome.tells(&["localhost", "--endpoint", "DEVICE_DEFENDER_THING_NAME", "gw-device-defender", "default"]);
-        outcome.tells(&["--key-file", "ec.key", "--ca-file", &broker.tls.to_string()]);
-        outcome.tells_nothing_of(&["BEGIN"]);
+        assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+        outcome.says(&["localhost", "--endpoint", "DEVICE_DEFENDER_THING_NAME", "gw-device-defender", "default"]);
+        outcome.says(&["--key-file", "ec.key", "--ca-file", &broker.tls.to_string()]);
+        outcome.says_nothing_of(&["BEGIN"]);
     }
     assert_eq!(service.reports().len(), 1);
 }
 
 #[test]
-fn verbose_tells_each_phase_with_its_time_and_no_secrets() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let _service = Service::accepting(broker.plain);
+fn verbose_shows_each_phase_with_its_time_and_no_secrets() {
+    let (broker, _service, device) = accepting();
     let outcome = device.publish_to(&broker).flag("-v").outcome();
     outcome.is(0, &["TLS 1.3", "DNS", "TCP", "CONNECT", "SUBSCRIBE", "PUBLISH", "PUBACK", "accepted", " ms"]);
     let order = ["DNS", "TCP", "TLS 1.3", "CONNECT", "SUBSCRIBE", "PUBACK", "accepted after"];
     let places = order.map(|phase| {
-        let line = outcome.told.lines().position(|line| line.contains(phase) && line.contains(" ms"));
-        line.unwrap_or_else(|| panic!("no line with {phase} and a time\n{}", outcome.told))
+        let line = outcome.stderr.lines().position(|line| line.contains(phase) && line.contains(" ms"));
+        line.unwrap_or_else(|| panic!("no line with {phase} and a time\n{}", outcome.stderr))
     });
-    assert!(places.is_sorted(), "{places:?}\n{}", outcome.told);
+    assert!(places.is_sorted(), "{places:?}\n{}", outcome.stderr);
     let key = fs::read_to_string(pki_str("ec.key")).unwrap();
-    outcome.tells_nothing_of(&[key.lines().nth(1).unwrap(), "BEGIN"]);
+    outcome.says_nothing_of(&[key.lines().nth(1).unwrap(), "BEGIN"]);
 }

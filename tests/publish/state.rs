@@ -8,13 +8,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::broker::NEVER;
-use crate::broker::mosquitto::Broker;
-use crate::broker::peer::{Peer, Tls};
-use crate::broker::pki::copy_pki;
-use crate::broker::service::Service;
-use crate::credentials::powerless;
-use crate::device::{BEFORE, Device, traffic};
+use crate::support::{
+    BEFORE, Broker, Device, NEVER, Outcome, Peer, Service, Tls, accepting, copy_pki, is_root, traffic,
+};
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
@@ -22,8 +18,7 @@ fn now() -> u64 {
 
 #[test]
 fn ids_are_the_time_or_one_more_than_the_last() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     let start = now();
     let id = || {
         device.publish_to(&broker).succeeds();
@@ -46,9 +41,7 @@ fn the_id_is_on_disk_before_the_report_is_sent() {
     let file = device.path("state/gw.json");
     let (sender, state) = channel();
     let peer = Peer::tls(Tls::default(), move |link| {
-        link.accept_connect()?;
-        link.accept_subscribe()?;
-        link.report()?;
+        link.up_to_report()?;
         sender.send(fs::read(file)).unwrap();
         link.close()
     });
@@ -85,8 +78,7 @@ fn bytes_of_reports_that_were_not_accepted_are_in_the_next() {
 
 #[test]
 fn after_a_reboot_all_that_the_counters_show_is_new() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     device.remember(7, [5000; 4]);
     device.boots("11111111-2222-3333-4444-555555555555");
     device.publish_to(&broker).succeeds();
@@ -96,8 +88,7 @@ fn after_a_reboot_all_that_the_counters_show_is_new() {
 
 #[test]
 fn a_baseline_of_something_else_is_none() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     device.remember(7, BEFORE);
     fs::rename(device.path("proc"), device.path("other")).unwrap();
     let elsewhere = device.publish_to(&broker).set("--proc", "other");
@@ -121,8 +112,7 @@ fn a_baseline_of_something_else_is_none() {
 /// Counters that could not be read are no counters of 0, and nothing to count from later.
 #[test]
 fn a_report_without_counters_leaves_the_baseline_as_it_is() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     device.remember(7, BEFORE);
     fs::remove_file(device.path("proc/net/dev")).unwrap();
     device.publish_to(&broker).ends(0, &["warning: ", "proc/net/dev"]);
@@ -136,19 +126,17 @@ fn a_report_without_counters_leaves_the_baseline_as_it_is() {
 
 #[test]
 fn collect_counts_from_what_publish_left() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let _service = Service::accepting(broker.plain);
+    let (broker, _service, device) = accepting();
     device.publish_to(&broker).succeeds();
     device.count(BEFORE.map(|counter| counter + 5));
     let args = ["collect", "--proc", "proc", "--since", "report", "--state-dir", "state"];
-    let report = crate::common::Run::new(device.dir(), &args).output();
+    let report = crate::support::Run::new(device.root(), &args).output();
     assert_eq!(traffic(&serde_json::from_slice(&report).unwrap()), Some([5; 4]));
 }
 
 #[test]
-fn a_broken_state_file_is_told_once_and_replaced() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+fn a_broken_state_file_is_reported_once_and_replaced() {
+    let (broker, service, device) = accepting();
     device.remember(7, BEFORE);
     let whole = fs::read_to_string(device.path("state/gw.json")).unwrap();
     for content in [
@@ -173,9 +161,8 @@ fn a_broken_state_file_is_told_once_and_replaced() {
 
 #[test]
 fn a_state_file_is_private_and_keeps_its_directorys_owner() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let _service = Service::accepting(broker.plain);
-    let root = fs::metadata(device.dir()).unwrap().uid() == 0;
+    let (broker, _service, device) = accepting();
+    let root = is_root();
     if root {
         std::os::unix::fs::chown(device.path("state"), Some(65534), Some(65534)).unwrap();
     }
@@ -191,7 +178,7 @@ fn a_state_file_is_private_and_keeps_its_directorys_owner() {
 }
 
 #[test]
-fn a_state_directory_that_cannot_be_used_is_told_before_connecting() {
+fn a_state_directory_that_cannot_be_used_is_reported_before_connecting() {
     let device = Device::new();
     fs::write(device.path("file"), "").unwrap();
     for dir in ["file", "file/state", "/proc/self/state"] {
@@ -201,21 +188,20 @@ fn a_state_directory_that_cannot_be_used_is_told_before_connecting() {
         variable.ends(73, &[dir]);
         assert!(!peer.seen().connected);
     }
-    if fs::metadata(device.dir()).unwrap().uid() == 0 {
-        copy_pki(&["ec.pem", "ec.key", "ca.pem"], device.dir());
+    if is_root() {
+        copy_pki(&["ec.pem", "ec.key", "ca.pem"], device.root());
         fs::set_permissions(device.path("ec.key"), Permissions::from_mode(0o644)).unwrap();
         let peer = Peer::raw(|_| Ok(()));
         let publish = device.publish_to_peer(&peer).set("--ca-file", "ca.pem");
         let publish = publish.set("--cert-file", "ec.pem").set("--key-file", "ec.key");
-        powerless(&device, publish).is(73, &["state", "Permission denied"]);
+        Outcome::of(publish.run().by_nobody()).is(73, &["state", "Permission denied"]);
         assert!(!peer.seen().connected);
     }
 }
 
 #[test]
 fn without_a_state_directory_of_ones_own_the_report_is_sent_all_the_same() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     fs::write(device.path("file"), "").unwrap();
     let publish = device.publish_to(&broker).without("--state-dir").env("STATE_DIRECTORY", device.path("file/state"));
     publish.ends(0, &["warning: ", "file/state"]);
@@ -224,8 +210,7 @@ fn without_a_state_directory_of_ones_own_the_report_is_sent_all_the_same() {
 
 #[test]
 fn a_state_directory_is_made() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     fs::remove_dir(device.path("state")).unwrap();
     device.publish_to(&broker).succeeds();
     assert_eq!(device.last_id(), Some(service.report().id()));
@@ -234,8 +219,7 @@ fn a_state_directory_is_made() {
 
 #[test]
 fn every_thing_has_a_state_of_its_own() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     for thing in ["gw", "a b", "..", "ü:_-", ".hidden", "gw.lock"] {
         device.publish_to(&broker).set("--thing-name", thing).set("--client-id", "x").succeeds();
         let report = service.report();
@@ -247,8 +231,7 @@ fn every_thing_has_a_state_of_its_own() {
 
 #[test]
 fn another_run_is_waited_for_until_the_deadline() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     let (connected, is_connected) = channel();
     let (finish, may_finish) = channel::<()>();
     let first = Peer::tls(Tls::default(), move |link| {
@@ -256,23 +239,20 @@ fn another_run_is_waited_for_until_the_deadline() {
         connected.send(()).unwrap();
         may_finish.recv_timeout(NEVER).unwrap();
         link.accept_subscribe()?;
-        let report = link.accept_report()?;
-        link.accepted(&report)?;
-        link.silence()
+        link.accept_the_report()
     });
     thread::scope(|scope| {
         scope.spawn(|| device.publish_to_peer(&first).succeeds());
         is_connected.recv_timeout(NEVER).unwrap();
         let told = ["another", "hint: "];
         let outcome = device.publish_to(&broker).set("--timeout", "1s").ends(75, &told);
-        outcome.tells_nothing_of(&["PUBACK"]);
+        outcome.says_nothing_of(&["PUBACK"]);
         assert_eq!(service.reports(), []);
         // Another thing is not in the way.
         device.publish_to(&broker).set("--thing-name", "other").succeeds();
         assert_eq!(service.reports().len(), 1);
         // Neither is a look.
-        let dry = device.publish_to(&broker).set("--timeout", "1s").flag("--dry-run").outcome();
-        assert_eq!(dry.code, Some(0), "{}", dry.told);
+        device.publish_to(&broker).set("--timeout", "1s").dry_run();
 
         let second = scope.spawn(|| device.publish_to(&broker).succeeds());
         finish.send(()).unwrap();

@@ -2,38 +2,24 @@
 
 use std::fs;
 
-use crate::broker::mosquitto::{Broker, Ways};
-use crate::broker::peer::{EACH_VERSION, Peer, Tls};
-use crate::broker::pki::{pki, pki_str};
-use crate::broker::service::Service;
-use crate::device::{Device, Publish};
+use crate::support::{Broker, Device, EACH_VERSION, Peer, Service, Tls, Ways, accepting, pki, pki_str};
 
-/// A peer with this certificate that would take a report.
-fn peer(certificate: &'static str) -> Peer {
-    Peer::tls(Tls { certificate, ..Tls::default() }, |link| {
-        let report = link.up_to_puback()?;
-        link.accepted(&report)?;
-        link.silence()
-    })
-}
-
-/// What comes of reporting to a peer with this certificate, which the program must refuse.
-fn refused(certificate: &'static str, told: &[&str], more: impl FnOnce(Publish) -> Publish) {
-    let (peer, device) = (peer(certificate), Device::new());
-    let outcome = more(device.publish_to_peer(&peer)).outcome();
+/// Reports to a peer with this certificate, which the program must refuse.
+fn refused(certificate: &'static str, told: &[&str]) {
+    let (peer, device) = (Peer::accepting(Tls { certificate, ..Tls::default() }), Device::new());
+    let outcome = device.publish_to_peer(&peer).outcome();
     outcome.is(69, &["TLS", "hint: "]);
-    outcome.tells(told);
+    outcome.says(told);
     assert_eq!(peer.seen().packets, [], "not a byte of MQTT");
     assert_eq!(device.baseline(), None);
 }
 
 #[test]
-fn a_server_that_cannot_be_trusted_is_told_what_is_wrong_with_it() {
-    let as_it_is = |publish: Publish| publish;
-    refused("server-elsewhere", &["localhost", "elsewhere.example"], as_it_is);
-    refused("server-expired", &["expired"], as_it_is);
-    refused("server-early", &["not valid", "clock"], as_it_is);
-    refused("server-unknown", &["CA"], as_it_is);
+fn a_server_that_cannot_be_trusted_is_reported_with_the_reason() {
+    refused("server-elsewhere", &["localhost", "elsewhere.example"]);
+    refused("server-expired", &["expired"]);
+    refused("server-early", &["not valid", "clock"]);
+    refused("server-unknown", &["CA"]);
     // The broker of mosquitto, which is no rustls.
     let broker = Broker::with(Ways { certificate: Some("server-elsewhere"), ..Ways::default() });
     Device::new().publish_to(&broker).ends(69, &["TLS", "elsewhere.example"]);
@@ -41,8 +27,7 @@ fn a_server_that_cannot_be_trusted_is_told_what_is_wrong_with_it() {
 
 #[test]
 fn the_authority_may_be_one_of_several_and_may_be_the_systems() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     device.publish_to(&broker).set("--ca-file", pki_str("both-ca.pem")).succeeds();
     let system = |roots| device.publish_to(&broker).without("--ca-file").env("SSL_CERT_FILE", pki(roots));
     system("ca.pem").succeeds();
@@ -53,7 +38,7 @@ fn the_authority_may_be_one_of_several_and_may_be_the_systems() {
 }
 
 #[test]
-fn an_authority_that_cannot_be_used_is_told_before_connecting() {
+fn an_authority_that_cannot_be_used_is_reported_before_connecting() {
     let peer = Peer::raw(|_| Ok(()));
     let device = Device::new();
     let with = |file: String| device.publish_to_peer(&peer).set("--ca-file", file);
@@ -63,7 +48,7 @@ fn an_authority_that_cannot_be_used_is_told_before_connecting() {
     with("proc".to_owned()).ends(66, &["proc"]);
     fs::write(device.path("broken.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
     with("broken.pem".to_owned()).ends(78, &["broken.pem"]);
-    with(pki_str("expired-ca.pem")).outcome().tells(&["expired-ca.pem", "expired"]);
+    with(pki_str("expired-ca.pem")).outcome().says(&["expired-ca.pem", "expired"]);
     assert!(peer.seen().packets.is_empty());
 }
 
@@ -91,11 +76,7 @@ fn a_certificate_that_the_broker_does_not_trust_is_not_authorized() {
 
 #[test]
 fn a_broker_that_asks_for_no_certificate_is_fine() {
-    let peer = Peer::tls(Tls { asks: false, ..Tls::default() }, |link| {
-        let report = link.up_to_puback()?;
-        link.accepted(&report)?;
-        link.silence()
-    });
+    let peer = Peer::accepting(Tls { asks: false, ..Tls::default() });
     Device::new().publish_to_peer(&peer).succeeds();
     let seen = peer.seen();
     assert_eq!((seen.certificates, seen.reports().len()), (0, 1));
@@ -103,8 +84,7 @@ fn a_broker_that_asks_for_no_certificate_is_fine() {
 
 #[test]
 fn ports_without_tls_are_not_spoken_to_in_it_and_the_other_way_round() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     device.publish_to_port(broker.plain).ends(69, &["TLS"]);
     device.publish_plain(broker.tls).ends(69, &["CONNECT"]);
     for host in ["127.0.0.1", "localhost"] {
@@ -119,18 +99,14 @@ fn plain_mqtt_goes_to_loopback_addresses_only() {
     for host in ["192.0.2.1", "2001:db8::1", "10.0.0.1", "0.0.0.0"] {
         let outcome = device.publish_plain(1883).set("--endpoint", host).set("--timeout", "5s").outcome();
         assert!(matches!(outcome.code, Some(2 | 78)), "{outcome:?}");
-        outcome.tells(&["loopback", host]);
+        outcome.says(&["loopback", host]);
     }
 }
 
 #[test]
 fn application_protocols_are_for_port_443() {
     // On other ports none is offered: this peer would refuse one it does not know.
-    let peer = Peer::tls(Tls { alpn: &[b"mqtt"], ..Tls::default() }, |link| {
-        let report = link.up_to_puback()?;
-        link.accepted(&report)?;
-        link.silence()
-    });
+    let peer = Peer::accepting(Tls { alpn: &[b"mqtt"], ..Tls::default() });
     let device = Device::new();
     device.publish_to_peer(&peer).succeeds();
     assert_eq!(peer.seen().alpn, None);

@@ -6,10 +6,10 @@ use std::thread;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::broker::mosquitto::closed_port;
-use crate::broker::peer::{Link, Peer, Seen, Tls};
-use crate::broker::wire::{connack, message, puback};
-use crate::device::{BEFORE, Device, Outcome, Publish};
+use crate::support::{
+    BEFORE, CommandLine, Device, Link, Outcome, Peer, Seen, Tls, closed_port,
+    wire::{connack, message, puback},
+};
 
 /// What a web server makes of what it does not understand.
 const HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n400 Bad Request";
@@ -36,9 +36,7 @@ fn play(link: &mut Link, until: Until) -> io::Result<()> {
             link.subscribe()?;
         }
         Report => {
-            link.accept_connect()?;
-            link.accept_subscribe()?;
-            link.report()?;
+            link.up_to_report()?;
         }
         Answer => drop(link.up_to_puback()?),
     }
@@ -55,7 +53,7 @@ fn peer(tls: bool, until: Until, end: impl FnOnce(&mut Link) -> io::Result<()> +
 }
 
 /// A report to a peer that a baseline precedes; returns how the run ended. The baseline must not have moved.
-fn report(peer: Peer, tls: bool, more: impl FnOnce(Publish) -> Publish) -> (Outcome, Seen) {
+fn report(peer: Peer, tls: bool, more: impl FnOnce(CommandLine) -> CommandLine) -> (Outcome, Seen) {
     let device = Device::new();
     device.remember(7, BEFORE);
     device.count([5000; 4]);
@@ -133,7 +131,7 @@ fn silence_ends_at_the_deadline_in_every_phase() {
                         }
                         link.silence()
                     };
-                    let deadline = |publish: Publish| publish.set("--timeout", "3s");
+                    let deadline = |publish: CommandLine| publish.set("--timeout", "3s");
                     let (outcome, seen) = report(peer(true, until, end), true, deadline);
                     assert_eq!(seen.reports().len(), usize::from(until >= Report));
                     match until {
@@ -158,7 +156,7 @@ fn silence_ends_at_the_deadline_in_every_phase() {
                     while link.receive().is_ok() {}
                     link.silence()
                 });
-                let deadline = |publish: Publish| publish.set("--timeout", "2s");
+                let deadline = |publish: CommandLine| publish.set("--timeout", "2s");
                 report(silent, true, deadline).0.is(69, &["TLS", "localhost", "hint: "]);
             });
         }
@@ -182,7 +180,7 @@ fn full_port() -> (u16, Vec<Socket>) {
 }
 
 #[test]
-fn nobody_there_is_told() {
+fn nobody_there_is_reported() {
     let (port, _kept) = closed_port();
     let device = Device::new();
     let told = ["TCP", "localhost", "refused", &port.to_string()];
@@ -208,7 +206,7 @@ fn a_close_during_the_handshake_is_a_loss() {
 }
 
 #[test]
-fn something_else_on_the_port_is_recognised() {
+fn something_else_on_the_port_is_recognized() {
     for (answer, told) in [
         (HTTP, &["TLS", "HTTP"][..]),
         (b"SSH-2.0-OpenSSH_9.2p1\r\n", &["TLS"]),
@@ -225,7 +223,8 @@ fn something_else_on_the_port_is_recognised() {
         outcome.is(69, told);
     }
     for (answer, told) in [
-        (&b"SSH-2.0-OpenSSH_9.2p1\r\n"[..], &["CONNECT"][..]),
+        (HTTP, &["CONNECT", "HTTP"][..]),
+        (b"SSH-2.0-OpenSSH_9.2p1\r\n", &["CONNECT"]),
         (&[21, 3, 3, 0, 2, 2, 70], &["CONNECT", "TLS"]), // an alert: this port wants TLS
         (b"\x00\x00\x00\x00\x00\x00\x00\x00", &["CONNECT"]),
         (&[0x20, 0xff, 0xff, 0xff, 0x7f], &["CONNECT"]), // a CONNACK of 256 MB
@@ -248,19 +247,9 @@ fn something_else_on_the_port_is_recognised() {
     }
 }
 
-#[test]
-fn an_http_server_is_recognised_without_tls_too() {
-    let device = Device::new();
-    let peer = peer(false, Connect, |link| {
-        link.send(HTTP)?;
-        link.close()
-    });
-    device.publish_plain(peer.port()).ends(69, &["CONNECT", "HTTP"]);
-}
-
 /// Many a server speaks first, and then waits.
 #[test]
-fn something_else_that_then_waits_is_recognised() {
+fn something_else_that_then_waits_is_recognized() {
     for (tls, phase) in [(true, "TLS"), (false, "CONNECT")] {
         for banner in ["SSH-2.0-OpenSSH_9.2p1\r\n", "220 mail.example ESMTP\r\n"] {
             let peer = Peer::raw(move |link| {
@@ -297,46 +286,11 @@ fn a_peer_that_never_stops_talking_is_left_at_the_deadline() {
                     while link.send(&chatter).is_ok() {}
                     Ok(())
                 };
-                let deadline = |publish: Publish| publish.set("--timeout", "2s");
+                let deadline = |publish: CommandLine| publish.set("--timeout", "2s");
                 let (outcome, _) = report(peer(true, until, end), true, deadline);
                 outcome.is(if until >= Report { 75 } else { 69 }, &[]);
-                outcome.tells_nothing_of(&["within under 1 ms"]);
+                outcome.says_nothing_of(&["within under 1 ms"]);
             });
         }
     });
-}
-
-#[test]
-fn a_slow_line_is_borne() {
-    let peer = Peer::tls(Tls::default(), |link| {
-        link.receive()?;
-        link.trickle(&connack(0))?;
-        let subscribe = link.subscribe()?;
-        link.trickle(&crate::broker::wire::suback(subscribe.pkid, &[0, 1]))?;
-        let report = link.report()?;
-        link.trickle(&puback(report.pkid))?;
-        link.trickle(&message(&format!("{}/accepted", report.topic), "{}"))?;
-        link.silence()
-    });
-    let device = Device::new();
-    device.publish_to_peer(&peer).succeeds();
-    assert_eq!(device.baseline(), Some(BEFORE));
-    assert_eq!(peer.seen().reports().len(), 1);
-}
-
-#[test]
-fn everything_in_one_go_is_borne() {
-    let peer = Peer::tls(Tls::default(), |link| {
-        link.accept_connect()?;
-        let subscribe = link.subscribe()?;
-        // No broker could know the packet id of the report, but one may send what it has in one write.
-        let suback = crate::broker::wire::suback(subscribe.pkid, &[1, 1]);
-        link.send(&[suback, message("some/topic", "hello")].concat())?;
-        let report = link.report()?;
-        let answer = message(&format!("{}/accepted", report.topic), "{}");
-        link.send(&[puback(report.pkid), answer.clone(), answer].concat())?;
-        link.silence()
-    });
-    Device::new().publish_to_peer(&peer).succeeds();
-    assert_eq!(peer.seen().reports().len(), 1);
 }

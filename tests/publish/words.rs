@@ -1,69 +1,79 @@
-//! What is said of the outcomes that are met most, word by word: people search for it.
+//! The messages that are met most, word by word: people search for them.
 
-use crate::broker::mosquitto::{Broker, closed_port};
-use crate::broker::peer::{Peer, Tls};
-use crate::broker::service::{Received, Service};
-use crate::broker::wire::connack;
-use crate::device::Device;
+use crate::support::wire::connack;
+use crate::support::{Broker, CommandLine, Device, Peer, Service, Tls, assert_snapshot, closed_port};
 
-/// What is said when the service answers like this.
-fn said(code: i32, answer: fn(&Received) -> crate::broker::service::Answer, told: impl Fn(u16, u64) -> String) {
+/// Runs it, and compares how it ended with a snapshot.
+#[track_caller]
+fn says(line: &CommandLine, expected: impl snapbox::IntoData) {
+    let outcome = line.outcome();
+    assert_snapshot(format!("{}=> {}", outcome.stderr, outcome.code.unwrap()), expected);
+}
+
+#[test]
+fn the_answer_of_the_service() {
     let (broker, device) = (Broker::start(), Device::new());
-    let id = 5_000_000_000;
-    device.remember(id - 1, [0; 4]);
-    let _service = Service::start(broker.plain, move |report| vec![answer(report)]);
-    let words = told(broker.tls, id);
-    device.publish_to(&broker).run().exits(code).tells(&words).output();
+    let mut answers = [("InvalidPayload", "Malformed metrics report"), ("Throttled", "Too many reports")].into_iter();
+    let _service = Service::start(broker.plain, move |report| {
+        let (code, text) = answers.next().unwrap();
+        vec![report.rejected(code, text)]
+    });
+    says(
+        &device.publish_to(&broker),
+        snapbox::str![[r#"
+device-defender: PUBLISH: localhost:[PORT]: report [ID] rejected: InvalidPayload: Malformed metrics report
+device-defender: hint: look at the report with --dry-run; one like it would be rejected again
+=> 76
+"#]],
+    );
+    says(
+        &device.publish_to(&broker),
+        snapbox::str![[r#"
+device-defender: PUBLISH: localhost:[PORT]: report [ID] rejected: Throttled: Too many reports
+device-defender: hint: the service takes one report every 5 minutes; try again then
+=> 75
+"#]],
+    );
 }
 
 #[test]
-fn what_the_service_says_is_passed_on() {
-    let rejected = |port, id| {
-        format!(
-            "localhost:{port}: report {id} rejected: InvalidPayload: Malformed metrics report\n\
-             hint: look at the report with --dry-run; one like it would be rejected again"
-        )
-    };
-    said(76, |report| report.rejected("InvalidPayload", "Malformed metrics report"), rejected);
-    let throttled = |port, id| {
-        format!(
-            "localhost:{port}: report {id} rejected: Throttled: Too many reports\n\
-             hint: the service takes a report every 5 minutes; try again then"
-        )
-    };
-    said(75, |report| report.rejected("Throttled", "Too many reports"), throttled);
+fn settings_that_are_missing() {
+    says(
+        &Device::new().publish(),
+        snapbox::str![[r#"
+device-defender: no endpoint: give --endpoint, the environment variable DEVICE_DEFENDER_ENDPOINT, or --greengrass-root
+device-defender: no thing name: give --thing-name, the environment variable DEVICE_DEFENDER_THING_NAME, or --greengrass-root
+device-defender: no certificate: give --cert-file, the environment variable DEVICE_DEFENDER_CERT_FILE, or --greengrass-root
+device-defender: no private key: give --key-file, the environment variable DEVICE_DEFENDER_KEY_FILE, or --greengrass-root
+=> 78
+"#]],
+    );
 }
 
 #[test]
-fn what_is_missing_is_listed() {
-    let words = "no endpoint: give --endpoint, the environment variable DEVICE_DEFENDER_ENDPOINT, or --greengrass-root\n\
-         no thing name: give --thing-name, the environment variable DEVICE_DEFENDER_THING_NAME, or --greengrass-root\n\
-         no certificate: give --cert-file, the environment variable DEVICE_DEFENDER_CERT_FILE, or --greengrass-root\n\
-         no private key: give --key-file, the environment variable DEVICE_DEFENDER_KEY_FILE, or --greengrass-root";
-    Device::new().publish().run().exits(78).tells(words).output();
-}
-
-#[test]
-fn what_keeps_the_report_from_being_sent_is_named_by_its_phase() {
+fn a_report_that_could_not_be_sent() {
     let device = Device::new();
     let (port, _kept) = closed_port();
-    let words = format!(
-        "TCP: 127.0.0.1:{port}: 127.0.0.1:{port}: Connection refused (os error 111)\n\
-         hint: is the port right, and does a firewall let it through?"
+    says(
+        &device.publish_to_port(port).set("--endpoint", "127.0.0.1"),
+        snapbox::str![[r#"
+device-defender: TCP: 127.0.0.1:[PORT]: 127.0.0.1:[PORT]: Connection refused (os error 111)
+device-defender: hint: is the port right, and does a firewall let it through?
+=> 69
+"#]],
     );
-    device.publish_to_port(port).set("--endpoint", "127.0.0.1").run().exits(69).tells(&words).output();
-
     let peer = Peer::tls(Tls::default(), |link| {
         link.receive()?;
         link.send(&connack(5))?;
         link.close()
     });
-    let words = format!(
-        "CONNECT: localhost:{}: refused with CONNACK 5: not authorized\n\
-         hint: a policy of an active certificate must allow iot:Connect for client/gw-device-defender, and nobody else \
-         may use that client id at the same time",
-        peer.port()
+    says(
+        &device.publish_to_peer(&peer),
+        snapbox::str![[r#"
+device-defender: CONNECT: localhost:[PORT]: refused with CONNACK 5: not authorized
+device-defender: hint: a policy of an active certificate must allow iot:Connect for client/gw-device-defender, and no other client may use that client ID at the same time
+=> 77
+"#]],
     );
-    device.publish_to_peer(&peer).run().exits(77).tells(&words).output();
     assert!(peer.seen().connected);
 }

@@ -5,11 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::broker::mosquitto::Broker;
-use crate::broker::service::Service;
-use crate::device::{Device, Traffic, traffic};
-use crate::namespace::{NET, in_namespaces, ip, set_up, until};
-use crate::proxy::{Proxy, Way};
+use crate::support::{Broker, Device, NET, Service, Traffic, in_namespaces, traffic, until, veth_pair};
+use crate::watch::proxy::{Proxy, Way};
 
 /// What the service does with a report.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,19 +50,8 @@ fn sum(books: &[(Fate, Value)], of: &[Fate]) -> Traffic {
 const FATES: &[Fate] = {
     use Fate::{Accepted, AcceptedUnheard, Lost, Rejected, Throttled};
     &[
-        Accepted,
-        Accepted,
-        Rejected,
-        Accepted,
-        Throttled,
-        Throttled,
-        Accepted,
-        AcceptedUnheard,
-        Accepted,
-        Lost,
-        Rejected,
-        Accepted,
-        Accepted,
+        Accepted, Accepted, Rejected, Accepted, Throttled, Throttled, Accepted, AcceptedUnheard, Accepted, Lost,
+        Rejected, Accepted, Accepted,
     ]
 };
 
@@ -82,14 +68,8 @@ fn counters() -> Traffic {
 #[test]
 fn what_is_accepted_sums_up_to_what_the_kernel_counted() {
     in_namespaces(NET, |_| {
-        ip("link set dev lo up
-            link add name v0 type veth peer name v1
-            link set dev v0 addrgenmode none
-            link set dev v1 addrgenmode none");
-        set_up(&["v0", "v1"]);
-        ip("addr add 10.9.0.1/24 dev v0
-            neigh add 10.9.0.2 lladdr 02:00:00:00:00:02 dev v0");
-        let (broker, device) = (Broker::start(), Device::new());
+        veth_pair();
+        let (broker, device) = (Broker::start(), Device::with_credentials());
         let (service, books) = service(broker.plain, FATES);
         let proxy = Proxy::to(broker.tls);
         let socket = UdpSocket::bind("10.9.0.1:0").unwrap();
@@ -144,7 +124,7 @@ fn what_is_accepted_sums_up_to_what_the_kernel_counted() {
 #[test]
 fn what_is_accepted_sums_up_over_restarts() {
     for no_wait in [false, true] {
-        let (broker, device) = (Broker::start(), Device::new());
+        let (broker, device) = (Broker::start(), Device::with_credentials());
         let (service, books) = service(broker.plain, FATES);
         let mut shown = [1000, 10, 2000, 20];
         let flags = device.watch_broker(&broker).set("--timeout", "400ms");

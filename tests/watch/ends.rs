@@ -9,14 +9,10 @@ use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, fcntl};
 
-use crate::broker::NEVER;
-use crate::broker::mosquitto::Broker;
-use crate::broker::peer::{Link, Peer, Tls};
-use crate::broker::service::Service;
-use crate::broker::tool;
-use crate::device::{Device, Flags};
-use crate::namespace::{NET, in_namespaces, ip, system};
-use crate::running::Watch;
+use crate::support::{
+    CommandLine, Device, Link, NET, NEVER, Peer, Tls, accepting, black_holes, hosts_file, in_namespaces,
+};
+use crate::watch::running::Watch;
 
 /// Runs it up to a phase, and ends it there.
 fn ends_in(phase: &str, device: &Device, up_to_phase: impl FnOnce() -> Watch) {
@@ -32,7 +28,7 @@ fn ends_as_signals_do_in(phase: &str, device: &Device, up_to_phase: impl FnOnce(
     println!("{phase}");
     let watch = up_to_phase();
     watch.signal("INT");
-    let ended = watch.ends_within(Duration::from_secs(10));
+    let ended = watch.ends();
     assert_eq!(ended.status.signal(), Some(2), "{phase}: {ended:?}");
     if let Some(state) = device.state() {
         assert!(state["last_report_id"].is_u64(), "{state}");
@@ -50,14 +46,18 @@ fn silent(script: impl FnOnce(&mut Link) -> std::io::Result<()> + Send + 'static
     (peer, reached)
 }
 
+/// A run that would wait for minutes: if it ends, it ends because it was asked to.
+fn patient(device: &Device, port: u16) -> CommandLine {
+    device.watch_port(port).set("--timeout", "10m")
+}
+
 fn tls(link: &mut Link) -> std::io::Result<()> {
     link.start_tls(Tls::default().config())
 }
 
 #[test]
 fn while_it_waits() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let _service = Service::accepting(broker.plain);
+    let (broker, _service, device) = accepting();
     let flags = device.watch_broker(&broker).set("--interval", "1day");
     let waits = || {
         drop(fs::remove_file(device.path("state/gw.json")));
@@ -81,11 +81,10 @@ fn while_it_waits() {
 
 #[test]
 fn while_it_waits_for_the_lock() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let _service = Service::accepting(broker.plain);
+    let (broker, _service, device) = accepting();
     let lock = File::create(device.path("state/gw.lock")).unwrap();
     lock.lock().unwrap();
-    let flags = device.watch_broker(&broker).env("WATCHDOG_USEC", "3600000000");
+    let flags = patient(&device, broker.tls).env("WATCHDOG_USEC", "3600000000");
     ends_in("lock", &device, || {
         let mut watch = flags.start();
         for _ in 0..4 {
@@ -109,9 +108,7 @@ fn while_the_broker_is_silent() {
         }),
         ("PUBLISH", |link| {
             tls(link)?;
-            link.accept_connect()?;
-            link.accept_subscribe()?;
-            link.report().map(drop)
+            link.up_to_report().map(drop)
         }),
         ("answer", |link| {
             tls(link)?;
@@ -119,10 +116,10 @@ fn while_the_broker_is_silent() {
         }),
     ];
     for (phase, script) in phases {
-        let device = Device::new();
+        let device = Device::with_credentials();
         let (peer, reached) = silent(script);
         ends_in(phase, &device, || {
-            let watch = device.watch_port(peer.port()).start();
+            let watch = patient(&device, peer.port()).start();
             reached.recv_timeout(NEVER).unwrap();
             watch
         });
@@ -136,14 +133,9 @@ fn while_the_broker_is_silent() {
 #[test]
 fn while_the_network_is_a_hole() {
     in_namespaces(NET, |part| {
-        ip("link set dev lo up
-            link add hole type veth peer name bottom
-            link set dev hole up
-            link set dev bottom up
-            addr add 192.0.2.1/24 dev hole
-            neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev hole");
-        let device = Device::new();
-        let flags = device.watch_port(8883);
+        black_holes();
+        let device = Device::with_credentials();
+        let flags = patient(&device, 8883);
         ends_in("TCP", &device, || {
             let mut watch = flags.clone().set("--endpoint", "192.0.2.2").flag("-v").start();
             watch.logs("DNS: 192.0.2.2");
@@ -151,9 +143,7 @@ fn while_the_network_is_a_hole() {
         });
         let resolver = UdpSocket::bind("127.0.0.1:53").unwrap();
         resolver.set_read_timeout(Some(NEVER)).unwrap();
-        let file = part.dir.join("resolv.conf");
-        fs::write(&file, "nameserver 127.0.0.1\noptions timeout:30\n").unwrap();
-        system(tool("mount").arg("--bind").arg(&file).arg("/etc/resolv.conf"));
+        hosts_file(part, "resolv.conf", "nameserver 127.0.0.1\noptions timeout:30\n");
         ends_in("DNS", &device, || {
             let watch = flags.clone().set("--endpoint", "broker.test").start();
             resolver.recv(&mut [0; 512]).unwrap();
@@ -164,7 +154,7 @@ fn while_the_network_is_a_hole() {
 
 #[test]
 fn while_nobody_reads_what_it_prints() {
-    let device = Device::new();
+    let device = Device::with_credentials();
     let flags = print(&device);
     let mut readers = Vec::new();
     let mut blocked = || {
@@ -180,20 +170,20 @@ fn while_nobody_reads_what_it_prints() {
     ends_as_signals_do_in("pipe", &device, blocked);
 }
 
-fn print(device: &Device) -> Flags {
+fn print(device: &Device) -> CommandLine {
     device.watch().set("--interval", "100ms").flag("--print").flag("-v")
 }
 
 /// As an impatient operator does.
 #[test]
 fn a_second_signal_ends_it_there_and_then() {
-    let device = Device::new();
+    let device = Device::with_credentials();
     let (peer, reached) = silent(|link| link.read_some().map(drop));
-    let watch = device.watch_port(peer.port()).start();
+    let watch = patient(&device, peer.port()).start();
     reached.recv_timeout(NEVER).unwrap();
     watch.signal("TERM");
     watch.signal("TERM");
-    let ended = watch.ends_within(Duration::from_secs(10));
+    let ended = watch.ends();
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     drop(peer.seen());
 }
@@ -201,8 +191,7 @@ fn a_second_signal_ends_it_there_and_then() {
 /// Ended at any moment, again and again: the state file is whole, and ids grow.
 #[test]
 fn at_any_moment() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     let flags = device.watch_plain(broker.plain).set("--interval", "10ms");
     let mut random = 12345_u64;
     for run in 0..16 {
@@ -217,6 +206,6 @@ fn at_any_moment() {
         }
         assert!(device.state().is_some_and(|state| state["last_report_id"].is_u64()), "run {run}");
     }
-    let ids: Vec<u64> = service.reports().iter().map(crate::broker::service::Received::id).collect();
+    let ids: Vec<u64> = service.reports().iter().map(crate::support::Received::id).collect();
     assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
 }

@@ -3,14 +3,12 @@
 use std::fs;
 use std::process::{Child, Stdio};
 
-use crate::broker::mosquitto::{Broker, Ways};
-use crate::broker::pki::pki_str;
-use crate::broker::service::Service;
-use crate::broker::{spawn, tool};
-use crate::device::Device;
-use crate::namespace::{NET, Part, in_namespaces, ip, until};
-use crate::proxy::{Proxy, Way};
-use crate::running::Watch;
+use crate::support::{
+    Broker, CommandLine, Device, NET, Part, Service, Ways, accepting, hosts_file, in_namespaces, ip, pki_str, spawn,
+    tool, until,
+};
+use crate::watch::proxy::{Proxy, Way};
+use crate::watch::running::Watch;
 
 /// A broker on the usual ports, as it is restarted.
 struct Restarted(Child);
@@ -47,7 +45,7 @@ fn is_open(port: u16) -> bool {
 fn a_broker_that_is_killed_and_restarted() {
     in_namespaces(NET, |part| {
         ip("link set dev lo up");
-        let device = Device::new();
+        let device = Device::with_credentials();
         let mut watch = device.watch_port(8883).set("--timeout", "2s").start();
         watch.until("refused"); // the device was faster than its broker
         watch.stays(3, "refused");
@@ -79,28 +77,17 @@ fn a_broker_that_is_killed_and_restarted() {
     });
 }
 
-/// What the network does from the first byte of a session to its last, and the names it is told by.
-#[test]
-fn a_network_that_stalls_in_the_middle_of_a_packet() {
-    type Stall = fn(u16, usize) -> Way;
-    let cases: [(Stall, usize, &str); 5] = [
-        (Way::StallAfter, 0, "TLS"),
-        (Way::StallAfter, 5, "TLS"),   // the header of a record, and nothing of it
-        (Way::StallAfter, 600, "TLS"), // the half of a certificate
-        (Way::StallAfterSent, 100, "TLS"),
-        (Way::CutAfter, 600, "TLS"),
-    ];
-    let (broker, device) = (Broker::start(), Device::new());
-    let _service = Service::accepting(broker.plain);
-    let proxy = Proxy::to(broker.tls);
-    let mut watch = device.watch_port(proxy.port).set("--timeout", "800ms").start();
+/// Reports through a proxy to a good port, and then to each of these ways, of which this must be told; each time, reports
+/// are accepted again afterwards. Each failure is logged once, and so is its end.
+fn fails_and_recovers(flags: &CommandLine, proxy: &Proxy, good: u16, cases: &[(Way, &str)]) {
+    let mut watch = flags.start();
     watch.until("accepted");
     let mut expected = vec!["accepted"];
-    for (stall, bytes, told) in cases {
-        proxy.does(stall(broker.tls, bytes));
+    for (way, told) in cases {
+        proxy.does(*way);
         watch.until(told);
         watch.stays(1, told);
-        proxy.does(Way::To(broker.tls));
+        proxy.does(Way::To(good));
         watch.until("accepted");
         watch.stays(1, "accepted");
         expected.extend([told, "accepted"]);
@@ -108,89 +95,88 @@ fn a_network_that_stalls_in_the_middle_of_a_packet() {
     watch.stop().logged(&expected);
 }
 
-/// The same without TLS, where it is known how long each packet is: a stall inside each of them.
+/// What the network does from the first byte of a session to its last, and the names it is told by.
+#[test]
+fn a_network_that_stalls_in_the_middle_of_a_packet() {
+    let (broker, _service, device) = accepting();
+    let (proxy, tls) = (Proxy::to(broker.tls), broker.tls);
+    let flags = device.watch_port(proxy.port).set("--timeout", "800ms");
+    let cases = [
+        (Way::StallAfter(tls, 0), "TLS"),
+        (Way::StallAfter(tls, 5), "TLS"),   // the header of a record, and nothing of it
+        (Way::StallAfter(tls, 600), "TLS"), // the half of a certificate
+        (Way::StallAfterSent(tls, 100), "TLS"),
+        (Way::CutAfter(tls, 600), "TLS"),
+    ];
+    fails_and_recovers(&flags, &proxy, tls, &cases);
+}
+
+/// The same without TLS, where it is known how long each packet is: CONNACK is 4 bytes, SUBACK 6, PUBACK 4.
 #[test]
 fn a_session_that_stalls_in_each_of_its_packets() {
-    // CONNACK is 4 bytes, SUBACK 6, PUBACK 4.
-    let cases: [(usize, &str); 6] =
-        [(0, "CONNECT"), (3, "CONNECT"), (4, "SUBSCRIBE"), (9, "SUBSCRIBE"), (13, "no PUBACK"), (14, "(PUBACK)")];
-    let (broker, device) = (Broker::start(), Device::new());
-    let _service = Service::accepting(broker.plain);
-    let proxy = Proxy::to(broker.plain);
-    let mut watch = device.watch_plain(proxy.port).set("--timeout", "500ms").start();
-    watch.until("accepted");
-    let mut expected = vec!["accepted"];
-    for (bytes, told) in cases {
-        proxy.does(Way::StallAfter(broker.plain, bytes));
-        watch.until(told);
-        watch.stays(1, told);
-        proxy.does(Way::To(broker.plain));
-        watch.until("accepted");
-        expected.extend([told, "accepted"]);
-    }
-    proxy.does(Way::StallAfterSent(broker.plain, 200)); // in the middle of the PUBLISH
-    watch.until("no PUBACK");
-    proxy.does(Way::To(broker.plain));
-    watch.until("accepted");
-    expected.extend(["no PUBACK", "accepted"]);
-    watch.stop().logged(&expected);
+    let (broker, _service, device) = accepting();
+    let (proxy, plain) = (Proxy::to(broker.plain), broker.plain);
+    let flags = device.watch_plain(proxy.port).set("--timeout", "500ms");
+    let cases = [
+        (Way::StallAfter(plain, 0), "CONNECT"),
+        (Way::StallAfter(plain, 3), "CONNECT"),
+        (Way::StallAfter(plain, 4), "SUBSCRIBE"),
+        (Way::StallAfter(plain, 9), "SUBSCRIBE"),
+        (Way::StallAfter(plain, 13), "no PUBACK"),
+        (Way::StallAfter(plain, 14), "(PUBACK)"),
+        (Way::StallAfterSent(plain, 200), "no PUBACK"), // in the middle of the PUBLISH
+    ];
+    fails_and_recovers(&flags, &proxy, plain, &cases);
 }
 
 #[test]
 fn a_broker_that_refuses_for_a_while() {
-    let (good, device) = (Broker::start(), Device::new());
-    let _service = Service::accepting(good.plain);
+    let (good, _service, device) = accepting();
     let prefix = Broker::with(Ways { general: "clientid_prefixes device-defender-", ..Ways::default() });
     let mute = Broker::with(Ways { rights: Some("user gw\ntopic read nothing\n"), ..Ways::default() });
-    let stranger = Broker::with(Ways { certificate: Some("server-unknown"), ..Ways::default() });
-    let expired = Broker::with(Ways { certificate: Some("server-expired"), ..Ways::default() });
-    let elsewhere = Broker::with(Ways { certificate: Some("server-elsewhere"), ..Ways::default() });
+    let [stranger, expired, elsewhere] = ["server-unknown", "server-expired", "server-elsewhere"]
+        .map(|certificate| Broker::with(Ways { certificate: Some(certificate), ..Ways::default() }));
     let proxy = Proxy::to(good.tls);
-    let mut watch = device.watch_port(proxy.port).set("--timeout", "1s").start();
-    watch.until("accepted");
-    let mut expected = vec!["accepted"];
-    for (broker, told) in [
+    let flags = device.watch_port(proxy.port).set("--timeout", "1s");
+    let cases = [
         (&prefix, "not authorized"),
         (&mute, "no answer"),
-        (&stranger, "issued by none"),
+        (&stranger, "issued it"),
         (&expired, "expired"),
         (&elsewhere, "not for `localhost`"),
-    ] {
-        proxy.does(Way::To(broker.tls));
-        watch.until(told);
-        watch.stays(2, told);
-        proxy.does(Way::To(good.tls));
-        watch.until("accepted");
-        expected.extend([told, "accepted"]);
-    }
-    watch.stop().logged(&expected);
+    ];
+    fails_and_recovers(&flags, &proxy, good.tls, &cases.map(|(broker, told)| (Way::To(broker.tls), told)));
 }
 
 #[test]
 fn a_service_that_says_no_for_a_while() {
-    let (broker, device) = (Broker::start(), Device::new());
+    let (broker, device) = (Broker::start(), Device::with_credentials());
     let mut arrived = 0;
     let service = Service::start(broker.plain, move |report| {
         arrived += 1;
         match arrived {
             4..=7 => vec![report.rejected("InvalidPayload", "Malformed\nmetrics \u{1b}[2J report")],
-            8..=11 => vec![report.rejected("Throttled", "Too many reports")],
-            12..=14 => Vec::new(),
+            8..=9 => vec![report.rejected("InvalidPayload", "Too many connections")],
+            10..=13 => vec![report.rejected("Throttled", "Too many reports")],
+            14..=16 => Vec::new(),
             _ => vec![report.accepted()],
         }
     });
     let mut watch = device.watch_broker(&broker).set("--timeout", "600ms").start();
     for (cycles, told) in [
         (3, "accepted"),
-        (4, "rejected: InvalidPayload"),
+        (4, "rejected: InvalidPayload: Malformed"),
+        (2, "rejected: InvalidPayload: Too many"),
         (4, "rejected: Throttled"),
         (3, "no answer"),
         (4, "accepted"),
     ] {
         watch.stays(cycles, told);
     }
-    watch.stop().logged(&["accepted", "rejected: InvalidPayload", "rejected: Throttled", "no answer", "accepted"]);
-    let ids: Vec<u64> = service.reports().iter().map(crate::broker::service::Received::id).collect();
+    let told =
+        ["accepted", "InvalidPayload: Malformed", "InvalidPayload: Too many", "Throttled", "no answer", "accepted"];
+    watch.stop().logged(&told);
+    let ids: Vec<u64> = service.reports().iter().map(crate::support::Received::id).collect();
     assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
 }
 
@@ -198,15 +184,9 @@ fn a_service_that_says_no_for_a_while() {
 fn a_name_that_cannot_be_looked_up_for_a_while() {
     in_namespaces(NET, |part| {
         ip("link set dev lo up");
-        let (broker, device) = (Broker::start(), Device::new());
-        let _service = Service::accepting(broker.plain);
-        let hosts = part.dir.join("hosts");
-        fs::write(&hosts, "127.0.0.1 broker.test\n").unwrap();
-        for (name, text) in [("hosts", "127.0.0.1 broker.test\n"), ("resolv.conf", "nameserver 127.0.0.1\n")] {
-            let file = part.dir.join(name);
-            fs::write(&file, text).unwrap();
-            crate::namespace::system(tool("mount").arg("--bind").arg(&file).arg(format!("/etc/{name}")));
-        }
+        let (broker, _service, device) = accepting();
+        let hosts = hosts_file(part, "hosts", "127.0.0.1 broker.test\n");
+        hosts_file(part, "resolv.conf", "nameserver 127.0.0.1\n");
         let mut watch = device.watch_broker(&broker).set("--endpoint", "broker.test").start();
         watch.until("accepted");
         fs::write(&hosts, "").unwrap();
@@ -221,8 +201,7 @@ fn a_name_that_cannot_be_looked_up_for_a_while() {
 /// Of failures in every phase there may be thousands.
 #[test]
 fn failures_leak_no_descriptors() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let _service = Service::accepting(broker.plain);
+    let (broker, _service, device) = accepting();
     let proxy = Proxy::to(broker.tls);
     let mut watch = device.watch_port(proxy.port).start();
     watch.until("accepted");

@@ -6,12 +6,10 @@ use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
 
-use crate::common::Run;
-use crate::device::{Device, Flags, traffic};
-use crate::namespace::{NET, in_namespaces, ip, set_up, until};
-use crate::running::Watch;
+use crate::support::{CommandLine, Device, NET, Run, in_namespaces, traffic, until, veth_pair};
+use crate::watch::running::Watch;
 
-fn print(device: &Device) -> Flags {
+fn print(device: &Device) -> CommandLine {
     device.watch().flag("--print").set("--interval", "50ms")
 }
 
@@ -29,7 +27,7 @@ fn id(report: &Value) -> u64 {
 
 #[test]
 fn each_line_is_a_report_with_the_traffic_since_the_line_before() {
-    let device = Device::new();
+    let device = Device::with_credentials();
     let mut watch = print(&device).start();
     let first = next(&mut watch);
     assert_eq!(traffic(&first), None, "nothing to count from");
@@ -60,18 +58,12 @@ fn each_line_is_a_report_with_the_traffic_since_the_line_before() {
 #[test]
 fn the_kernels_counters_are_counted_to_the_byte() {
     in_namespaces(NET, |_| {
-        ip("link set dev lo up
-            link add name v0 type veth peer name v1
-            link set dev v0 addrgenmode none
-            link set dev v1 addrgenmode none");
-        set_up(&["v0", "v1"]);
-        ip("addr add 10.9.0.1/24 dev v0
-            neigh add 10.9.0.2 lladdr 02:00:00:00:00:02 dev v0");
+        veth_pair();
         let sent = || {
             let dev = procfs::net::dev_status().unwrap();
             dev["v0"].sent_bytes + dev["v1"].sent_bytes + dev["lo"].sent_bytes
         };
-        let device = Device::new();
+        let device = Device::with_credentials();
         let mut watch = print(&device).without("--proc").start();
         next(&mut watch);
         let before = sent();
@@ -94,12 +86,11 @@ fn the_kernels_counters_are_counted_to_the_byte() {
 
 #[test]
 fn nothing_needs_to_be_set() {
-    let device = Device::new();
-    let flags = Flags { dir: device.dir().to_owned(), args: vec!["watch".into(), "--print".into()], env: Vec::new() };
-    let mut watch = flags.start();
+    let device = Device::with_credentials();
+    let mut watch = CommandLine::new(device.root(), "watch").flag("--print").start();
     next(&mut watch); // at once, although the interval is 300 s
     watch.stop();
-    let printed = Run::new(device.dir(), &["watch", "--print", "--count", "1"]).output(); // not even an environment
+    let printed = Run::new(device.root(), &["watch", "--print", "--count", "1"]).output(); // not even an environment
     assert!(serde_json::from_slice::<Value>(&printed).unwrap()["metrics"].is_object());
     let mut watch = print(&device).set("--splay", "1h").start();
     watch.is_ready();
@@ -108,7 +99,7 @@ fn nothing_needs_to_be_set() {
 
 #[test]
 fn a_reader_that_goes_away_ends_it_with_0() {
-    let device = Device::new();
+    let device = Device::with_credentials();
     let mut watch = print(&device).start();
     next(&mut watch);
     watch.stop_reading();
@@ -118,7 +109,7 @@ fn a_reader_that_goes_away_ends_it_with_0() {
 
 #[test]
 fn so_many_lines_and_no_more() {
-    let device = Device::new();
+    let device = Device::with_credentials();
     for count in [1, 3] {
         let ended = print(&device).set("--count", count).start().ends();
         assert_eq!((ended.status.code(), ended.printed.len(), ended.log.len()), (Some(0), count, 0), "{ended:?}");
@@ -134,25 +125,25 @@ fn so_many_lines_and_no_more() {
 
 #[test]
 fn custom_metrics_are_read_again_each_time() {
-    let device = Device::new();
-    device.put("custom.json", r#"{"jobs": 1}"#);
+    let device = Device::with_credentials();
+    device.write("custom.json", r#"{"jobs": 1}"#);
     let mut watch = print(&device).set("--custom-metrics", "custom.json").start();
     let jobs = |report: &Value| report["custom_metrics"]["jobs"][0]["number"].clone();
     assert_eq!(jobs(&next(&mut watch)), json!(1));
-    device.put("custom.json", r#"{"jobs": 2}"#);
+    device.write("custom.json", r#"{"jobs": 2}"#);
     until("the new value", || jobs(&next(&mut watch)) == json!(2));
     for (breaks, told) in [("{", "custom.json"), (r#"{"aws:x": 1}"#, "aws:"), ("[1]", "custom.json")] {
-        device.put("custom.json", breaks);
+        device.write("custom.json", breaks);
         watch.logs(told);
         watch.until(told);
         watch.stays(2, told);
-        device.put("custom.json", r#"{"jobs": 3}"#);
+        device.write("custom.json", r#"{"jobs": 3}"#);
         watch.until("printed");
         until("the new value", || jobs(&next(&mut watch)) == json!(3));
     }
     fs::remove_file(device.path("custom.json")).unwrap();
     watch.logs("No such file");
-    device.put("custom.json", r#"{"jobs": 4}"#);
+    device.write("custom.json", r#"{"jobs": 4}"#);
     until("the new value", || jobs(&next(&mut watch)) == json!(4));
     let ended = watch.stop();
     ended.never_repeats();
@@ -163,7 +154,7 @@ fn custom_metrics_are_read_again_each_time() {
 /// What cannot be read is left out of the line, which is told once; and it is there again when it can be.
 #[test]
 fn a_table_that_cannot_be_read_for_a_while() {
-    let device = Device::new();
+    let device = Device::with_credentials();
     let mut watch = print(&device).start();
     let has = |report: &Value, table: &str| report["metrics"].get(table).is_some();
     assert!(has(&next(&mut watch), "listening_udp_ports"));
@@ -175,7 +166,7 @@ fn a_table_that_cannot_be_read_for_a_while() {
         let report = next(&mut watch);
         assert!(has(&report, "listening_tcp_ports") && !has(&report, "listening_udp_ports"), "{report}");
     }
-    device.put("proc/net/udp", udp);
+    device.write("proc/net/udp", udp);
     until("there again", || has(&next(&mut watch), "listening_udp_ports"));
     let ended = watch.stop();
     let told = ended.log.iter().filter(|line| line.contains("proc/net/udp")).count();
@@ -185,7 +176,7 @@ fn a_table_that_cannot_be_read_for_a_while() {
 /// The whole tree is away: no line, no end.
 #[test]
 fn a_proc_that_is_not_mounted_for_a_while() {
-    let device = Device::new();
+    let device = Device::with_credentials();
     let mut watch = print(&device).start();
     next(&mut watch);
     fs::rename(device.path("proc"), device.path("away")).unwrap();
@@ -200,8 +191,47 @@ fn a_proc_that_is_not_mounted_for_a_while() {
 
 #[test]
 fn lines_fit_a_size_that_is_given() {
-    let device = Device::new();
+    let device = Device::with_credentials();
     let ended = print(&device).set("--count", 2).set("--names", "short").set("--max-bytes", 300).start().ends();
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     assert!(ended.printed.iter().all(|line| line.len() < 300 && line.contains(r#""hed""#)), "{:#?}", ended.printed);
+}
+
+/// What a failure is about counts, not its words: another fault is news, another wrong value is not.
+#[test]
+fn a_fault_that_becomes_another_is_logged() {
+    let device = Device::with_credentials();
+    device.write("m.json", r#"{"temp1": "hot"}"#);
+    let mut watch = print(&device).set("--custom-metrics", "m.json").start();
+    for (content, told) in [
+        (r#"{"temp1": "hotter"}"#, "temp1"),
+        (r#"{"temp2": "hot"}"#, "temp2"),
+        (r#"{"temp2": "#, "EOF"),
+        ("[1]", "expected an object"),
+    ] {
+        device.write("m.json", content);
+        watch.until(told);
+        watch.stays(2, told);
+    }
+    fs::remove_file(device.path("m.json")).unwrap();
+    watch.until("No such file");
+    fs::create_dir(device.path("m.json")).unwrap();
+    watch.until("not a regular file");
+    let told = ["temp1", "temp2", "EOF", "expected an object", "No such file", "not a regular file"];
+    watch.stop().logged(&told);
+}
+
+#[test]
+fn a_table_that_fails_in_another_way_is_logged() {
+    let device = Device::with_credentials();
+    let tcp = device.path("proc/net/tcp");
+    fs::remove_file(&tcp).unwrap();
+    let mut watch = print(&device).start();
+    watch.logs("tcp: No such file");
+    fs::create_dir(&tcp).unwrap();
+    watch.logs("tcp: not a regular file");
+    fs::remove_dir(&tcp).unwrap();
+    fs::write(&tcp, "nonsense\n").unwrap();
+    watch.logs("tcp: line 1 is not the header");
+    watch.stop();
 }

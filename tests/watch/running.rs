@@ -10,12 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::broker::{NEVER, tool};
-use crate::common::PROGRAM;
-use crate::device::Flags;
-
-/// How long ending may take after a signal: five times what is promised.
-const END: Duration = Duration::from_secs(10);
+use crate::support::{CommandLine, NEVER, PROGRAM, tool};
 
 /// How long a run may take before its test counts as hung. Far above what any takes.
 const TEST: Duration = Duration::from_secs(120);
@@ -27,7 +22,8 @@ const QUIT: &[u8] = b"quit";
 pub(crate) struct Watch {
     what: String,
     start: Instant,
-    child: Child,
+    pid: u32,
+    child: Option<Child>,
     log: Lines,
     print: Lines,
     notices: Receiver<String>,
@@ -49,14 +45,16 @@ pub(crate) struct Ended {
     pub(crate) printed: Vec<String>,
 }
 
-impl Watch {
+impl CommandLine {
     /// Starts it with both of its streams read.
-    pub(crate) fn start(flags: &Flags) -> Self {
-        Self::start_with(flags, |command| command)
+    pub(crate) fn start(&self) -> Watch {
+        Watch::start_with(self, |command| command)
     }
+}
 
+impl Watch {
     /// Starts it with what `how` changes in the command.
-    pub(crate) fn start_with(flags: &Flags, how: impl FnOnce(&mut Command) -> &mut Command) -> Self {
+    pub(crate) fn start_with(flags: &CommandLine, how: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
@@ -77,7 +75,7 @@ impl Watch {
         });
         let mut command = Command::new(PROGRAM);
         command.env_clear().env("NOTIFY_SOCKET", path).current_dir(&flags.dir);
-        command.args(&flags.args).envs(flags.env.iter().cloned());
+        command.args(flags.args()).envs(flags.env.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let what = format!("{:?}", how(&mut command));
         let mut child = command.spawn().unwrap();
@@ -86,7 +84,8 @@ impl Watch {
         Self {
             what,
             start: Instant::now(),
-            child,
+            pid: child.id(),
+            child: Some(child),
             log,
             print,
             notices,
@@ -98,7 +97,7 @@ impl Watch {
 
     /// Its process number.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.pid
     }
 
     /// The next notice to the service manager: one datagram, lines apart.
@@ -192,44 +191,39 @@ impl Watch {
         assert!(tool("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
-    /// It must end by itself.
-    #[track_caller]
-    pub(crate) fn ends(self) -> Ended {
-        self.ends_within(NEVER)
-    }
-
     /// It is asked to end, and must do so with 0.
     #[track_caller]
     pub(crate) fn stop(self) -> Ended {
         self.signal("TERM");
-        let ended = self.ends_within(END);
+        let ended = self.ends();
         assert_eq!(ended.status.code(), Some(0), "{ended:?}");
         ended
     }
 
     /// Waits for its end.
     #[track_caller]
-    pub(crate) fn ends_within(mut self, limit: Duration) -> Ended {
-        let start = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(start.elapsed() < limit, "{}\nhas not ended; its log:\n{}", self.what, self.log.all().join("\n"));
-            thread::sleep(Duration::from_millis(2));
+    pub(crate) fn ends(mut self) -> Ended {
+        let (sender, end) = channel();
+        let mut child = self.child.take().unwrap();
+        thread::spawn(move || sender.send(child.wait()));
+        let Ok(status) = end.recv_timeout(NEVER) else {
+            self.signal("KILL");
+            panic!("{}\ndoes not end; its log:\n{}", self.what, self.log.all().join("\n"));
         };
         let log = self.log.rest();
-        let harmless = |line: &String| !line.contains(char::is_control) && !line.contains("panicked");
-        assert!(log.iter().all(harmless), "{}\n{}", self.what, log.join("\n"));
+        let sanitized = |line: &String| !line.contains(char::is_control) && !line.contains("panicked");
+        assert!(log.iter().all(sanitized), "{}\n{}", self.what, log.join("\n"));
         let log = log.into_iter().map(|line| line.strip_prefix("device-defender: ").unwrap_or(&line).to_owned());
-        Ended { status, log: log.collect(), printed: self.print.rest() }
+        Ended { status: status.unwrap(), log: log.collect(), printed: self.print.rest() }
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        if let Some(child) = &mut self.child {
+            drop(child.kill());
+            drop(child.wait());
+        }
         let quit = UnixDatagram::unbound().unwrap();
         drop(quit.send_to(QUIT, self.dir.path().join("notify")));
         drop(self.listener.take().map(JoinHandle::join));
@@ -248,7 +242,7 @@ impl Ended {
     #[track_caller]
     pub(crate) fn never_repeats(&self) {
         let kind = |line: &String| {
-            let line = line.split(" (what was told before came ").next().unwrap().split("; hint: ").next().unwrap();
+            let line = line.split(" (previous message repeated ").next().unwrap().split("; hint: ").next().unwrap();
             line.replace(|c: char| c.is_ascii_digit(), "")
         };
         let twice = self.log.windows(2).find(|pair| kind(&pair[0]) == kind(&pair[1]));

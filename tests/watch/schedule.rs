@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use device_defender::schedule::{Schedule, splay};
+use device_defender::internals::{Schedule, default_splay as splay};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -26,43 +26,24 @@ fn it_begins_at_its_start_or_an_interval_after_the_last_publish() {
     assert_eq!(Schedule::new(INTERVAL, at(0), Some(Duration::MAX)).due(), Duration::MAX, "nothing overflows");
 }
 
+/// What happens: when the PUBLISH was written, when the cycle ended, and when the next report is due then.
 #[test]
-fn a_tick_follows_a_tick() {
-    let mut schedule = schedule();
-    schedule.published(at(1000), at(1001));
-    assert_eq!(schedule.due(), at(1300));
-    schedule.published(at(1300), at(1301));
-    assert_eq!(schedule.due(), at(1600));
-}
-
-#[test]
-fn a_publish_that_came_late_moves_the_grid() {
-    let mut schedule = schedule();
-    schedule.published(at(1007), at(1008));
-    assert_eq!(schedule.due(), at(1307), "an interval between two arrivals");
-    schedule.published(at(1307), at(1309));
-    assert_eq!(schedule.due(), at(1607));
-}
-
-#[test]
-fn ticks_that_were_missed_are_skipped() {
-    let mut overrun = schedule();
-    overrun.published(at(1001), at(1950)); // a cycle of three intervals, or a machine that was suspended in the middle
-    assert_eq!(overrun.due(), at(2200), "the next tick of the grid");
-    overrun.published(at(2200), at(2201));
-    assert_eq!(overrun.due(), at(2500), "and no burst");
-
-    let mut suspended = schedule();
-    suspended.published(at(1000), at(1001));
-    suspended.published(at(900_000), at(900_001)); // woken days later, and reported at once
-    assert_eq!(suspended.due(), at(900_300));
-}
-
-#[test]
-fn an_end_exactly_at_a_tick_waits_for_the_next() {
-    let mut schedule = schedule();
-    schedule.published(at(1000), at(1300));
-    assert_eq!(schedule.due(), at(1600));
+fn a_tick_follows_a_publish() {
+    type Cycles = &'static [(u64, u64, u64)];
+    let cases: [(&str, Cycles); 5] = [
+        ("tick after tick", &[(1000, 1001, 1300), (1300, 1301, 1600)]),
+        ("a late publish moves the grid: an interval between two arrivals", &[(1007, 1008, 1307), (1307, 1309, 1607)]),
+        ("missed ticks are skipped, and no burst follows", &[(1001, 1950, 2200), (2200, 2201, 2500)]),
+        ("woken days later, and reported at once", &[(1000, 1001, 1300), (900_000, 900_001, 900_300)]),
+        ("an end exactly at a tick waits for the next", &[(1000, 1300, 1600)]),
+    ];
+    for (what, cycles) in cases {
+        let mut schedule = schedule();
+        for (published, ended, due) in cycles {
+            schedule.published(at(*published), at(*ended));
+            assert_eq!(schedule.due(), at(*due), "{what}");
+        }
+    }
 }
 
 #[test]
@@ -78,7 +59,7 @@ fn tries_come_after_growing_times_but_never_beyond_the_next_tick() {
     // The shortest.
     schedule.not_published(now, 0.0);
     assert_eq!(schedule.due(), now + S);
-    // After a report it begins anew.
+    // After a report it starts over.
     schedule.published(now + S, now + 2 * S);
     let now = schedule.due();
     schedule.not_published(now, 1.0_f64.next_down());

@@ -2,41 +2,18 @@
 
 use serde_json::json;
 
-use crate::broker::mosquitto::Broker;
-use crate::broker::service::Service;
-use crate::common::Run;
-use crate::device::Device;
+use crate::support::{Broker, CommandLine, Device, Outcome, Service, accepting};
 
-/// A run that must end at once, with this code, nothing on standard output, and each of these on standard error.
+/// Runs what must end at once, with this code, nothing on standard output, and each of these on standard error.
 #[track_caller]
-fn refused(device: &Device, args: &[&str], code: i32, told: &[&str]) {
-    let output = Run::new(device.dir(), &[&["watch"], args].concat()).finish();
-    let all = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(code), "{args:?}\n{all}");
-    assert!(output.stdout.is_empty());
-    for text in told {
-        assert!(all.to_lowercase().contains(&text.to_lowercase()), "{args:?}: nothing of {text:?}\n{all}");
-    }
-    assert!(!all.contains("panicked") && !all.contains("first report in"), "{all}");
+fn refused(line: &CommandLine, code: i32, texts: &[&str]) {
+    line.ends(code, texts).says_nothing_of(&["first report in"]);
 }
 
 /// Settings that are good, of a broker that is not there.
-const GOOD: [&str; 14] = [
-    "--endpoint",
-    "localhost",
-    "--port",
-    "1",
-    "--thing-name",
-    "gw",
-    "--ca-file",
-    "ca.pem",
-    "--cert-file",
-    "gw.pem",
-    "--key-file",
-    "gw.key",
-    "--state-dir",
-    "state",
-];
+fn good(device: &Device) -> CommandLine {
+    device.watch_port(1).without("--interval").without("--allow-short-interval")
+}
 
 /// A connector definition as it is given to `create-connector-definition`.
 fn definition(device: &Device, interval: &str, path: &str) {
@@ -46,47 +23,39 @@ fn definition(device: &Device, interval: &str, path: &str) {
         "Parameters": {"SampleIntervalSeconds": interval, "ProcDestinationPath": path,
                        "ProcDestinationPath-ResourceId": "my-proc-resource"},
     });
-    device.put("connector.json", json!({"Connectors": [connector]}).to_string());
+    device.write("connector.json", json!({"Connectors": [connector]}).to_string());
 }
 
 #[test]
 fn intervals_below_300_s_must_be_allowed() {
-    let device = Device::new();
+    let device = Device::with_credentials();
     for interval in ["299", "1", "4m59s", "299999ms"] {
-        refused(&device, &[&GOOD[..], &["--interval", interval]].concat(), 2, &["--interval", interval, "5 minutes"]);
+        refused(&good(&device).set("--interval", interval), 2, &["--interval", interval, "5 minutes"]);
     }
-    for interval in ["0", "0s", "", "-1", "5", "3e2", "300.0", "five", "1y 1", "99999999999999999999999"] {
-        let args = ["--allow-short-interval".to_owned(), format!("--interval={interval}")];
-        let args: Vec<&str> = GOOD.into_iter().chain(args.iter().map(String::as_str)).collect();
-        match interval {
-            "5" => {} // that is allowed
-            _ => refused(&device, &args, 2, &["interval"]),
-        }
+    for interval in ["0", "0s", "", "-1", "3e2", "300.0", "five", "1y 1", "99999999999999999999999"] {
+        let mut run = good(&device).flag("--allow-short-interval").run();
+        run.command.arg(format!("--interval={interval}"));
+        Outcome::of(run).is(2, &["interval"]);
     }
 }
 
 /// All the ways to say it: when the next report is due is told.
 #[test]
 fn intervals_are_seconds_or_durations() {
-    let device = Device::new();
-    for (interval, told) in
-        [("300", "5m"), ("00300", "5m"), ("5m", "5m"), ("1h 30m", "1h 30m"), ("172800", "2days"), ("2days", "2days")]
-    {
-        let mut watch = device.watch_port(1).set("--interval", interval).set("--splay", "1s").start();
-        let line = watch.logs("first report in ");
-        assert!(line.ends_with(&format!("first report in 1s, then every {told}")), "{interval}: {line}");
-        watch.stop();
-    }
-    // From the environment, which a flag beats, and an empty value is none.
+    let device = Device::with_credentials();
     let flags = device.watch_port(1).without("--interval").set("--splay", "1s");
-    for (value, told) in [("600", "10m"), ("", "5m")] {
-        let mut watch = flags.clone().env("DEVICE_DEFENDER_INTERVAL", value).start();
-        assert!(watch.logs("first report in ").ends_with(&format!("then every {told}")));
+    let given =
+        [("300", "5m"), ("00300", "5m"), ("5m", "5m"), ("1h 30m", "1h 30m"), ("172800", "2days"), ("2days", "2days")];
+    let given = given.map(|(interval, told)| (flags.clone().set("--interval", interval), told));
+    // A flag beats the environment, where an empty value is none.
+    let from_env = |value| flags.clone().env("DEVICE_DEFENDER_INTERVAL", value);
+    let others = [(from_env("600"), "10m"), (from_env(""), "5m"), (from_env("600").set("--interval", "7m"), "7m")];
+    for (flags, told) in given.into_iter().chain(others) {
+        let mut watch = flags.start();
+        let line = watch.logs("first report in ");
+        assert!(line.ends_with(&format!("first report in 1s, then every {told}")), "{told} expected: {line}");
         watch.stop();
     }
-    let mut watch = flags.clone().set("--interval", "7m").env("DEVICE_DEFENDER_INTERVAL", "600").start();
-    assert!(watch.logs("first report in ").ends_with("then every 7m"));
-    watch.stop();
     let flags = device.watch_port(1).without("--interval");
     let ended = flags.env("DEVICE_DEFENDER_INTERVAL", "often").start().ends();
     assert_eq!(ended.status.code(), Some(78), "{ended:?}");
@@ -95,7 +64,7 @@ fn intervals_are_seconds_or_durations() {
 
 #[test]
 fn the_splay_is_announced_and_below_an_interval() {
-    let device = Device::new();
+    let device = Device::with_credentials();
     let mut lines = Vec::new();
     for thing in ["a", "b", "a"] {
         let mut flags = device.watch_port(1).set("--thing-name", thing).set("--interval", "1day");
@@ -107,13 +76,12 @@ fn the_splay_is_announced_and_below_an_interval() {
     assert_eq!(lines[0], lines[2], "the same each time");
     assert_ne!(lines[0], lines[1]);
     assert!(lines.iter().all(|line| !line.contains("day,")), "{lines:#?}");
-    refused(&device, &[&GOOD[..], &["--splay", "soon"]].concat(), 2, &["--splay", "soon"]);
+    refused(&good(&device).set("--splay", "soon"), 2, &["--splay", "soon"]);
 }
 
 #[test]
 fn a_connector_definition_gives_interval_and_path() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     definition(&device, "600", "/host_proc");
     let flags = device.watch_broker(&broker).without("--interval").without("--proc").set("--params", "connector.json");
 
@@ -150,13 +118,13 @@ fn a_connector_definition_gives_interval_and_path() {
 
 #[test]
 fn a_connector_definition_that_is_wrong_is_refused_before_anything_starts() {
-    let device = Device::new();
-    let with = |args: &[&'static str]| [&GOOD[..], &["--params", "connector.json"], args].concat();
-    refused(&device, &with(&[]), 66, &["connector.json"]);
-    device.put("connector.json", "{");
-    refused(&device, &with(&[]), 65, &["connector.json"]);
-    device.put("connector.json", r#"{"some": "thing"}"#);
-    refused(&device, &with(&[]), 65, &["connector.json"]);
+    let device = Device::with_credentials();
+    let with = good(&device).set("--params", "connector.json");
+    refused(&with, 66, &["connector.json"]);
+    device.write("connector.json", "{");
+    refused(&with, 65, &["connector.json"]);
+    device.write("connector.json", r#"{"some": "thing"}"#);
+    refused(&with, 65, &["connector.json"]);
     for (interval, path, told) in [
         ("299", "/host_proc", "SampleIntervalSeconds"),
         ("300\n", "/host_proc", "SampleIntervalSeconds"),
@@ -164,27 +132,27 @@ fn a_connector_definition_that_is_wrong_is_refused_before_anything_starts() {
         ("300", "", "ProcDestinationPath"),
     ] {
         definition(&device, interval, path);
-        refused(&device, &with(&[]), 78, &["connector.json", told]);
-        refused(&device, &with(&["--interval", "300", "--proc", "proc"]), 78, &[told]);
+        refused(&with, 78, &["connector.json", told]);
+        refused(&with.clone().set("--interval", "300"), 78, &[told]);
     }
     // It passes the pattern, and is too much.
     for interval in ["18446744073709551616", "299"] {
         definition(&device, interval, "/host_proc");
-        refused(&device, &with(&[]), 78, &[]);
+        refused(&with, 78, &[]);
     }
     // All that is wrong at once, and the worst of it counts.
     definition(&device, "299", "/a/b");
     let told = ["SampleIntervalSeconds", "ProcDestinationPath", "no endpoint", "no thing name"];
-    refused(&device, &["--params", "connector.json"], 78, &told);
-    refused(&device, &["--params", "missing.json"], 78, &["missing.json", "no endpoint"]);
-    refused(&device, &with(&["--interval", "1"]), 2, &["SampleIntervalSeconds", "--interval"]);
+    refused(&device.watch().set("--params", "connector.json"), 78, &told);
+    refused(&device.watch().set("--params", "missing.json"), 78, &["missing.json", "no endpoint"]);
+    refused(&with.set("--interval", "1"), 2, &["SampleIntervalSeconds", "--interval"]);
 }
 
 #[test]
 fn settings_that_are_missing_or_wrong_end_it_at_once() {
-    let device = Device::new();
-    refused(&device, &[], 78, &["no endpoint", "no thing name"]);
-    refused(&device, &["--endpoint", "localhost"], 78, &["no thing name"]);
+    let device = Device::with_credentials();
+    refused(&device.watch(), 78, &["no endpoint", "no thing name"]);
+    refused(&device.watch().set("--endpoint", "localhost"), 78, &["no thing name"]);
     for (flag, value, code) in [
         ("--port", "0", 2),
         ("--port", "70000", 2),
@@ -192,51 +160,31 @@ fn settings_that_are_missing_or_wrong_end_it_at_once() {
         ("--endpoint", "not a name", 2),
         ("--timeout", "0s", 2),
         ("--timeout", "soon", 2),
-        ("--client-id", "", 2),
         ("--greengrass-root", "nowhere", 78),
     ] {
-        if flag != "--client-id" {
-            refused(
-                &device,
-                &[&GOOD[..], &[flag, value][..]].concat().into_iter().collect::<Vec<_>>().without(flag),
-                code,
-                &[value],
-            );
-        }
-    }
-}
-
-/// A list of arguments in which the last of each flag stays.
-trait Without {
-    fn without(self, flag: &str) -> Self;
-}
-
-impl Without for Vec<&str> {
-    fn without(self, flag: &str) -> Self {
-        let last = self.iter().rposition(|arg| *arg == flag).unwrap();
-        let keeps = |at: usize| at >= last || (self[at] != flag && (at == 0 || self[at - 1] != flag));
-        (0..self.len()).filter(|at| keeps(*at)).map(|at| self[at]).collect()
+        refused(&good(&device).set(flag, value), code, &[value]);
     }
 }
 
 #[test]
 fn what_makes_no_sense_is_a_usage_error() {
-    let device = Device::new();
-    refused(&device, &["--print", "--custom-metrics", "-"], 2, &["standard input"]);
-    refused(&device, &[&GOOD[..], &["--custom-metrics", "-"]].concat(), 2, &["standard input"]);
-    refused(&device, &["--print", "--params", "-"], 2, &["standard input"]);
-    refused(&device, &["--print", "--format", "cbor"], 2, &["JSON"]);
-    refused(&device, &["--print", "--count", "0"], 2, &["--count"]);
-    refused(&device, &["--print", "--count", "-1"], 2, &[]);
-    refused(&device, &["--print", "--once"], 2, &["--once"]);
-    refused(&device, &["--print", "--dry-run"], 2, &["--dry-run"]);
-    refused(&device, &["--print", "extra"], 2, &["extra"]);
+    let device = Device::with_credentials();
+    let print = device.watch().flag("--print");
+    refused(&print.clone().set("--custom-metrics", "-"), 2, &["standard input"]);
+    refused(&good(&device).set("--custom-metrics", "-"), 2, &["standard input"]);
+    refused(&print.clone().set("--params", "-"), 2, &["standard input"]);
+    refused(&print.clone().set("--format", "cbor"), 2, &["JSON"]);
+    refused(&print.clone().set("--count", "0"), 2, &["--count"]);
+    refused(&print.clone().set("--count", "-1"), 2, &[]);
+    for flag in ["--once", "--dry-run", "extra"] {
+        refused(&print.clone().flag(flag), 2, &[flag]);
+    }
 }
 
 /// Wrong at the start is fatal; but the name of a host that nobody knows, or a file that is not there yet, may heal.
 #[test]
 fn what_may_heal_is_not_fatal() {
-    let device = Device::new();
+    let device = Device::with_credentials();
     for (flags, told) in [
         (device.watch_port(1), "refused"),
         (device.watch_port(1).set("--ca-file", "none"), "none: "),
@@ -253,7 +201,7 @@ fn what_may_heal_is_not_fatal() {
 
 #[test]
 fn the_code_is_that_of_the_last_cycle() {
-    let (broker, device) = (Broker::start(), Device::new());
+    let (broker, device) = (Broker::start(), Device::with_credentials());
     let mut arrived = 0;
     let _service = Service::start(broker.plain, move |report| {
         arrived += 1;
@@ -270,4 +218,21 @@ fn the_code_is_that_of_the_last_cycle() {
     }
     let ended = flags.set("--port", 1).set("--count", 3).start().ends();
     assert_eq!(ended.status.code(), Some(69), "{ended:?}");
+}
+
+#[test]
+fn durations_are_seconds_or_durations_everywhere_and_refused_in_one_style() {
+    let device = Device::with_credentials();
+    let expected = "expected seconds (300) or a duration (5m)";
+    let wrong = device.watch().set("--interval", "soon").set("--splay", "soon").set("--timeout", "soon");
+    let lines = ["interval", "splay", "timeout"].map(|name| format!("{name} `soon` (--{name}): {expected}"));
+    wrong.ends(2, &lines.each_ref().map(String::as_str));
+    let since = "since `soon` (--since): expected boot, report, seconds (10) or a duration (5m)";
+    device.watch().command("collect").set("--since", "soon").ends(2, &[since]);
+
+    let bare = device.watch().flag("--print").set("--interval", 300).set("--splay", 0).set("--timeout", 5);
+    assert_eq!(bare.set("--count", 1).outcome().code, Some(0));
+    let tables = device.root().join("proc");
+    let collect = CommandLine::new(device.root(), "collect").set("--proc", tables.display()).set("--since", 1);
+    assert_eq!(collect.outcome().code, Some(0));
 }

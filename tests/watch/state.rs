@@ -2,24 +2,20 @@
 //! remembered is remembered in memory meanwhile.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
-use crate::broker::mosquitto::Broker;
-use crate::broker::service::{Received, Service};
-use crate::broker::tool;
-use crate::device::{Device, traffic};
-use crate::namespace::{NET, Part, in_namespaces, ip, system, until};
-use crate::running::Watch;
+use crate::support::{
+    Broker, Device, NET, Part, Received, Service, accepting, in_namespaces, ip, small_disk, tool, traffic, until,
+};
+use crate::watch::running::Watch;
 
 /// A device with a state directory that can be made to fail, and the service it reports to.
 fn on_small_disk(part: &Part, play: impl FnOnce(&Device, &mut Watch, &Service)) {
     ip("link set dev lo up");
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
-    let state = part.dir.join("state");
-    fs::create_dir(&state).unwrap();
-    system(tool("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(&state));
+    let (broker, service, device) = accepting();
+    let state = small_disk(part, "64k");
     fs::remove_dir(device.path("state")).unwrap();
     std::os::unix::fs::symlink(&state, device.path("state")).unwrap();
     let mut watch = device.watch_broker(&broker).start();
@@ -52,57 +48,48 @@ fn saved_id(device: &Device) -> Option<u64> {
     device.state().as_ref().and_then(|state: &Value| state["last_report_id"].as_u64())
 }
 
+/// The disk fails while reports go on, and is well again.
+fn fails_and_recovers(part: &Part, fail: impl FnOnce(&Path), recover: impl FnOnce(&Path)) {
+    let disk = part.dir.join("state");
+    on_small_disk(part, |device, watch, service| {
+        fail(&disk);
+        watch.catches_up();
+        watch.stays(2, "accepted");
+        let before = saved_id(device);
+        counts_once(device, service, 1000, 5000);
+        assert_eq!(saved_id(device), before, "nothing can be saved");
+        recover(&disk);
+        watch.catches_up();
+        watch.stays(2, "accepted");
+        assert!(saved_id(device) > before, "it is saved again");
+        assert_eq!(device.baseline(), Some([5000, 10, 2000, 20]));
+        counts_once(device, service, 5000, 6000);
+    });
+}
+
 #[test]
 fn a_full_disk() {
     in_namespaces(NET, |part| {
-        on_small_disk(part, |device, watch, service| {
-            let filler = part.dir.join("state/filler");
-            assert!(fs::write(&filler, vec![0; 1 << 20]).is_err(), "it is full");
-            watch.catches_up();
-            watch.stays(2, "accepted");
-            let before = saved_id(device);
-            counts_once(device, service, 1000, 5000);
-            assert_eq!(saved_id(device), before, "nothing can be saved");
-            fs::remove_file(filler).unwrap();
-            watch.catches_up();
-            watch.stays(2, "accepted");
-            assert!(saved_id(device) > before, "it is saved again");
-            assert_eq!(device.baseline(), Some([5000, 10, 2000, 20]));
-            counts_once(device, service, 5000, 6000);
-        });
+        let fill = |disk: &Path| assert!(fs::write(disk.join("filler"), vec![0; 1 << 20]).is_err(), "it is full");
+        fails_and_recovers(part, fill, |disk| fs::remove_file(disk.join("filler")).unwrap());
     });
 }
 
 #[test]
 fn a_disk_that_is_read_only() {
     in_namespaces(NET, |part| {
-        on_small_disk(part, |device, watch, service| {
-            let remount = |how: &str| {
-                let state = part.dir.join("state");
-                until(how, || {
-                    // Refused while a file is open for writing.
-                    tool("mount").args(["-o", &format!("remount,{how}")]).arg(&state).output().unwrap().status.success()
-                });
-            };
-            remount("ro");
-            watch.catches_up();
-            watch.stays(2, "accepted");
-            let before = saved_id(device);
-            counts_once(device, service, 1000, 5000);
-            assert_eq!(saved_id(device), before, "nothing can be saved");
-            remount("rw");
-            watch.catches_up();
-            watch.stays(2, "accepted");
-            assert!(saved_id(device) > before, "it is saved again");
-            counts_once(device, service, 5000, 6000);
-        });
+        let remount = |disk: &Path, how: &str| {
+            let mut mount = tool("mount");
+            mount.args(["-o", &format!("remount,{how}")]).arg(disk);
+            until(how, || mount.output().unwrap().status.success()); // refused while a file is open for writing
+        };
+        fails_and_recovers(part, |disk| remount(disk, "ro"), |disk| remount(disk, "rw"));
     });
 }
 
 #[test]
 fn a_directory_that_is_gone() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     let mut watch = device.watch_broker(&broker).start();
     watch.until("accepted");
     fs::rename(device.path("state"), device.path("moved")).unwrap();
@@ -127,13 +114,12 @@ fn a_directory_that_is_gone() {
 
 #[test]
 fn a_state_file_that_somebody_broke() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let service = Service::accepting(broker.plain);
+    let (broker, service, device) = accepting();
     let mut watch = device.watch_broker(&broker).start();
     let mut bytes = 1000;
     watch.until("accepted");
     for text in ["", "{", "\0\0\0\0", r#"{"version": 99}"#, r#"{"version": 1, "thing_name": "other"}"#] {
-        device.put("state/gw.json", text);
+        device.write("state/gw.json", text);
         bytes += 1000;
         counts_once(&device, &service, bytes - 1000, bytes);
         watch.catches_up();
@@ -148,10 +134,8 @@ fn a_state_file_that_somebody_broke() {
 fn a_disk_that_fills_up_between_the_report_and_its_answer() {
     in_namespaces(NET, |part| {
         ip("link set dev lo up");
-        let (broker, device) = (Broker::start(), Device::new());
-        let state = part.dir.join("state");
-        fs::create_dir(&state).unwrap();
-        system(tool("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(&state));
+        let (broker, device) = (Broker::start(), Device::with_credentials());
+        let state = small_disk(part, "64k");
         let (filler, mut arrived) = (state.join("filler"), 0);
         let service = Service::start(broker.plain, move |report| {
             arrived += 1;

@@ -4,16 +4,12 @@ use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::sync::mpsc::channel;
 
-use crate::broker::NEVER;
-use crate::broker::mosquitto::Broker;
-use crate::broker::peer::{Peer, Tls};
-use crate::broker::service::Service;
-use crate::device::Device;
-use crate::running::Watch;
+use crate::support::{Broker, Device, NEVER, Peer, Service, Tls, accepting};
+use crate::watch::running::Watch;
 
 #[test]
 fn it_is_ready_before_its_first_report() {
-    let device = Device::new();
+    let device = Device::with_credentials();
     for splay in ["1h", "0s"] {
         let mut watch = device.watch_port(1).set("--splay", splay).start();
         let notice = watch.notice();
@@ -21,8 +17,7 @@ fn it_is_ready_before_its_first_report() {
         watch.stop();
     }
     // Not without settings.
-    let watch = device.watch().flag("--allow-short-interval").start();
-    let mut watch = watch;
+    let mut watch = device.watch().flag("--allow-short-interval").start();
     watch.logs("no endpoint");
     assert!(watch.notices().is_empty());
     assert_eq!(watch.ends().status.code(), Some(78));
@@ -30,7 +25,7 @@ fn it_is_ready_before_its_first_report() {
 
 #[test]
 fn the_status_is_the_outcome_and_the_next_time_on_one_line() {
-    let (broker, device) = (Broker::start(), Device::new());
+    let (broker, device) = (Broker::start(), Device::with_credentials());
     let mut arrived = 0;
     let _service = Service::start(broker.plain, move |report| {
         arrived += 1;
@@ -74,8 +69,7 @@ fn watch_to_end(mut watch: Watch) -> Vec<String> {
 
 #[test]
 fn the_watchdog_is_fed_while_it_waits() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let _service = Service::accepting(broker.plain);
+    let (broker, _service, device) = accepting();
     let flags = device.watch_broker(&broker).set("--interval", "1day").env("WATCHDOG_USEC", "200000");
     for flags in [flags.clone(), flags.set("--splay", "1h")] {
         let mut watch = flags.start();
@@ -100,7 +94,7 @@ fn the_watchdog_is_fed_while_it_waits() {
 
 #[test]
 fn the_watchdog_is_fed_during_a_long_session() {
-    let device = Device::new();
+    let device = Device::with_credentials();
     let (sender, reached) = channel();
     let peer = Peer::tls(Tls::default(), move |link| {
         link.up_to_puback()?;
@@ -116,11 +110,10 @@ fn the_watchdog_is_fed_during_a_long_session() {
     peer.seen();
 }
 
-/// Lines begin with their priority: what changes is a notice, what goes on is information.
+/// Lines begin with their priority: a failure is an error, recovery a notice, steady success information.
 #[test]
 fn the_journal_is_given_priorities() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let _service = Service::accepting(broker.plain);
+    let (broker, _service, device) = accepting();
     let journal = |name: &str| {
         let file = File::create(device.path(name)).unwrap();
         let meta = file.metadata().unwrap();
@@ -140,11 +133,13 @@ fn the_journal_is_given_priorities() {
     watch.stop();
     let log = read("log");
     let lines: Vec<&str> = log.lines().collect();
-    assert!(lines.iter().all(|line| line.starts_with("<5>") || line.starts_with("<6>report ")), "{log}");
-    let changes: Vec<&&str> = lines.iter().filter(|line| line.starts_with("<5>")).collect();
+    let (steady, changes): (Vec<&str>, Vec<&str>) = lines.iter().partition(|line| line.starts_with("<6>"));
+    assert!(steady.iter().all(|line| line.starts_with("<6>report ")), "{log}");
     assert!(
         matches!(changes[..], [first, failed, again]
-            if first.contains("accepted") && failed.contains("gw.key") && again.contains("accepted")),
+            if first.starts_with("<5>") && first.contains("accepted")
+                && failed.starts_with("<3>") && failed.contains("gw.key")
+                && again.starts_with("<5>") && again.contains("accepted")),
         "{log}"
     );
     assert!(lines.iter().filter(|line| line.starts_with("<6>")).count() >= 3, "steady success is information\n{log}");
@@ -166,9 +161,8 @@ fn the_journal_is_given_priorities() {
 }
 
 #[test]
-fn quiet_tells_failures_and_that_they_are_over() {
-    let (broker, device) = (Broker::start(), Device::new());
-    let _service = Service::accepting(broker.plain);
+fn quiet_logs_failures_and_their_end() {
+    let (broker, _service, device) = accepting();
     let mut watch = device.watch_broker(&broker).flag("-q").start();
     watch.stays(2, "accepted");
     fs::remove_file(device.path("gw.key")).unwrap();

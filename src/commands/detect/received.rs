@@ -1,360 +1,296 @@
-//! Reports that come from a file or another program, judged one after another.
+//! Judges reports that come from a file or another program, one after another.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
 use colored::Colorize;
 
-use super::event::{self, About};
-use super::table::{self, Beside, Row};
-use super::{Judged, exit_of, is_any_violated, show};
+use super::behaviors::{ProfileBehavior, safe_name};
+use super::event::EventContext;
+use super::verdict::{exit_of, show};
+use super::verdict_table::{Row, write_rows};
 use crate::cli::{DetectArgs, DetectFormat};
-use crate::commands::gather;
-use crate::detect::document::Wrong;
-use crate::detect::judge::{Covers, Judgement, judge};
-use crate::detect::profile::{Behavior, Meaning};
-use crate::detect::reports::{NotOne, Place, Received, Reports};
-use crate::detect::stream::{Event, Outcome, Stream};
-use crate::exit::{Exit, Failure};
-use crate::terminal::{Reader, Terminal};
+use crate::detect::alarms::{AlarmTracker, BehaviorOutcome, Processed};
+use crate::detect::judge::{Coverage, Judgment, judge};
+use crate::detect::observation::Observation;
+use crate::detect::profile::Meaning;
+use crate::detect::report_parser::ReportError;
+use crate::detect::reports::{Place, ReadError, Received, Reports};
+use crate::error::{Error, InputError};
+use crate::exit::Exit;
+use crate::files;
+use crate::terminal::{Stdout, Terminal};
+use crate::thing::ThingName;
 
-/// How long the input may stay open after its first report and still be one report.
-const ONE: Duration = Duration::from_secs(3);
+/// An input that stays open this long after its first report is a stream, and the first report is judged at once.
+const WAIT_FOR_SECOND: Duration = Duration::from_secs(3);
 
-/// The most things that are told apart, so that memory is bounded.
+/// The most things that are tracked, to bound memory.
 const MAX_THINGS: usize = 10_000;
 
-/// How many warnings of a kind are told one by one; after that every hundredth, and how many there were in the end.
-const TOLD: u64 = 5;
+/// After this many warnings of a kind, only every hundredth is printed, and the total at the end.
+const PRINTED_WARNINGS: u64 = 5;
 
-type Item = Result<Received, NotOne>;
-
-/// What is warned of, by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum WarningKind {
     NoReport,
     Problem,
-    Repeated,
+    Duplicate,
     Late,
-    SetBack,
+    ClockSetBack,
     TooManyThings,
 }
 
-/// Judges the reports at `path`.
-///
-/// # Errors
-/// [`Exit::NoInput`] when it cannot be read, [`Exit::Input`] when there is no report in it, [`Exit::Output`] when the
-/// verdicts cannot be written.
-pub(super) fn run(path: &Path, args: &DetectArgs, judged: &[Judged], terminal: &Terminal) -> Result<Exit, Failure> {
-    let file = gather::input_name(path);
-    let input = open(path).map_err(|error| unreadable(&file, &error))?;
-    let items = read_ahead(input).map_err(|error| unreadable(&file, &error))?;
-    let behaviors: Vec<&Behavior> = judged.iter().map(|judged| &judged.behavior).collect();
-    let mut watch = Watch {
+pub(super) fn run(
+    path: &Path,
+    args: &DetectArgs,
+    thing_name: Option<&ThingName>,
+    behaviors: &[ProfileBehavior],
+    terminal: &Terminal,
+) -> Result<Exit, Error> {
+    let file = files::input_name(path);
+    let items = read_ahead(path).map_err(|error| unreadable(&file, &error))?;
+    let mut stream = StreamJudge {
         file,
-        judged,
-        behaviors: &behaviors,
+        items,
+        behaviors,
         devices: BTreeMap::new(),
         reports: 0,
-        warned: BTreeMap::new(),
-        has_told: false,
-        has_windows: behaviors.iter().any(|behavior| is_over_time(behavior)),
-        thing: args.thing_name.as_ref().map(|thing| thing.as_str().to_owned()),
+        warnings: BTreeMap::new(),
+        has_event: false,
+        has_windows: behaviors.iter().any(|entry| entry.behavior.rule().is_some_and(|rule| rule.duration.is_some())),
+        thing: thing_name.map(|thing| thing.as_str().to_owned()),
         format: args.format,
         terminal,
     };
-
-    let Some(first) = watch.next(&items)? else {
-        watch.tell_warned();
-        let failure = Failure::new(Exit::Input, format!("{}: there is no report in it", watch.file));
-        return Err(failure.hint("wanted is what `device-defender collect` or `watch --print` prints"));
+    let Ok(first) = stream.next(Duration::MAX)? else {
+        stream.warn_totals();
+        let errors = vec![InputError::invalid(&stream.file, "contains no report")];
+        let hint = Some("expected the output of `device-defender collect` or `device-defender watch --print`");
+        return Err(Error::Input { errors, hint });
     };
-    let second = match watch.next_soon(&items)? {
-        Soon::End => return watch.judge_only(&first),
-        Soon::Report(second) => Some(second),
-        Soon::Nothing => None,
+    let second = match stream.next(WAIT_FOR_SECOND)? {
+        Err(RecvTimeoutError::Disconnected) => return stream.judge_only(&first.observation),
+        second => second.ok(),
     };
-    watch.warn_of_unjudged();
-    let mut read = [Some(first), second].into_iter().flatten();
-    while let Some(received) = read.next().map_or_else(|| watch.next(&items), |read| Ok(Some(read)))? {
-        if watch.take(&received)? == Reader::Gone {
-            return Ok(Exit::Done);
+    stream.warn_never_judged();
+    let mut already_read = [Some(first), second].into_iter().flatten();
+    loop {
+        let received = match already_read.next() {
+            Some(received) => Ok(received),
+            None => stream.next(Duration::MAX)?,
+        };
+        let Ok(received) = received else { return stream.finish() };
+        if stream.process(&received)? == Stdout::Closed {
+            return Ok(Exit::Success);
         }
     }
-    watch.finish()
 }
 
-/// What comes within [`ONE`].
-enum Soon {
-    Report(Received),
-    End,
-    Nothing,
+fn unreadable(file: &str, error: &io::Error) -> Error {
+    InputError::unreadable(format!("report: {file}"), error).into()
 }
 
-fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
-    if path == Path::new("-") {
-        return Ok(Box::new(BufReader::new(io::stdin())));
-    }
-    Ok(Box::new(BufReader::new(File::open(path)?)))
-}
-
-fn unreadable(file: &str, error: &io::Error) -> Failure {
-    Failure::new(Exit::NoInput, format!("report: {file}: {error}"))
-}
-
-/// Reads one report ahead, in a thread of its own, so that waiting for the next has an end.
-///
-/// # Errors
-/// What the system says when there can be no thread.
-fn read_ahead(input: Box<dyn BufRead + Send>) -> io::Result<Receiver<Item>> {
-    let (sender, receiver): (SyncSender<Item>, _) = mpsc::sync_channel(1);
-    thread::Builder::new().spawn(move || {
-        for item in Reports::new(input) {
-            if sender.send(item).is_err() {
-                break;
-            }
-        }
-    })?;
+/// Reads one report ahead in a thread, so that waiting for the next one can time out.
+fn read_ahead(path: &Path) -> io::Result<Receiver<Result<Received, ReadError>>> {
+    let input: Box<dyn Read + Send> =
+        if files::is_stdin(path) { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
+    let input = BufReader::new(input);
+    let (sender, receiver) = mpsc::sync_channel(1);
+    thread::Builder::new().spawn(move || Reports::new(input).all(|item| sender.send(item).is_ok()))?;
     Ok(receiver)
 }
 
-fn is_over_time(behavior: &Behavior) -> bool {
-    matches!(&behavior.meaning, Meaning::Rule(rule) if rule.duration.is_some())
+struct Device<'b> {
+    tracker: AlarmTracker<'b>,
+    /// The outcome of the latest report, for the table at the end.
+    rows: Vec<Row<'b>>,
 }
 
-/// A device whose reports are judged.
-struct Device<'j> {
-    stream: Stream<'j>,
-    /// What the latest report said of every behaviour, for the table in the end.
-    rows: Vec<Row<'j>>,
-}
-
-/// Judging of report after report.
-struct Watch<'j> {
+struct StreamJudge<'b> {
     /// The input, in messages.
     file: String,
-    judged: &'j [Judged],
-    behaviors: &'j [&'j Behavior],
-    /// By thing; `None` for reports that do not come with the name of one.
-    devices: BTreeMap<Option<String>, Device<'j>>,
-    /// How many reports were judged.
+    items: Receiver<Result<Received, ReadError>>,
+    behaviors: &'b [ProfileBehavior],
+    /// By thing; `None` for reports without a thing name.
+    devices: BTreeMap<Option<String>, Device<'b>>,
     reports: u64,
-    /// How often was warned of what.
-    warned: BTreeMap<Kind, u64>,
-    /// Whether an event was told.
-    has_told: bool,
-    /// Whether traffic is summed over time, and it was not told yet that a report has none.
+    warnings: BTreeMap<WarningKind, u64>,
+    has_event: bool,
+    /// Whether traffic is summed over time, and no warning was printed yet about a report without a time.
     has_windows: bool,
-    /// The thing of reports that do not come with the name of one.
+    /// The thing of reports without a topic.
     thing: Option<String>,
     format: DetectFormat,
-    terminal: &'j Terminal,
+    terminal: &'b Terminal,
 }
 
-impl Watch<'_> {
-    /// Waits for the next report; `None` at the end.
-    fn next(&mut self, items: &Receiver<Item>) -> Result<Option<Received>, Failure> {
-        while let Ok(item) = items.recv() {
-            if let Some(received) = self.understood(item)? {
-                return Ok(Some(received));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Waits for the next report, but not for long.
-    fn next_soon(&mut self, items: &Receiver<Item>) -> Result<Soon, Failure> {
+impl StreamJudge<'_> {
+    /// Waits for the next report, and warns of its problems and of what is not a report. The outer error: reading failed.
+    fn next(&mut self, timeout: Duration) -> Result<Result<Received, RecvTimeoutError>, Error> {
         loop {
-            match items.recv_timeout(ONE) {
-                Err(RecvTimeoutError::Disconnected) => return Ok(Soon::End),
-                Err(RecvTimeoutError::Timeout) => return Ok(Soon::Nothing),
-                Ok(item) => {
-                    if let Some(received) = self.understood(item)? {
-                        return Ok(Soon::Report(received));
-                    }
+            match self.items.recv_timeout(timeout) {
+                Err(no_item) => return Ok(Err(no_item)),
+                Ok(Ok(received)) => {
+                    let Received { place, observation, .. } = &received;
+                    observation.problems.iter().for_each(|text| self.warn(WarningKind::Problem, *place, text));
+                    return Ok(Ok(received));
+                }
+                Ok(Err(ReadError { error: ReportError::Read(error), .. })) => {
+                    return Err(unreadable(&self.file, &error));
+                }
+                Ok(Err(ReadError { place, error })) => {
+                    self.warn(WarningKind::NoReport, place, &format!("{error}; skipped"));
                 }
             }
         }
     }
 
-    /// The report, if it is one; what is none is told.
-    ///
-    /// # Errors
-    /// [`Exit::NoInput`] when the input cannot be read any more.
-    fn understood(&mut self, item: Item) -> Result<Option<Received>, Failure> {
-        match item {
-            Ok(received) => {
-                for problem in &received.observation.problems {
-                    self.warn(Kind::Problem, received.place, problem);
-                }
-                Ok(Some(received))
-            }
-            Err(NotOne { wrong: Wrong::Read(error), .. }) => Err(unreadable(&self.file, &error)),
-            Err(NotOne { place, wrong }) => {
-                self.warn(Kind::NoReport, place, &format!("{wrong}; passed over"));
-                Ok(None)
-            }
-        }
-    }
-
-    /// Warns, but not of the same thing again and again.
-    fn warn(&mut self, kind: Kind, place: Place, text: &str) {
-        let count = self.warned.entry(kind).or_default();
-        *count = count.saturating_add(1);
+    fn warn(&mut self, kind: WarningKind, place: Place, text: &str) {
+        let count = self.warnings.entry(kind).or_default();
+        *count += 1;
         let more = match *count {
-            ..TOLD => "",
-            TOLD => "; of this kind only every hundredth is told from here on",
-            count if count.is_multiple_of(100) => &format!("; the {count}th of this kind"),
+            ..PRINTED_WARNINGS => "",
+            PRINTED_WARNINGS => "; from here on, only every 100th warning of this kind is printed",
+            count if count.is_multiple_of(100) => &format!("; warning {count} of this kind"),
             _ => return,
         };
-        self.terminal.warning(format_args!("report: {}: {place}: {text}{more}", self.file));
+        self.terminal.warn(format_args!("report: {}: {place}: {text}{more}", self.file));
     }
 
-    /// Says how many warnings there were that were not all told.
-    fn tell_warned(&self) {
-        for (kind, count) in self.warned.iter().filter(|(_, count)| **count > TOLD) {
+    fn skip(&mut self, kind: WarningKind, place: Place, text: &str) -> Stdout {
+        self.warn(kind, place, text);
+        Stdout::Open
+    }
+
+    /// Prints the total of each kind of warning that was not always printed.
+    fn warn_totals(&self) {
+        for (kind, count) in self.warnings.iter().filter(|(_, count)| **count > PRINTED_WARNINGS) {
             let what = match kind {
-                Kind::NoReport => "were no reports, and passed over",
-                Kind::Problem => "fields were not understood",
-                Kind::Repeated => "reports were passed over as duplicates",
-                Kind::Late => "reports were passed over as late",
-                Kind::SetBack => "times the clock was set back",
-                Kind::TooManyThings => "reports were of too many things, and passed over",
+                WarningKind::NoReport => "inputs were not reports and were skipped",
+                WarningKind::Problem => "fields were not recognized",
+                WarningKind::Duplicate => "reports were skipped as duplicates",
+                WarningKind::Late => "reports were skipped as late",
+                WarningKind::ClockSetBack => "times, the clock was set back",
+                WarningKind::TooManyThings => "reports of too many things were skipped",
             };
-            self.terminal.warning(format_args!("report: {}: {count} {what}", self.file));
+            self.terminal.warn(format_args!("report: {}: {count} {what}", self.file));
         }
     }
 
-    /// Says at the beginning of a stream which behaviours no report will be judged by.
-    fn warn_of_unjudged(&self) {
-        for Judged { label, behavior, .. } in self.judged {
-            let profile = label.as_ref().map_or_else(String::new, |label| format!("{}: ", table::shown(label)));
+    /// Warns once of the behaviors that no report can be judged by.
+    fn warn_never_judged(&self) {
+        for ProfileBehavior { label, behavior, .. } in self.behaviors {
+            let profile = label.as_ref().map_or_else(String::new, |label| format!("{}: ", safe_name(label)));
             match &behavior.meaning {
                 Meaning::Rule(_) => {}
                 Meaning::NotJudged(reason) => {
-                    self.terminal.warning(format_args!("profile: {profile}{}: never judged: {reason}", behavior.path));
+                    self.terminal.warn(format_args!("profile: {profile}{}: never judged: {reason}", behavior.path));
                 }
                 Meaning::Invalid(faults) => {
                     for fault in faults {
-                        self.terminal.warning(format_args!("profile: {profile}{fault}; the behavior is never judged"));
+                        self.terminal.warn(format_args!("profile: {profile}{fault}; the behavior is never judged"));
                     }
                 }
             }
         }
     }
 
-    /// How the input was: [`Exit::Input`] when anything in it was passed over because it made no sense.
+    /// [`Exit::Input`] if reports were skipped because the input is invalid.
     fn exit_of_input(&self) -> Exit {
-        let is_bad = [Kind::NoReport, Kind::TooManyThings].iter().any(|kind| self.warned.contains_key(kind));
-        if is_bad { Exit::Input } else { Exit::Done }
+        let invalid = [WarningKind::NoReport, WarningKind::TooManyThings];
+        if invalid.iter().any(|kind| self.warnings.contains_key(kind)) { Exit::Input } else { Exit::Success }
     }
 
-    /// Judges the only report there is.
-    fn judge_only(&self, received: &Received) -> Result<Exit, Failure> {
-        let report_id = received.observation.report_id;
-        let judgements: Vec<Judgement> =
-            self.behaviors.iter().map(|behavior| judge(behavior, &received.observation, &Covers::Assumed)).collect();
-        show(report_id, self.judged, &judgements, None, self.format, self.terminal)?;
-        self.tell_warned();
-        Ok(exit_of(is_any_violated(&judgements), self.exit_of_input(), self.judged))
+    fn judge_only(&self, observation: &Observation) -> Result<Exit, Error> {
+        let judge = |entry: &ProfileBehavior| judge(&entry.behavior, observation, &Coverage::Assumed);
+        let judgments: Vec<Judgment> = self.behaviors.iter().map(judge).collect();
+        show(observation.report_id, self.behaviors, &judgments, None, self.format, self.terminal)?;
+        self.warn_totals();
+        Ok(exit_of(judgments.iter().any(Judgment::is_violated), self.exit_of_input(), self.behaviors))
     }
 
-    /// Judges one of many reports, and tells the alarms that begin or end with it.
-    fn take(&mut self, received: &Received) -> Result<Reader, Failure> {
-        let thing = received.thing.as_ref().map(|thing| thing.as_str().to_owned()).or_else(|| self.thing.clone());
+    fn process(&mut self, received: &Received) -> Result<Stdout, Error> {
+        let Received { place, thing, observation } = received;
+        let thing = thing.as_ref().map(|thing| thing.as_str().to_owned()).or_else(|| self.thing.clone());
         if self.devices.len() >= MAX_THINGS && !self.devices.contains_key(&thing) {
-            let text = format!("of one thing more than the {MAX_THINGS} that can be told apart; passed over");
-            self.warn(Kind::TooManyThings, received.place, &text);
-            return Ok(Reader::There);
+            let text = &format!("more than {MAX_THINGS} things; skipped");
+            return Ok(self.skip(WarningKind::TooManyThings, *place, text));
         }
-        // Without names, it may be of another device than it seems.
-        let merged = match thing {
+        // Reports without a thing name may mix several devices, which looks like duplicates and changes of the clock.
+        let mixed = match thing {
             Some(_) => "",
-            None => "; without topics (mosquitto_sub -v) all reports count as one device's",
+            None => "; without topics (mosquitto_sub -v), all reports count as one device",
         };
-        let new = || Device { stream: Stream::new(self.behaviors), rows: Vec::new() };
+        let tracker = || AlarmTracker::new(self.behaviors.iter().map(|entry| &entry.behavior));
+        let new = || Device { tracker: tracker(), rows: Vec::new() };
         let device = self.devices.entry(thing.clone()).or_insert_with(new);
-        let (judgements, events, set_back) = match device.stream.take(&received.observation) {
-            Outcome::Judged { judgements, events, set_back } => (judgements, events, set_back),
-            Outcome::Repeated => {
-                let text = format!("its id is that of the report before; passed over as a duplicate{merged}");
-                self.warn(Kind::Repeated, received.place, &text);
-                return Ok(Reader::There);
+        let (outcomes, set_back_from) = match device.tracker.process(observation) {
+            Processed::Judged { outcomes, set_back_from } => (outcomes, set_back_from),
+            Processed::Duplicate => {
+                let text = format!("its report_id equals the last one; skipped as a duplicate{mixed}");
+                return Ok(self.skip(WarningKind::Duplicate, *place, &text));
             }
-            Outcome::Late(last) => {
-                let text = format!("its id is below the last, {last}; passed over as late{merged}");
-                self.warn(Kind::Late, received.place, &text);
-                return Ok(Reader::There);
+            Processed::Late(last) => {
+                let text = format!("its report_id is lower than the last one, {last}; skipped as late{mixed}");
+                return Ok(self.skip(WarningKind::Late, *place, &text));
             }
         };
+        let outcomes: Vec<(&ProfileBehavior, BehaviorOutcome)> = self.behaviors.iter().zip(outcomes).collect();
         if self.format == DetectFormat::Table {
-            let rows = self.judged.iter().zip(&judgements).zip(device.stream.states());
-            let row =
-                |((judged, judgement), state)| Row::new(judged, judgement, Beside { state: Some(state), whose: None });
-            device.rows = rows.map(row).collect();
+            let rows =
+                outcomes.iter().map(|(entry, outcome)| Row::new(entry, &outcome.judgment, Some(&outcome.state), None));
+            device.rows = rows.collect();
         }
-        self.reports = self.reports.saturating_add(1);
-        if let Some(last) = set_back {
-            let text = format!("its id is below the last, {last}: the clock was set back, windows begin anew{merged}");
-            self.warn(Kind::SetBack, received.place, &text);
+        self.reports += 1;
+        if let Some(last) = set_back_from {
+            let what = "the clock was set back; windows start over";
+            let text = format!("its report_id is lower than the last one, {last}: {what}{mixed}");
+            self.warn(WarningKind::ClockSetBack, *place, &text);
         }
-        if let (Some(id), None) = (received.observation.report_id, received.observation.time())
+        if let (Some(id), None) = (observation.report_id, observation.time())
             && std::mem::take(&mut self.has_windows)
         {
-            let text = format!("its id {id} is no time in seconds, so traffic is not judged over a duration");
-            self.warn(Kind::Problem, received.place, &text);
+            let what = "is not a time in seconds; traffic is not judged over durationSeconds";
+            self.warn(WarningKind::Problem, *place, &format!("its report_id {id} {what}"));
         }
-        self.tell(&events, &judgements, thing.as_deref(), received)
-    }
-
-    fn tell(
-        &mut self,
-        events: &[Event],
-        judgements: &[Judgement],
-        thing: Option<&str>,
-        received: &Received,
-    ) -> Result<Reader, Failure> {
-        if events.is_empty() {
-            return Ok(Reader::There);
+        if outcomes.iter().all(|(_, outcome)| outcome.event.is_none()) {
+            return Ok(Stdout::Open);
         }
-        self.has_told = true;
-        self.terminal.event(|out| {
-            for event in events {
-                let Some((judged, judgement)) = self.judged.iter().zip(judgements).nth(event.behavior) else {
-                    continue;
-                };
-                let (report_id, time) = (received.observation.report_id, received.observation.time());
-                let about = About { thing, report_id, time, judged, judgement };
-                event::write(event, &about, self.format, self.terminal.stdout_is_terminal(), out)?;
+        self.has_event = true;
+        let thing = thing.as_deref();
+        let stdout = self.terminal.write(|out| {
+            for (number, (entry, BehaviorOutcome { judgment, event, .. })) in (1..).zip(&outcomes) {
+                let Some(event) = event else { continue };
+                let context = EventContext { thing, observation, number, entry, judgment };
+                context.write(event, self.format, self.terminal.is_interactive, out)?;
             }
             Ok(())
-        })
+        })?;
+        Ok(stdout)
     }
 
-    /// Shows where every behaviour stands after the last report.
-    fn finish(mut self) -> Result<Exit, Failure> {
-        self.tell_warned();
-        let mut states = self.devices.values().flat_map(|device| device.stream.states());
-        let in_alarm = states.any(|state| state.alarm.is_some());
-        let exit = exit_of(in_alarm, self.exit_of_input(), self.judged);
+    /// Prints the table of every behavior after the last report.
+    fn finish(mut self) -> Result<Exit, Error> {
+        self.warn_totals();
+        let in_alarm = self.devices.values().any(|device| device.tracker.in_alarm());
+        let exit = exit_of(in_alarm, self.exit_of_input(), self.behaviors);
         if self.format == DetectFormat::Table {
-            let reports = match self.reports {
-                1 => "1 report".to_owned(),
-                number => format!("{number} reports"),
-            };
+            let s = if self.reports == 1 { "" } else { "s" };
+            let title = format!("After {} report{s}", self.reports).bold();
             let mut rows = Vec::new();
             for (thing, device) in &mut self.devices {
-                rows.extend(device.rows.drain(..).map(|row| row.of(thing.as_deref())));
+                rows.extend(device.rows.drain(..).map(|row| row.with_thing(thing.as_deref())));
             }
-            self.terminal.result(|out| {
-                let before = if self.has_told { "\n" } else { "" };
-                writeln!(out, "{before}{}\n", format!("After {reports}").bold())?;
-                table::write_rows(&rows, self.terminal.width(), out)
+            self.terminal.write(|out| {
+                let before = if self.has_event { "\n" } else { "" };
+                writeln!(out, "{before}{title}\n")?;
+                write_rows(&rows, self.terminal.width(), out)
             })?;
         }
         Ok(exit)

@@ -1,25 +1,30 @@
-//! Verdicts as one JSON document.
+//! The verdicts on one report: how they are printed, and the exit code.
 
+use std::io::Write;
+
+use colored::Colorize;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Judged, is_any_violated};
-use crate::detect::judge::{Judgement, Verdict};
-use crate::detect::profile::{Fault, Meaning};
-use crate::exit::Failure;
+use super::behaviors::ProfileBehavior;
+use super::verdict_table::{OwnerLookup, Row, write_rows};
+use crate::cli::DetectFormat;
+use crate::detect::judge::{ASSUMED, Judgment, Verdict};
+use crate::detect::profile::{Meaning, ProfileFault};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::report::display::identify;
 use crate::terminal::Terminal;
 
-/// The document.
 #[derive(Serialize)]
 struct Verdicts<'a> {
     report_id: Option<u64>,
     violated: bool,
-    behaviors: Vec<Line<'a>>,
+    behaviors: Vec<BehaviorLine<'a>>,
 }
 
-/// A behaviour.
 #[derive(Serialize)]
-struct Line<'a> {
+struct BehaviorLine<'a> {
     profile: Option<&'a str>,
     behavior: &'a str,
     metric: &'a str,
@@ -29,60 +34,66 @@ struct Line<'a> {
     offending: Option<Value>,
     covers_seconds: Option<u64>,
     reason: Option<&'a str>,
-    faults: Vec<FaultLine<'a>>,
+    faults: &'a [ProfileFault],
 }
 
-/// What is wrong with a behaviour.
-#[derive(Serialize)]
-struct FaultLine<'a> {
-    path: &'a str,
-    message: &'a str,
-}
-
-/// Prints the verdicts: on one line, indented on a terminal.
-///
-/// # Errors
-/// When they cannot be written.
-pub(super) fn print(
+pub(super) fn show(
     report_id: Option<u64>,
-    judged: &[Judged],
-    judgements: &[Judgement],
+    behaviors: &[ProfileBehavior],
+    judgments: &[Judgment],
+    owners: Option<&OwnerLookup<'_>>,
+    format: DetectFormat,
     terminal: &Terminal,
-) -> Result<(), Failure> {
-    let behaviors = judged.iter().zip(judgements).map(|(judged, judgement)| Line::new(judged, judgement)).collect();
-    let verdicts = Verdicts { report_id, violated: is_any_violated(judgements), behaviors };
-    terminal.document(&verdicts)
+) -> Result<(), Error> {
+    let entries = behaviors.iter().zip(judgments);
+    match format {
+        DetectFormat::Json => {
+            let violated = judgments.iter().any(Judgment::is_violated);
+            let behaviors = entries.map(|(entry, judgment)| BehaviorLine::new(entry, judgment)).collect();
+            terminal.write_json(&Verdicts { report_id, violated, behaviors })?;
+        }
+        DetectFormat::Table => {
+            let id = report_id.map_or_else(|| "without an id".to_owned(), identify);
+            let rows: Vec<_> = entries.map(|(entry, judgment)| Row::new(entry, judgment, None, owners)).collect();
+            terminal.write(|out| {
+                writeln!(out, "{} {id}\n", "Report".bold())?;
+                write_rows(&rows, terminal.width(), out)
+            })?;
+        }
+    }
+    Ok(())
 }
 
-impl<'a> Line<'a> {
-    fn new(judged: &'a Judged, judgement: &'a Judgement) -> Self {
-        let Judged { behavior, .. } = judged;
-        let is_counted = judged.is_counted();
-        let (offending, reason) = match &judgement.verdict {
-            Verdict::Violated(offending) => (Some(offending.metric_value(is_counted)), None),
+impl<'a> BehaviorLine<'a> {
+    fn new(entry: &'a ProfileBehavior, judgment: &'a Judgment) -> Self {
+        let behavior = &entry.behavior;
+        let (offending, reason) = match &judgment.verdict {
+            Verdict::Violated(offending) => (Some(entry.metric_value(offending)), None),
             Verdict::NotJudged(reason) => (None, Some(reason.as_str())),
             Verdict::Conforms | Verdict::Invalid => (None, None),
         };
-        let assumed = judgement.assumed.then_some(ASSUMED);
-        let faults: &[Fault] = match &behavior.meaning {
-            Meaning::Invalid(faults) => faults,
-            Meaning::Rule(_) | Meaning::NotJudged(_) => &[],
-        };
+        let faults = if let Meaning::Invalid(faults) = &behavior.meaning { faults.as_slice() } else { &[] };
         Self {
-            profile: judged.profile.as_deref().or(judged.label.as_deref()),
+            profile: entry.profile.as_deref().or(entry.label.as_deref()),
             behavior: &behavior.name,
             metric: &behavior.metric,
             criteria: &behavior.criteria,
-            verdict: judgement.verdict.name(),
-            observed: judgement.measured.as_ref().map(|measured| measured.metric_value(is_counted)),
+            verdict: judgment.verdict.name(),
+            observed: judgment.measured.as_ref().map(|measured| entry.metric_value(measured)),
             offending,
-            covers_seconds: judgement.covers,
-            reason: reason.or(assumed),
-            faults: faults.iter().map(|Fault { path, text }| FaultLine { path, message: text }).collect(),
+            covers_seconds: judgment.covers,
+            reason: reason.or(judgment.assumed.then_some(ASSUMED)),
+            faults,
         }
     }
 }
 
-/// What is said of a single report whose traffic is judged.
-pub(super) const ASSUMED: &str =
-    "a single report does not tell what its traffic covers; taken to be the whole duration";
+/// The exit code: a violation first, then a fault of the input, then an invalid behavior.
+pub(super) fn exit_of(violated: bool, input: Exit, behaviors: &[ProfileBehavior]) -> Exit {
+    let has_invalid = behaviors.iter().any(|entry| matches!(entry.behavior.meaning, Meaning::Invalid(_)));
+    match (violated, input, has_invalid) {
+        (true, _, _) => Exit::CheckFailed,
+        (false, Exit::Success, true) => Exit::Input,
+        (false, input, _) => input,
+    }
+}

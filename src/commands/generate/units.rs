@@ -1,10 +1,11 @@
-//! Unit files for systemd: a service that runs `watch`, with a path unit that restarts it when its certificate is renewed,
-//! and, instead of it, a timer that runs `publish --once`.
+//! systemd unit files: a service that runs `watch` and a path unit that restarts it when its certificate is renewed.
+//! The alternative is a timer that runs `publish --once`.
 
-/// What both services have in common: settings from a file, certificates as credentials that only the service can read,
-/// and nothing of the machine but what it needs. Not `ProcSubset=pid`, which would hide the boot id.
+/// Settings and hardening that both services share. Certificates are passed as credentials, which only the service can
+/// read. `ProcSubset=pid` is not possible: it hides /proc/sys, where the boot ID is.
 const COMMON: &str = "\
-# Takes systemd 250 or later. Settings: DEVICE_DEFENDER_ENDPOINT and DEVICE_DEFENDER_THING_NAME at least.
+# Requires systemd 250 or later. The environment file must set at least DEVICE_DEFENDER_ENDPOINT and
+# DEVICE_DEFENDER_THING_NAME.
 EnvironmentFile=/etc/device-defender/environment
 LoadCredential=ca.pem:/etc/device-defender/ca.pem
 LoadCredential=cert.pem:/etc/device-defender/cert.pem
@@ -15,7 +16,7 @@ Environment=DEVICE_DEFENDER_KEY_FILE=%d/key.pem
 StateDirectory=device-defender
 StateDirectoryMode=0700
 
-# The same user for this and the other way to report, as they share a state directory.
+# device-defender.service and device-defender-publish.service share this user, because they share the state directory.
 DynamicUser=yes
 User=device-defender
 UMask=0077
@@ -40,7 +41,7 @@ ProtectKernelTunables=yes
 ProtectProc=invisible
 ProtectSystem=strict
 RemoveIPC=yes
-# Netlink is how the system tells which interface has which address.
+# AF_NETLINK is needed to look up the addresses of the interfaces.
 RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
 RestrictNamespaces=yes
 RestrictRealtime=yes
@@ -53,15 +54,15 @@ MemoryMax=64M
 TasksMax=16
 ";
 
-/// Every unit file under its name.
-pub(super) fn units() -> Vec<(String, Vec<u8>)> {
+/// File name and content of each unit.
+pub(super) fn units() -> [(&'static str, String); 5] {
     let watch = format!(
         "[Unit]
 Description=Report the network state of this device to AWS IoT Device Defender
 Documentation=man:device-defender-watch(1)
 Wants=network-online.target
 After=network-online.target time-sync.target
-# Either this or the timer reports.
+# The service and the timer must not both send reports.
 Conflicts=device-defender-publish.timer
 
 [Service]
@@ -69,7 +70,7 @@ Type=notify
 ExecStart=/usr/bin/device-defender watch
 Restart=always
 RestartSec=60
-# Settings that are wrong do not heal by a restart.
+# A restart does not fix wrong settings.
 RestartPreventExitStatus=2 65 78
 WatchdogSec=2min
 TimeoutStopSec=10
@@ -99,8 +100,8 @@ Documentation=man:device-defender-publish(1)
 
 [Timer]
 OnCalendar=*:0/10
-# A fleet does not report all at once, and each device always at the same offset. Only after a suspend may a report come too
-# soon after another, and be throttled.
+# Spreads the reports of a fleet over the interval. The offset of a device stays the same. After a suspend, two reports
+# can be less than 5 minutes apart, and the service may then throttle the second one.
 RandomizedDelaySec=10min
 FixedRandomDelay=yes
 AccuracySec=1s
@@ -109,11 +110,11 @@ AccuracySec=1s
 WantedBy=timers.target
 ";
     let path = "[Unit]
-Description=Notice a renewed certificate of Device Defender reporting
+Description=Watch the certificate of Device Defender reporting for renewal
 Documentation=man:device-defender-watch(1)
 
 [Path]
-# systemd hands certificate and key to the service when it starts, so it has to start again.
+# systemd passes certificate and key to the service when the service starts, so a renewal requires a restart.
 PathChanged=/etc/device-defender/cert.pem
 PathChanged=/etc/device-defender/key.pem
 PathChanged=/etc/device-defender/ca.pem
@@ -130,12 +131,11 @@ Documentation=man:device-defender-watch(1)
 Type=oneshot
 ExecStart=/usr/bin/systemctl try-restart device-defender.service
 ";
-    let unit = |name: &str, text: &str| (name.to_owned(), text.as_bytes().to_vec());
-    vec![
-        unit("device-defender.service", &watch),
-        unit("device-defender-renewed.path", path),
-        unit("device-defender-renewed.service", renewed),
-        unit("device-defender-publish.service", &publish),
-        unit("device-defender-publish.timer", timer),
+    [
+        ("device-defender.service", watch),
+        ("device-defender-renewed.path", path.into()),
+        ("device-defender-renewed.service", renewed.into()),
+        ("device-defender-publish.service", publish),
+        ("device-defender-publish.timer", timer.into()),
     ]
 }

@@ -5,87 +5,65 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::collector::proc_root::{Netns, ProcRoot, is_procfs};
-use crate::escape::escape;
+use crate::collector::proc::root::{Netns, ProcRoot, is_procfs};
 use crate::terminal::Out;
-/// What was found at a path.
-#[derive(Debug, Serialize)]
+use crate::text::escape;
+
+#[derive(Debug, Default, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a field of the JSON output")]
 pub(super) struct Probe {
     path: String,
-    /// Whether `collect --proc` can show this machine through it.
+    /// Whether `collect --proc` can report the host through it.
     pub(super) usable: bool,
-    /// Whether something is there.
     exists: bool,
-    /// Whether the system says that it is a proc file system.
     procfs: bool,
-    /// The directory whose tables would be read; `None` when not one can be.
+    /// The directory of the tables; `None` when none of them can be opened.
     net: Option<String>,
-    /// Whether that shows the network namespace of this process; `None` when there is nothing to read, or it is a copy.
+    /// Whether `net` shows the network namespace of this process; `None` without `net`, or for a copy.
     own_namespace: Option<bool>,
-    /// Whether the tables of process 1 are hidden from this user while others can be read.
+    /// Whether the tables of process 1 are hidden from this user, but others are readable.
     hidepid: bool,
-    /// What is wrong, and what to do about it.
     problem: Option<String>,
-    remedy: Option<String>,
+    remedy: Option<&'static str>,
 }
 
 impl Probe {
-    /// Looks at `path` as this user.
-    pub(super) fn look(path: &Path) -> Self {
+    pub(super) fn run(path: &Path) -> Self {
         let procfs = is_procfs(path);
-        let found = ProcRoot::find(path, Netns::Auto);
-        let mut probe = Self {
-            path: path.display().to_string(),
-            usable: procfs && found.is_ok(),
-            exists: path.exists(),
-            procfs,
-            net: None,
-            own_namespace: None,
-            hidepid: false,
-            problem: None,
-            remedy: None,
-        };
-        match found {
+        let shown = path.display();
+        let mut probe = Self { path: shown.to_string(), exists: path.exists(), procfs, ..Self::default() };
+        let found = match ProcRoot::find(path, Netns::Auto) {
+            Err(error) => Some((error.to_string(), error.hint())),
             Ok(root) => {
                 probe.net = Some(root.net.display().to_string());
                 probe.own_namespace = procfs.then_some(root.own_namespace);
                 probe.hidepid = procfs && root.passed_over.iter().any(|(net, _)| *net == path.join("1/net"));
-                if probe.hidepid {
-                    probe.usable = false;
-                    probe.problem = Some(format!("{}: process 1 is hidden from this user (hidepid=)", path.display()));
-                    probe.remedy = Some("run as root to see the host".to_owned());
-                }
+                probe.usable = procfs && !probe.hidepid;
                 if !procfs {
-                    probe.problem =
-                        Some(format!("{}: holds network tables, but is no proc file system", path.display()));
-                    probe.remedy = Some("mount the host's /proc there, with mount --bind or as a volume".to_owned());
+                    let remedy = "mount the host's /proc there, with mount --bind or as a volume";
+                    Some((format!("{shown}: holds network tables, but is not a proc file system"), remedy))
+                } else if probe.hidepid {
+                    let problem = format!("{shown}: process 1 is hidden from this user (hidepid=)");
+                    Some((problem, "run as root to see the host"))
+                } else {
+                    None
                 }
             }
-            Err(error) => {
-                probe.problem = Some(error.to_string());
-                probe.remedy = Some(error.hint().to_owned());
-            }
-        }
+        };
+        (probe.problem, probe.remedy) = found.unzip();
         probe
     }
 
-    /// Writes it for people.
     pub(super) fn write(&self, out: &mut Out) -> io::Result<()> {
         let path = escape(&self.path);
         if let (Some(net), Some(own)) = (&self.net, self.own_namespace) {
             let whose = if own { "this process" } else { "its process 1" };
-            let net = escape(net);
-            writeln!(
-                out,
-                "probe: {path} is a proc file system; collect --proc would read {net}: the network of {whose}"
-            )?;
+            let reads = format!("collect --proc would read {}: the network of {whose}", escape(net));
+            writeln!(out, "probe: {path} is a proc file system; {reads}")?;
         }
-        match (&self.problem, &self.remedy) {
-            (Some(problem), Some(remedy)) => {
-                writeln!(out, "probe: {}\n  remedy:  {}", escape(problem), escape(remedy))
-            }
-            _ => Ok(()),
+        if let (Some(problem), Some(remedy)) = (&self.problem, &self.remedy) {
+            writeln!(out, "probe: {}\n  remedy:  {}", escape(problem), escape(remedy))?;
         }
+        Ok(())
     }
 }

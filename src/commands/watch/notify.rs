@@ -1,7 +1,7 @@
-//! What systemd is told (`sd_notify(3)`): datagrams of `NAME=value` lines to the socket it names.
+//! Notifications to systemd (`sd_notify(3)`): datagrams of `NAME=value` lines to the socket in `NOTIFY_SOCKET`.
 //!
-//! A manager that does not read must not hold the loop up, so what cannot be sent in good time is dropped; that is what
-//! the libraries for it do not do.
+//! A manager that does not read must not block the loop, so a datagram that cannot be sent in time is dropped; the libraries
+//! for this block.
 
 use std::env;
 use std::ffi::OsStr;
@@ -11,17 +11,13 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process;
 use std::time::Duration;
 
-use crate::escape::escape;
+use crate::text::escape;
 
-/// How long a manager may take to make room for what it is told.
+/// How long sending may block while the manager does not read.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Tells systemd, if it is there.
-fn send(lines: &str) {
-    let _nobody_there = try_send(lines);
-}
-
-fn try_send(lines: &str) -> Option<()> {
+/// Notifies systemd, if it runs this process; `None` when nobody is there.
+pub(super) fn send(lines: &str) -> Option<()> {
     let path = env::var_os("NOTIFY_SOCKET")?;
     let address = match path.as_bytes().strip_prefix(b"@") {
         Some(name) => SocketAddr::from_abstract_name(name).ok()?,
@@ -29,35 +25,18 @@ fn try_send(lines: &str) -> Option<()> {
     };
     let socket = UnixDatagram::unbound().ok()?;
     socket.set_write_timeout(Some(PATIENCE)).ok()?;
-    socket.send_to_addr(lines.as_bytes(), &address).ok().map(|_| ())
+    socket.send_to_addr(lines.as_bytes(), &address).ok()?;
+    Some(())
 }
 
-/// That the settings are good.
-pub(super) fn ready() {
-    send("READY=1\nSTATUS=waiting for the first report");
-}
-
-/// What is going on, in a line. systemd drops what is longer than 4096 bytes.
+/// The state of the service, in one line. systemd drops datagrams of more than 4096 bytes.
 pub(super) fn status(text: &str) {
     send(&format!("STATUS={}", escape(text)));
 }
 
-/// A sign of life.
-pub(super) fn alive() {
-    send("WATCHDOG=1");
-}
-
-/// That it is going to end.
-pub(super) fn stopping() {
-    send("STOPPING=1");
-}
-
-/// How often systemd wants a sign of life of this process, if at all (`sd_watchdog_enabled(3)`).
+/// How often systemd expects a sign of life from this process, if at all (`sd_watchdog_enabled(3)`).
 pub(super) fn watchdog() -> Option<Duration> {
     let microseconds: u64 = env::var("WATCHDOG_USEC").ok()?.parse().ok()?;
-    let is_ours = match env::var("WATCHDOG_PID") {
-        Ok(pid) => pid == process::id().to_string(),
-        Err(_) => true,
-    };
+    let is_ours = env::var("WATCHDOG_PID").map_or(true, |pid| pid == process::id().to_string());
     (is_ours && microseconds > 0).then(|| Duration::from_micros(microseconds))
 }

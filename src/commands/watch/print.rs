@@ -1,88 +1,73 @@
-//! `--print`: the reports as lines of JSON, with what one needs to know of the last one in memory.
+//! `--print`: the reports as lines of JSON, with what the next one needs to know in memory.
 
 use std::io::Write;
 
-use super::{Cycle, News};
-use crate::cli::ReportArgs;
+use super::cycle::{Cycle, Done};
+use crate::cli::SourceArgs;
 use crate::collector::counters::Interfaces;
-use crate::collector::proc_root::Identity;
-use crate::commands::{gather, since};
-use crate::exit::{Exit, Failure};
-use crate::report::json::{self, Layout};
-use crate::report::{Encoding, Report};
-use crate::state;
-use crate::terminal::{Reader, Terminal};
-use crate::time;
+use crate::collector::proc::root::HostId;
+use crate::commands::{baseline, pipeline};
+use crate::error::Error;
+use crate::report::Options;
+use crate::report::encode::Encoding;
+use crate::terminal::{Stdout, Terminal};
+use crate::warning::{WarningKind, Warnings};
 
-/// Prints a report in each cycle.
 pub(super) struct Printer<'a> {
-    report: &'a ReportArgs,
+    source: &'a SourceArgs,
+    options: &'a Options,
     terminal: &'a Terminal,
     last_report_id: u64,
-    /// The counters at the last report, and those of what.
-    before: Option<(Identity, Interfaces)>,
-    /// Whether a line may have been broken off.
+    /// The counters at the last report, and of which host and namespace they are.
+    before: Option<(HostId, Interfaces)>,
+    /// Whether the last line may be incomplete.
     is_cut_off: bool,
 }
 
 impl<'a> Printer<'a> {
-    pub(super) fn new(report: &'a ReportArgs, terminal: &'a Terminal) -> Self {
-        Self { report, terminal, last_report_id: 0, before: None, is_cut_off: false }
+    pub(super) fn new(source: &'a SourceArgs, options: &'a Options, terminal: &'a Terminal) -> Self {
+        Self { source, options, terminal, last_report_id: 0, before: None, is_cut_off: false }
     }
 
-    /// Prints a report.
-    pub(super) fn cycle(&mut self) -> Cycle {
-        let printed = self.print();
-        let published = Some(time::since_boot());
-        let warnings = self.terminal.held();
-        match printed {
-            Ok((Reader::Gone, _)) => Cycle::ReaderGone,
-            Ok((Reader::There, exit)) => {
-                Cycle::Over { published, exit, news: News::printed(self.last_report_id, warnings) }
-            }
-            Err(failure) => Cycle::Over { published, exit: failure.exit, news: News::failed(failure, warnings) },
-        }
-    }
-
-    fn print(&mut self) -> Result<(Reader, Exit), Failure> {
-        let (args, terminal) = (self.report, self.terminal);
-        let collector = gather::open_collector(&args.source, terminal)?;
-        let custom = gather::custom_metrics_of_file(&args.source)?;
-        let sample = collector.sample();
-        gather::tell(&sample, &collector, terminal)?;
-        let identity = collector.root.identity();
-        let before = match &self.before {
-            Some((of, _)) if *of != identity => {
-                terminal.warning("no network_stats: the last report was of another machine, boot or network namespace");
-                None
-            }
-            before => before.as_ref(),
+    /// Prints a report; `None` when nobody reads standard output any more.
+    pub(super) fn cycle(&mut self, warnings: &mut Warnings) -> Result<Option<Cycle>, Error> {
+        let printed = self.print(warnings);
+        let published = Some(baseline::since_boot()?);
+        let (exit, outcome) = match printed {
+            Ok(Stdout::Closed) => return Ok(None),
+            Ok(Stdout::Open) => (warnings.exit(self.source.strict), Ok((Done::Printed, self.last_report_id))),
+            Err(error) => (error.exit(), Err(error)),
         };
-        let now = sample.all_counters();
-        if sample.missed_interfaces > 0 {
-            terminal.warning("no network_stats: not all interfaces are known");
+        Ok(Some(Cycle { published, exit, outcome }))
+    }
+
+    fn print(&mut self, warnings: &mut Warnings) -> Result<Stdout, Error> {
+        let collector = pipeline::open(self.source, self.terminal, warnings)?;
+        let custom = pipeline::custom_metrics_without_waiting(self.source)?;
+        let sample = pipeline::sample(&collector, self.terminal, warnings)?;
+        let host_id = collector.root.host_id();
+        let before = self.before.as_ref().filter(|(of, _)| *of == host_id).map(|(_, counters)| counters);
+        if self.before.is_some() && before.is_none() {
+            let text = "no network_stats: the last report was of another machine, boot or network namespace";
+            warnings.add(WarningKind::NoTraffic, "baseline", text);
         }
-        let before = before.map(|(_, before)| before);
-        let network_stats = since::network_stats(before, now, &args.source.exclude_interface);
-        let report_id = state::next_report_id(self.last_report_id, gather::unix_time());
-        let mut report = Report::build(&sample, gather::style(args), report_id, network_stats, custom);
-        let names = gather::names(args);
-        if let Some(max) = args.max_bytes {
-            gather::fit(&mut report, Encoding::Json, args, (max, 1), terminal)?;
+        let mut report = pipeline::build(&sample, before, self.last_report_id, custom, self.options);
+        if let Some(max) = self.options.max_bytes {
+            pipeline::fit(&mut report, Encoding::Json, self.options, (max, 1), warnings)?;
         }
         let was_cut_off = std::mem::replace(&mut self.is_cut_off, true);
-        let reader = terminal.event(|out| {
+        let stdout = self.terminal.write(|out| {
             if was_cut_off {
                 out.write_all(b"\n")?;
             }
-            json::write(&report, names, Layout::Line, &mut *out)?;
+            Encoding::Json.write(&report, self.options.names, &mut *out)?;
             out.write_all(b"\n")
         })?;
         self.is_cut_off = false;
-        self.last_report_id = report_id;
-        if let Some(now) = now {
-            self.before = Some((identity, now.clone()));
+        self.last_report_id = report.report_id;
+        if let Some(now) = &sample.counters {
+            self.before = Some((host_id, now.clone()));
         }
-        Ok((reader, gather::exit_of(&sample, args.source.strict)))
+        Ok(stdout)
     }
 }

@@ -1,0 +1,89 @@
+//! The command line: types and help texts, one file a command. What a flag does is in `commands`.
+//!
+//! The names are a contract: scripts and unit files carry them for years.
+
+mod collect;
+mod delivery;
+mod detect;
+mod generate;
+mod lazy;
+mod report;
+mod validate_params;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::terminal::Color;
+pub(crate) use collect::{CollectArgs, Format};
+pub(crate) use delivery::{DeliveryArgs, PayloadFormat, PublishArgs, WatchArgs};
+pub(crate) use detect::{DetectArgs, DetectFormat};
+pub(crate) use generate::{GenerateArgs, Generated};
+pub(crate) use lazy::Lazy;
+pub use report::Since;
+pub(crate) use report::{Compat, NamesArg, ReportArgs, SourceArgs};
+pub(crate) use validate_params::{ValidateParamsArgs, VerdictFormat};
+
+/// Report the network state of this device as an AWS IoT Device Defender metrics document
+///
+/// Reads listening ports, established connections and traffic counters from /proc, as AWS's Greengrass Device Defender
+/// connector did.
+#[derive(Debug, Parser)]
+#[command(name = "device-defender", version, max_term_width = 100, subcommand_required = true)]
+#[command(arg_required_else_help = true, help_expected = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub global: Global,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Print each step to standard error
+    #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = "Global options")]
+    pub verbose: bool,
+    /// Print errors only
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub quiet: bool,
+    /// When to color tables
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t, global = true, help_heading = "Global options")]
+    pub color: Color,
+}
+
+#[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is only ever one value")]
+pub(crate) enum Command {
+    /// Print the metrics document of this device
+    ///
+    /// Reads the network tables below /proc once and prints the report to standard output: JSON on one line, indented on
+    /// a terminal; CBOR; or tables for people. Sends nothing and needs no privileges.
+    Collect(Lazy<CollectArgs>),
+    /// Check the parameters of a Greengrass Device Defender connector
+    ///
+    /// Reports all problems of a connector definition at once, each with what to change. Reads a definition as given to
+    /// create-connector-definition, the answer of get-connector-definition-version, or a bare Parameters object, and
+    /// requires all three parameters; or checks only the values given as flags.
+    ValidateParams(Lazy<ValidateParamsArgs>),
+    /// Send one report to AWS IoT Device Defender, or to any MQTT broker, and wait for the answer
+    ///
+    /// Collects a report, publishes it over MQTT with mutual TLS, and waits until the service accepts or rejects it.
+    /// Prints nothing when the report was accepted. -v prints each phase with its time, which shows why nothing arrives.
+    /// --dry-run shows what would be sent, and where. Settings come from flags, the environment, or a Greengrass core's
+    /// configuration.
+    Publish(Lazy<PublishArgs>),
+    /// Send reports periodically (every 5 minutes by default)
+    ///
+    /// Does what publish --once does, every --interval. It keeps running through any failure: no network, an expired
+    /// certificate, a broker that restarts. Certificates and custom metrics are read again each time. Made to run under
+    /// systemd, to which it reports its state. With --print it prints the reports to standard output, one line each, and
+    /// sends nothing.
+    Watch(Lazy<WatchArgs>),
+    /// Check this device, or saved reports, against a security profile
+    ///
+    /// Shows for each behavior of a Device Defender security profile, as aws iot describe-security-profile prints it,
+    /// whether this device violates it right now, and why. Checks a report of this device, or with --report one from a
+    /// file, or a stream of them: then an alarm that starts or ends is an event.
+    Detect(Lazy<DetectArgs>),
+    /// Write shell completions and unit files
+    #[command(hide = true)]
+    Generate(Lazy<GenerateArgs>),
+}

@@ -1,0 +1,113 @@
+//! The flags of every reporting command: what is read, and how a report is written.
+#![expect(clippy::doc_markdown, reason = "these comments are the help texts, shown as they are")]
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum, ValueHint};
+
+use crate::collector::proc::root::Netns;
+use crate::sourced::{Sourced, from_path, sourced_path};
+use crate::time::{DurationError, parse_duration};
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Input")]
+pub(crate) struct SourceArgs {
+    /// Read the tables below this path instead of /proc
+    ///
+    /// A proc file system mounted anywhere, such as a host's /proc in a container, or a saved copy of one.
+    #[arg(long, value_name = "PATH", default_value = "/proc", value_hint = ValueHint::DirPath)]
+    #[arg(env = "DEVICE_DEFENDER_PROC", hide_env_values = true, value_parser = sourced_path(from_path))]
+    pub proc: Sourced<PathBuf>,
+    /// Whose network namespace to show: auto, self, or a process ID
+    ///
+    /// auto: for /proc itself the namespace of this process; for any other path that of its process 1 (PATH/1/net), else
+    /// the reader's (PATH/net, PATH/self/net). -v shows which was used.
+    #[arg(long, value_name = "WHOSE", default_value = "auto")]
+    pub netns: Netns,
+    /// Leave interfaces that match this pattern out of the traffic; may be given more than once
+    ///
+    /// The pattern may contain *, ? and [...]. Loopback counts each byte twice, and so does a bridge with its ports.
+    #[arg(long, value_name = "GLOB")]
+    pub exclude_interface: Vec<glob::Pattern>,
+    /// Add the custom metrics in this file, - for standard input (not in watch, which reads the file each time)
+    ///
+    /// A JSON object, {"name": 1} or {"name": [{"number": 1}]}, with the types number, number_list, string_list and
+    /// ip_list. All limits of the service are checked first.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub custom_metrics: Option<PathBuf>,
+    /// Exit with 65 when a row was malformed, with 66 when a table could not be read
+    ///
+    /// The report is still printed or sent.
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReportArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Write long or short field names
+    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
+    pub names: NamesArg,
+    /// Cut the lists so that the report takes at most this many bytes
+    ///
+    /// The totals stay true. One entry for each port and each remote address is kept first. A report that is sent is cut
+    /// to 128000 bytes by default, the most that AWS IoT is sure to accept. A report that is printed is cut only with this
+    /// flag; then JSON is on one line, and its newline counts.
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    pub max_bytes: Option<usize>,
+    /// Write what another agent wrote, for profiles tuned to it
+    ///
+    /// connector: as AWS's Greengrass connector and its Python agent did. One entry per socket, the wildcard address as
+    /// interface, null for an unknown local_interface, every UDP socket, IPv4-mapped addresses as they are, no empty lists.
+    #[arg(long, value_enum, value_name = "AGENT", help_heading = "Output")]
+    pub compat: Option<Compat>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum NamesArg {
+    /// listening_tcp_ports, and so on
+    #[default]
+    Long,
+    /// tp, and so on: about two thirds of the bytes
+    Short,
+}
+
+/// Another agent whose reports can be imitated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compat {
+    /// AWS's Greengrass Device Defender connector
+    Connector,
+}
+
+/// The start of the period that traffic is counted over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// When each interface appeared, at boot at the earliest.
+    Boot,
+    /// The last accepted report.
+    Report,
+    /// So long ago: the counters are read twice, that far apart.
+    Ago(Duration),
+}
+
+impl FromStr for Since {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const DAY: Duration = Duration::from_secs(86400);
+        match (text, parse_duration(text)) {
+            ("boot", _) => Ok(Self::Boot),
+            ("report", _) => Ok(Self::Report),
+            (_, Err(DurationError::TooLong)) => Err("too long"),
+            (_, Err(DurationError::Malformed)) => Err("expected boot, report, seconds (10) or a duration (5m)"),
+            (_, Ok(duration)) if duration.is_zero() => Err("a duration must be longer than 0"),
+            (_, Ok(duration)) if duration > DAY => {
+                Err("a duration is at most 1day, because it is waited for (5m is minutes, 5M months)")
+            }
+            (_, Ok(duration)) => Ok(Self::Ago(duration)),
+        }
+    }
+}

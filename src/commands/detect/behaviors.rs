@@ -1,0 +1,88 @@
+//! The behaviors of all profiles that were given.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::detect::measured::Measured;
+use crate::detect::metric::{Metric, NAME_LENGTH};
+use crate::detect::profile::{Behavior, Profile};
+use crate::error::{Error, InputError, InputErrorKind};
+use crate::files;
+use crate::terminal::Terminal;
+use crate::text::{escape, truncate};
+
+/// The most bytes of a profile that are read.
+const MAX_PROFILE: u64 = 1 << 20;
+
+pub(super) struct ProfileBehavior {
+    pub(super) profile: Option<String>,
+    /// The name of the profile, or its file, if there are several profiles.
+    pub(super) label: Option<String>,
+    pub(super) behavior: Behavior,
+}
+
+/// Reads the behaviors of all profiles. The error names every file that is not a profile.
+pub(super) fn read_profiles(paths: &[PathBuf], terminal: &Terminal) -> Result<Vec<ProfileBehavior>, Error> {
+    let (mut behaviors, mut errors) = (Vec::new(), Vec::new());
+    for path in paths {
+        let file = files::input_name(path);
+        let input = format!("profile: {file}");
+        let text = files::read_input(path, MAX_PROFILE).map_err(|error| InputError::unreadable(&input, &error));
+        let parse = |text: Vec<u8>| Profile::parse(&text).map_err(|error| InputError::invalid(&input, error));
+        match text.and_then(parse) {
+            Err(error) => errors.push(error),
+            Ok(profile) => {
+                for warning in &profile.warnings {
+                    terminal.warn(format_args!("{input}: {warning}"));
+                }
+                let label = (paths.len() > 1).then(|| profile.name.clone().unwrap_or(file));
+                behaviors.extend(profile.behaviors.into_iter().map(|behavior| ProfileBehavior {
+                    profile: profile.name.clone(),
+                    label: label.clone(),
+                    behavior,
+                }));
+            }
+        }
+    }
+    if errors.is_empty() {
+        return Ok(behaviors);
+    }
+    let hint = "expected the output of `aws iot describe-security-profile`, or its list of behaviors";
+    let invalid = errors.iter().any(|error| error.kind == InputErrorKind::Invalid);
+    Err(Error::Input { errors, hint: invalid.then_some(hint) })
+}
+
+impl ProfileBehavior {
+    /// The name of the behavior, or its place if it has none.
+    pub(super) fn name(&self) -> &str {
+        match self.behavior.name.as_str() {
+            "" => &self.behavior.path,
+            name => name,
+        }
+    }
+
+    pub(super) fn metric(&self) -> Option<&Metric> {
+        self.behavior.rule().map(|rule| &rule.metric)
+    }
+
+    pub(super) fn is_about_traffic(&self) -> bool {
+        self.metric().is_some_and(Metric::is_delta)
+    }
+
+    /// AWS's `MetricValue`, in which the number of a custom metric is a `number`, and any other a `count`.
+    pub(super) fn metric_value(&self, measured: &Measured) -> Value {
+        measured.metric_value(!matches!(self.metric(), Some(Metric::Custom(_))))
+    }
+
+    /// The behavior, with its thing and profile if there are several, escaped.
+    pub(super) fn full_name(&self, thing: Option<&str>) -> String {
+        let parts = [thing, self.label.as_deref(), Some(self.name())];
+        parts.into_iter().flatten().map(safe_name).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// A foreign name, escaped and shortened.
+pub(super) fn safe_name(name: &str) -> String {
+    escape(&truncate(name, NAME_LENGTH))
+}

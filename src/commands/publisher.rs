@@ -1,0 +1,215 @@
+//! One delivery: lock the state, collect a report, send it, keep the state. What `publish --once` does, and `watch` in each
+//! cycle.
+
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::{baseline, pipeline};
+use crate::cli::{DeliveryArgs, PayloadFormat, SourceArgs};
+use crate::collector::Collector;
+use crate::collector::counters::Interfaces;
+use crate::config;
+use crate::delivery::Settings;
+use crate::delivery::transport::{Attempt, Confirmation, Keepalive, Message, Transport, WaitFor};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::report::Options;
+use crate::report::budget::MAX_BYTES;
+use crate::report::custom::CustomMetrics;
+use crate::report::encode::Encoding;
+use crate::state::store::{Store, StoreError};
+use crate::state::{Baseline, Moment, NoBaseline, State};
+use crate::terminal::Terminal;
+use crate::time::{self, rfc3339};
+use crate::warning::{WarningKind, Warnings};
+
+/// How often a lock that another run holds is tried again.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// What all deliveries of a process have in common.
+pub(super) struct Publisher<'a> {
+    pub(super) source: &'a SourceArgs,
+    pub(super) options: &'a Options,
+    pub(super) delivery: &'a DeliveryArgs,
+    pub(super) settings: &'a Settings,
+    pub(super) terminal: &'a Terminal,
+    pub(super) keepalive: Keepalive<'a>,
+    /// Called with the warnings so far before anything takes long.
+    pub(super) warn: &'a dyn Fn(&mut Warnings),
+    /// In a loop, the shortest time between two reports; `None` for a single report. Only a single report fails when an
+    /// explicit state directory cannot be used; a loop warns.
+    pub(super) interval: Option<Duration>,
+}
+
+pub(super) struct Delivered {
+    pub(super) report_id: u64,
+    pub(super) confirmation: Confirmation,
+    pub(super) published: Instant,
+    /// What `--strict` makes of the sample.
+    pub(super) strict: Exit,
+}
+
+pub(super) struct Prepared {
+    pub(super) message: Message,
+    /// What the next report is counted from, once this one is accepted.
+    baseline: Option<Baseline>,
+    pub(super) strict: Exit,
+}
+
+impl Publisher<'_> {
+    /// Collects, sends, waits for the answer, and keeps the state, in the file and in `state`. All of it is over by the
+    /// timeout.
+    pub(super) fn deliver(
+        &self,
+        transport: &dyn Transport,
+        custom: Option<CustomMetrics>,
+        state: &mut State,
+        warnings: &mut Warnings,
+    ) -> Result<Delivered, Error> {
+        let start = Instant::now();
+        let deadline = start.checked_add(self.settings.timeout).unwrap_or(start);
+        let store = self.lock_state(deadline, state, warnings)?;
+        if let Some(interval) = self.interval
+            && let Some(last) = baseline::last_sent(state)?
+            && last.saturating_add(interval) > baseline::since_boot()?
+        {
+            return Err(Error::TooSoon); // another run reported while the lock was waited for
+        }
+        let Prepared { message, baseline, strict } = self.prepare(state, custom, warnings)?;
+        let report_id = message.report_id;
+
+        let attempt = Attempt {
+            thing_name: &self.settings.thing_name,
+            encoding: message.encoding,
+            wait_for: if self.delivery.no_wait { WaitFor::Acknowledgment } else { WaitFor::Answer },
+            deadline,
+            trace: &|line| self.terminal.debug(line),
+            keepalive: self.keepalive,
+        };
+        (self.warn)(warnings);
+        let mut session = transport.connect(attempt).map_err(Error::Delivery)?;
+        state.last_report_id = report_id;
+        state.sent = moment(Instant::now());
+        if let Some(Err(error)) = store.as_ref().map(|store| store.save(state)) {
+            self.without_state(error, warnings)?;
+        }
+        let sent = session.send(message);
+        let published = sent.as_ref().map_or_else(|error| error.published, |receipt| Some(receipt.published));
+        if let Some(published) = published {
+            state.sent = moment(published); // later than in the file, because writing that took time
+        }
+        if sent.is_ok() && baseline.is_some() {
+            state.baseline = baseline;
+        }
+        if let Some(Err(error)) = store.as_ref().map(|store| store.save(state)) {
+            let text = format!("{error}; a later run may count this report's traffic again");
+            warnings.add(WarningKind::State, error.to_string(), text);
+        }
+        session.close();
+        let receipt = sent.map_err(Error::Delivery)?;
+        Ok(Delivered { report_id, confirmation: receipt.confirmation, published: receipt.published, strict })
+    }
+
+    pub(super) fn prepare(
+        &self,
+        state: &State,
+        custom: Option<CustomMetrics>,
+        warnings: &mut Warnings,
+    ) -> Result<Prepared, Error> {
+        let collector = pipeline::open(self.source, self.terminal, warnings)?;
+        let sample = pipeline::sample(&collector, self.terminal, warnings)?;
+        let baseline = self.baseline(state, &collector, warnings);
+        let mut report = pipeline::build(&sample, baseline.as_ref(), state.last_report_id, custom, self.options);
+
+        let encoding = match self.delivery.format {
+            PayloadFormat::Json => Encoding::Json,
+            PayloadFormat::Cbor => Encoding::Cbor,
+        };
+        let max = self.options.max_bytes.unwrap_or(MAX_BYTES);
+        pipeline::fit(&mut report, encoding, self.options, (max, 0), warnings).map_err(|error| match error {
+            Error::MaxBytes { .. } if self.options.max_bytes.is_none() => Error::TooLarge,
+            error => error,
+        })?;
+        let mut payload = Vec::new();
+        encoding
+            .write(&report, self.options.names, &mut payload)
+            .map_err(|error| Error::Bug(format!("the report cannot be encoded: {error}")))?;
+        let message = Message { report_id: report.report_id, encoding, payload };
+        let taken_at = rfc3339(SystemTime::now());
+        let counters = sample.counters.clone();
+        let baseline = counters.and_then(|counters| Baseline::new(collector.root.host_id(), taken_at, counters));
+        Ok(Prepared { message, baseline, strict: warnings.exit(self.source.strict) })
+    }
+
+    /// The counters at the last accepted report; `None` when there are none to count from.
+    fn baseline(&self, state: &State, collector: &Collector, warnings: &mut Warnings) -> Option<Interfaces> {
+        match baseline::of_state(state, collector, self.terminal) {
+            Ok(counters) => return Some(counters),
+            // Normal for a first report.
+            Err(reason @ NoBaseline::None) => self.terminal.debug(format_args!("no network_stats: {reason}")),
+            Err(reason) => {
+                warnings.add(WarningKind::NoTraffic, reason.to_string(), format!("no network_stats: {reason}"));
+            }
+        }
+        None
+    }
+
+    /// Locks the state file and reads it into `state`, unless that is newer. An unusable default directory only warns; an
+    /// explicit one is an error, unless in a loop.
+    fn lock_state(
+        &self,
+        deadline: Instant,
+        state: &mut State,
+        warnings: &mut Warnings,
+    ) -> Result<Option<Store>, Error> {
+        let thing = &self.settings.thing_name;
+        let Some(dir) = config::state_dir(self.delivery.state_dir.as_ref()) else {
+            return self.without_state(StoreError::NoHome, warnings).map(|()| None);
+        };
+        let store = loop {
+            match Store::lock(&dir, thing) {
+                Ok(store) => break store,
+                Err(StoreError::Locked(_)) if Instant::now() < deadline => {
+                    (self.keepalive.call)();
+                    thread::sleep(LOCK_PAUSE);
+                }
+                Err(lock @ StoreError::Locked(_)) => {
+                    return Err(Error::Locked { lock, timeout: self.settings.timeout });
+                }
+                Err(error) => return self.without_state(error, warnings).map(|()| None),
+            }
+        };
+        match State::load(&dir, thing) {
+            Ok(Some(on_disk)) if on_disk.last_report_id > state.last_report_id => *state = on_disk,
+            Ok(_) => {}
+            Err(error) => warnings.add(WarningKind::State, error.to_string(), format!("{error}; starting over")),
+        }
+        self.terminal.debug(format_args!("state of {thing} in {}", dir.display()));
+        if self.is_state_required()
+            && let Err(error) = store.save(state)
+        {
+            return self.without_state(error, warnings).map(|()| None); // better known before the network than after
+        }
+        Ok(Some(store))
+    }
+
+    fn is_state_required(&self) -> bool {
+        self.interval.is_none() && self.delivery.state_dir.is_some()
+    }
+
+    fn without_state(&self, error: StoreError, warnings: &mut Warnings) -> Result<(), Error> {
+        if self.is_state_required() {
+            return Err(Error::StateDir(error));
+        }
+        let text =
+            format!("{error}; the state is not kept, so a later run may count traffic again, or not count it at all");
+        warnings.add(WarningKind::State, error.to_string(), text);
+        Ok(())
+    }
+}
+
+/// A moment on the clock that a restart does not set back; `None` when that clock or the boot ID is unknown.
+fn moment(at: Instant) -> Option<Moment> {
+    let since_boot = time::since_boot_at(at).ok()?;
+    Some(Moment::new(time::boot_id()?.to_owned(), since_boot))
+}

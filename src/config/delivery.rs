@@ -1,0 +1,249 @@
+//! The settings of a delivery.
+
+use std::ffi::OsStr;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use humantime::format_duration;
+
+use super::greengrass::{self, Core, CoreError, Field, USUAL_ROOTS};
+use super::{SettingError, aws_thing_name, checked};
+use crate::cli::DeliveryArgs;
+use crate::delivery::mqtt::settings::{CredentialFiles, Endpoint, Settings as MqttSettings};
+use crate::delivery::mqtt::values::{ClientId, Port, parse_path};
+use crate::delivery::transport::{CredentialError, Loaded};
+use crate::delivery::{Settings, Timeout, TransportSettings, mqtt};
+use crate::exit::Exit;
+use crate::sourced::{Origin, Sourced, environment_variable, from_str};
+use crate::thing::ThingName;
+
+/// The port of MQTT over TLS, and without.
+const TLS_PORT: Port = Port(8883);
+const PLAINTEXT_PORT: Port = Port(1883);
+
+/// The longest that a delivery takes by default.
+const DEFAULT_TIMEOUT: Timeout = Timeout(Duration::from_secs(30));
+
+/// Where reports go, as far as it could be put together.
+#[derive(Debug)]
+pub(crate) struct DeliveryConfig {
+    /// `None` with at least one error.
+    pub(crate) settings: Option<Settings>,
+    /// Without settings: the credential files, which can be checked all the same.
+    files: Option<CredentialFiles>,
+    /// Every setting with its value and origin, a line each, for people.
+    pub(crate) summary: Vec<String>,
+    /// The steps on the way, for people.
+    pub(crate) notes: Vec<String>,
+}
+
+impl DeliveryConfig {
+    /// Reads and checks the credentials as they are now, also if other settings are missing; then there is no transport.
+    pub(crate) fn load(&self, now: SystemTime) -> Result<Option<Loaded>, Vec<CredentialError>> {
+        match (&self.settings, &self.files) {
+            (Some(settings), _) => settings.transport.load(now).map(Some),
+            (None, Some(files)) => mqtt::check(files, now).map(|()| None),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// Puts the settings of a delivery together. What is missing or wrong is added to `errors`.
+pub(crate) fn resolve(args: &DeliveryArgs, errors: &mut Vec<SettingError>) -> DeliveryConfig {
+    let thing_name = args.thing_name.clone().or_else(aws_thing_name);
+    let given = DeliveryArgs { thing_name, ..args.clone() };
+    let mut layers = Layers { given, core: CoreFile::None, errors, summary: Vec::new(), notes: Vec::new() };
+    layers.add_core(args.greengrass_root.as_deref());
+    layers.finish()
+}
+
+/// What is known of the Greengrass core's configuration.
+enum CoreFile {
+    None,
+    Read(PathBuf),
+    /// It could not be read, which is an error already. What is missing may be in it.
+    Unreadable,
+}
+
+/// The settings as given so far, the higher layers first.
+struct Layers<'e> {
+    given: DeliveryArgs,
+    core: CoreFile,
+    errors: &'e mut Vec<SettingError>,
+    summary: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl Layers<'_> {
+    /// Whether a setting is missing that a Greengrass core may have.
+    fn is_incomplete(&self) -> bool {
+        let DeliveryArgs { endpoint, thing_name, cert_file, key_file, insecure_plaintext, .. } = &self.given;
+        let has_files = *insecure_plaintext || (cert_file.is_some() && key_file.is_some());
+        endpoint.is_none() || thing_name.is_none() || !has_files
+    }
+
+    /// Adds the Greengrass core below the root that was given, or, when something is missing, below the first of the usual
+    /// roots that has one.
+    fn add_core(&mut self, root: Option<&Path>) {
+        let error = match self.find_core(root) {
+            Ok(None) => return,
+            Ok(Some(core)) => return self.fill_from(core),
+            Err(error) => error,
+        };
+        let (exit, remedy) = match error {
+            CoreError::Unreadable { .. } => (Exit::NoInput, "or give all settings in another way"),
+            CoreError::None(_) => (Exit::Settings, "give the directory that Greengrass is installed in"),
+            CoreError::Broken { .. } => (Exit::Settings, "give all settings in another way"),
+        };
+        self.errors.push(SettingError::new(exit, "Greengrass core", format!("{error}; {remedy}")));
+        self.core = CoreFile::Unreadable;
+    }
+
+    fn find_core(&mut self, root: Option<&Path>) -> Result<Option<Core>, CoreError> {
+        if let Some(root) = root {
+            return greengrass::read(root).map(Some);
+        }
+        if self.is_incomplete() {
+            for root in USUAL_ROOTS {
+                match greengrass::read(Path::new(root)) {
+                    Err(error @ CoreError::None(_)) => self.notes.push(error.to_string()),
+                    read => return read.map(Some),
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes what is missing from a core's configuration. The port belongs to the endpoint. A core that connects through a
+    /// proxy provides no connection, because this program cannot connect through one.
+    fn fill_from(&mut self, core: Core) {
+        self.notes.push(format!("missing settings come from {}", core.file.display()));
+        let (file, given) = (core.file, &mut self.given);
+        if let (None, Some(field)) = (&given.endpoint, core.proxy) {
+            let message = format!(
+                "{}: {field}: this core connects through a proxy, which this program cannot; to connect without it, give \
+                 --endpoint",
+                file.display()
+            );
+            self.errors.push(SettingError::new(Exit::Settings, field, message));
+        }
+        if given.endpoint.is_none() {
+            fill(&mut given.endpoint, core.endpoint, from_str, &file, self.errors);
+            fill(&mut given.port, core.port, from_str, &file, self.errors);
+        }
+        fill(&mut given.thing_name, core.thing_name, from_str, &file, self.errors);
+        if !given.insecure_plaintext {
+            fill(&mut given.ca_file, core.ca, parse_path, &file, self.errors);
+            fill(&mut given.cert_file, core.certificate, parse_path, &file, self.errors);
+            fill(&mut given.key_file, core.key, parse_path, &file, self.errors);
+        }
+        self.core = CoreFile::Read(file);
+    }
+
+    fn finish(mut self) -> DeliveryConfig {
+        let DeliveryArgs { endpoint, port, thing_name, client_id, timeout, insecure_plaintext, .. } =
+            self.given.clone();
+        let host = self.required("endpoint", "--endpoint", endpoint);
+        let default_port = if insecure_plaintext { PLAINTEXT_PORT } else { TLS_PORT };
+        let port = self.optional("port", port, default_port, default_port.0);
+        let thing_name = self.required("thing name", "--thing-name", thing_name);
+        let client_id = self.client_id(client_id, thing_name.as_ref());
+        let timeout = self.optional("timeout", timeout, DEFAULT_TIMEOUT, format_duration(DEFAULT_TIMEOUT.0));
+        let files = if insecure_plaintext { Some(None) } else { self.files().map(Some) };
+        if let Some(host) = host.as_ref().filter(|host| insecure_plaintext && !host.is_loopback()) {
+            let message = format!(
+                "--insecure-plaintext requires a loopback address, which {} is not; leave it out to use TLS",
+                host.0.to_str()
+            );
+            self.errors.push(SettingError::new(Exit::Usage, "--insecure-plaintext", message));
+        }
+        let complete = || {
+            let endpoint = Endpoint { host: host?.0, port: port?.0 };
+            let mqtt = MqttSettings { endpoint, client_id: client_id?.0, credentials: files.clone()? };
+            Some(Settings { thing_name: thing_name?, timeout: timeout?.0, transport: TransportSettings::Mqtt(mqtt) })
+        };
+        let settings = if self.errors.is_empty() { complete() } else { None };
+        let files = if settings.is_none() { files.flatten() } else { None };
+        DeliveryConfig { settings, files, summary: self.summary, notes: self.notes }
+    }
+
+    fn files(&mut self) -> Option<CredentialFiles> {
+        let DeliveryArgs { ca_file, cert_file, key_file, .. } = self.given.clone();
+        let ca = match ca_file {
+            Some(given) => self.check("certificates to trust", given).map(Some),
+            None => self.optional("certificates to trust", None, None, "the system's"),
+        };
+        let certificate = self.required("certificate", "--cert-file", cert_file);
+        let key = self.required("private key", "--key-file", key_file);
+        Some(CredentialFiles { ca: ca?, certificate: certificate?, key: key? })
+    }
+
+    /// The client ID: the one given, else one made of the thing name.
+    fn client_id(&mut self, given: Option<Sourced<ClientId>>, thing_name: Option<&ThingName>) -> Option<ClientId> {
+        if let Some(given) = given {
+            return self.check("client ID", given);
+        }
+        let text = format!("{}-device-defender", thing_name?);
+        match text.parse() {
+            Ok(client_id) => self.optional("client ID", given, client_id, text),
+            Err(reason) => {
+                let reason = format!("{reason}; give --client-id, one that the policy allows");
+                self.errors.push(SettingError::value("client ID", &Origin::Default, &text, &reason));
+                None
+            }
+        }
+    }
+
+    /// A setting without a default.
+    fn required<T>(&mut self, name: &str, flag: &str, given: Option<Sourced<T>>) -> Option<T> {
+        if let Some(given) = given {
+            return self.check(name, given);
+        }
+        let variable = environment_variable(flag);
+        let message = match &self.core {
+            CoreFile::Unreadable => return None,
+            CoreFile::Read(file) => {
+                format!("{} has none; give {flag} or the environment variable {variable}", file.display())
+            }
+            CoreFile::None => format!("give {flag}, the environment variable {variable}, or --greengrass-root"),
+        };
+        self.errors.push(SettingError::new(Exit::Settings, name, format!("no {name}: {message}")));
+        None
+    }
+
+    /// A setting with a default.
+    fn optional<T>(&mut self, name: &str, given: Option<Sourced<T>>, default: T, shown: impl Display) -> Option<T> {
+        if let Some(given) = given {
+            return self.check(name, given);
+        }
+        self.summary.push(format!("{name}: {shown} (default)"));
+        Some(default)
+    }
+
+    fn check<T>(&mut self, name: &str, given: Sourced<T>) -> Option<T> {
+        let line = format!("{name}: {} ({})", given.shown(), given.origin);
+        let value = checked(name, given, self.errors)?;
+        self.summary.push(line);
+        Some(value)
+    }
+}
+
+/// Takes a setting from a field of a core's configuration, unless a higher layer has it.
+fn fill<T>(
+    setting: &mut Option<Sourced<T>>,
+    field: Option<Field>,
+    parse: fn(&OsStr) -> Result<T, String>,
+    file: &Path,
+    errors: &mut Vec<SettingError>,
+) {
+    let (None, Some(Field { name, value })) = (&setting, field) else { return };
+    let origin = Origin::File { file: file.to_owned(), field: name };
+    match value {
+        Ok(text) => *setting = Some(Sourced::parse(text.as_ref(), origin, parse)),
+        Err(kind) => {
+            let message = format!("{origin}: expected text, not {kind}");
+            errors.push(SettingError::new(Exit::Settings, name, message));
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Everything that can go wrong with a delivery: what is shown, what to do about it, and what it means for the report.
+//!
+//! How AWS IoT refuses is described in its developer guide: CONNACK 5 or its own 7 ("MQTT"), or a connection that is closed
+//! after CONNECT, SUBSCRIBE or PUBLISH when a policy forbids it.
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::mem::Discriminant;
+use std::time::{Duration, Instant};
+
+use rustls::{AlertDescription, CertificateError};
+
+use super::phase::{Phase, format_elapsed};
+use super::reply::Rejection;
+
+/// Why a report was not delivered, or is not known to have been.
+#[derive(Debug, thiserror::Error)]
+#[error("{phase}: {destination}: {}", self.describe().1)]
+pub(crate) struct Error {
+    pub(crate) phase: Phase,
+    /// Host and port.
+    pub(crate) destination: String,
+    /// When the PUBLISH was written, at least in part: from then on the service may have the report. `None`: it was not.
+    pub(crate) published: Option<Instant>,
+    pub(crate) cause: Cause,
+}
+
+/// What an error means for the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    NotSent,
+    /// The service refuses this client, or something this client needs.
+    NotAuthorized,
+    Rejected,
+    /// Rejected, because it came too soon.
+    Throttled,
+    /// The report was sent; whether it was accepted is unknown.
+    Unanswered,
+}
+
+/// What happened. Texts may quote foreign text, so whoever shows them escapes them.
+#[derive(Debug)]
+pub(crate) enum Cause {
+    /// The system refused what a connection needs.
+    System(String),
+    /// The name could not be resolved.
+    Lookup(String),
+    /// Plaintext is for loopback addresses, and the name has other ones.
+    NotLoopback { addresses: String },
+    /// No address accepted a connection.
+    Unreachable { attempts: String, errors: BTreeSet<ErrorKind> },
+    /// The phase took too long.
+    TimedOut { after: Duration, plaintext: bool },
+    /// The server speaks another protocol than that of the phase.
+    WrongProtocol { expected: &'static str, found: String },
+    /// The TLS handshake failed on this side or for no stated reason.
+    Handshake { reason: String, hint: &'static str },
+    /// The server's certificate is not acceptable.
+    ServerCertificate { error: Discriminant<CertificateError>, reason: String, hint: String },
+    /// The server ended the handshake with an alert that is not about this device's certificate.
+    TlsAlert(AlertDescription),
+    /// The server does not accept this device's certificate. Under TLS 1.3 it says so only after the handshake.
+    CertificateRefused { alert: String },
+    /// What was received is not MQTT 3.1.1.
+    BadPacket(String),
+    /// The connection failed.
+    Connection { reason: String, plaintext: bool },
+    /// The broker closed the connection in good order.
+    Closed { at: ClosedAt },
+    /// The broker refused CONNECT (MQTT 3.1.1, section 3.2.2.3; 7 is AWS's own).
+    ConnectRefused { code: u8, client_id: String },
+    /// A packet that the protocol does not allow at this point.
+    UnexpectedPacket { got: String, expected: &'static str },
+    /// Device Defender rejected the report.
+    Rejected { report_id: u64, rejection: Rejection },
+    /// Device Defender rejected the report because it came too soon.
+    Throttled { report_id: u64, rejection: Rejection },
+    /// PUBACK came, but no answer in time.
+    NoAnswer,
+    /// The connection was lost while waiting for the answer.
+    LostAfterPublish { reason: String, acknowledged: bool },
+    /// The subscription to the answers was refused, so none could be received.
+    Unconfirmed { answers: String, topic: String, acknowledged: bool },
+}
+
+/// What a broker did not answer before it closed the connection: CONNECT, SUBSCRIBE, or PUBLISH.
+#[derive(Debug)]
+pub(crate) enum ClosedAt {
+    Connect { client_id: String },
+    Subscribe { topic: String },
+    Publish { topic: String },
+}
+
+impl Error {
+    pub(crate) fn kind(&self) -> Kind {
+        self.describe().0
+    }
+
+    pub(crate) fn hint(&self) -> String {
+        self.describe().2
+    }
+
+    /// What the error means for the report, its message, and what to do next.
+    #[expect(clippy::too_many_lines, reason = "a catalog: every failure is in one place")]
+    fn describe(&self) -> (Kind, String, String) {
+        const WRONG_PORT: &str = "check that this is the right endpoint and port";
+        const FIREWALL: &str = "is the port right, and does a firewall let it through?";
+        const TRY_AGAIN: &str = "nothing was sent; try again later";
+        const NOT_PLAIN: &str = "is this a port for TLS? If so, leave out --insecure-plaintext";
+        const LOG: &str = "look at the broker's log";
+        const MAYBE: &str =
+            "the report may have arrived; the next one counts its traffic again. Try again in 5 minutes";
+        let not_sent = |message: &str, hint: &str| (Kind::NotSent, message.to_owned(), hint.to_owned());
+        let not_authorized = |message: String, hint: String| (Kind::NotAuthorized, message, hint);
+        match &self.cause {
+            Cause::System(reason) => not_sent(reason, "raise the limits of this process: open files, memory"),
+            Cause::Lookup(reason) => not_sent(reason, "check --endpoint and the resolver"),
+            Cause::NotLoopback { addresses } => not_sent(
+                &format!("the name resolves to {addresses}, and none is a loopback address"),
+                "leave out --insecure-plaintext, or correct the name in /etc/hosts",
+            ),
+            Cause::Unreachable { attempts, errors } => {
+                let no_route = |error| matches!(error, &ErrorKind::NetworkUnreachable | &ErrorKind::HostUnreachable);
+                let hint = if errors.iter().all(no_route) {
+                    "is this machine connected, and does it have a route there?"
+                } else {
+                    FIREWALL
+                };
+                not_sent(attempts, hint)
+            }
+            Cause::TimedOut { after, plaintext } => not_sent(
+                &timed_out(*after),
+                match self.phase {
+                    Phase::Lookup => "are the resolvers in /etc/resolv.conf reachable?",
+                    Phase::Tcp => FIREWALL,
+                    Phase::Tls => "is this a port for TLS?",
+                    _ if *plaintext => NOT_PLAIN,
+                    _ => TRY_AGAIN,
+                },
+            ),
+            Cause::WrongProtocol { expected, found } => {
+                not_sent(&format!("not {expected}, but {found}"), WRONG_PORT)
+            }
+            Cause::Handshake { reason, hint } => not_sent(reason, hint),
+            Cause::ServerCertificate { reason, hint, .. } => {
+                not_sent(&format!("the server's certificate is not accepted: {reason}"), hint)
+            }
+            Cause::TlsAlert(alert) => not_sent(
+                &format!("the server refused: alert {alert:?}"),
+                match alert {
+                    AlertDescription::NoApplicationProtocol => {
+                        "is this AWS IoT? On port 443 this program asks for ALPN x-amzn-mqtt-ca"
+                    }
+                    AlertDescription::UnrecognisedName => "does the server know this name? Give the endpoint's own name",
+                    _ => LOG,
+                },
+            ),
+            Cause::CertificateRefused { alert } => not_authorized(
+                format!("the server does not accept this device's certificate: alert {alert}"),
+                "the certificate must be registered and active there, signed by a CA that the broker trusts, and valid now"
+                    .to_owned(),
+            ),
+            Cause::BadPacket(error) => not_sent(&format!("the answer is not MQTT 3.1.1: {error}"), WRONG_PORT),
+            Cause::Connection { reason, plaintext } => not_sent(reason, if *plaintext { NOT_PLAIN } else { TRY_AGAIN }),
+            Cause::UnexpectedPacket { got, expected } => {
+                not_sent(&format!("received {got}, expected {expected}"), "is this an MQTT 3.1.1 broker?")
+            }
+            Cause::ConnectRefused { code, client_id } => {
+                let refused = |meaning| format!("refused with CONNACK {code}: {meaning}");
+                match code {
+                    1 => not_sent(&refused("it does not speak MQTT 3.1.1"), "use a broker that speaks MQTT 3.1.1"),
+                    2 => not_sent(
+                        &refused("it does not accept this client ID"),
+                        &format!("give another --client-id than {client_id}"),
+                    ),
+                    3 => not_sent(&refused("it is not available"), "try again later"),
+                    4 | 5 | 7 => not_authorized(refused("not authorized"), connect_hint(client_id)),
+                    _ => not_sent(&refused("unknown reason"), LOG),
+                }
+            }
+            Cause::Closed { at } => {
+                let (when, hint) = match at {
+                    ClosedAt::Connect { client_id } => {
+                        ("instead of answering", format!("it does not accept a client: {}", connect_hint(client_id)))
+                    }
+                    ClosedAt::Subscribe { topic } => {
+                        ("instead of answering", format!("no policy allows iot:Subscribe on {topic}"))
+                    }
+                    ClosedAt::Publish { topic } => {
+                        ("after the PUBLISH", format!("no policy allows iot:Publish on {topic}"))
+                    }
+                };
+                let hint = format!("AWS IoT does so when {hint}");
+                not_authorized(format!("the broker closed the connection {when}"), hint)
+            }
+            Cause::Rejected { report_id, rejection } => (
+                Kind::Rejected,
+                format!("report {report_id} rejected: {rejection}"),
+                "look at the report with --dry-run; one like it would be rejected again".to_owned(),
+            ),
+            Cause::Throttled { report_id, rejection } => (
+                Kind::Throttled,
+                format!("report {report_id} rejected: {rejection}"),
+                "the service takes one report every 5 minutes; try again then".to_owned(),
+            ),
+            Cause::NoAnswer => (
+                Kind::Unanswered,
+                format!("no answer in time; {}", puback(true)),
+                "is Device Defender in use in this account, and may this client receive on .../accepted and .../rejected \
+                 (iot:Receive)? For a broker without Device Defender use --no-wait. Try again in 5 minutes"
+                    .to_owned(),
+            ),
+            Cause::LostAfterPublish { reason, acknowledged } => {
+                (Kind::Unanswered, format!("{reason}; {}", puback(*acknowledged)), MAYBE.to_owned())
+            }
+            Cause::Unconfirmed { answers, topic, acknowledged } => {
+                let puback = puback(*acknowledged);
+                not_authorized(
+                    format!("the subscription to {answers} was refused, so the report is not confirmed; {puback}"),
+                    format!("a policy must allow iot:Subscribe on {topic} and .../rejected"),
+                )
+            }
+        }
+    }
+}
+
+impl Cause {
+    /// What distinguishes two failures with the same cause. Nothing in it changes from one attempt to the next while the
+    /// fault is the same: no time, no address, no report ID.
+    pub(crate) fn detail(&self) -> String {
+        match self {
+            Self::System(reason)
+            | Self::Lookup(reason)
+            | Self::Handshake { reason, .. }
+            | Self::Connection { reason, .. } => reason.clone(),
+            Self::Unreachable { errors, .. } => format!("{errors:?}"),
+            Self::WrongProtocol { found, .. } => found.clone(),
+            Self::ServerCertificate { error, hint, .. } => format!("{error:?} {hint}"),
+            Self::TlsAlert(alert) => format!("{alert:?}"),
+            Self::CertificateRefused { alert } => alert.clone(),
+            Self::ConnectRefused { code, .. } => code.to_string(),
+            Self::UnexpectedPacket { expected, .. } => (*expected).to_owned(),
+            Self::Rejected { rejection, .. } | Self::Throttled { rejection, .. } => rejection.to_string(),
+            Self::LostAfterPublish { acknowledged, .. } => acknowledged.to_string(),
+            Self::Unconfirmed { answers, .. } => answers.clone(),
+            Self::NotLoopback { .. }
+            | Self::TimedOut { .. }
+            | Self::BadPacket(_)
+            | Self::Closed { .. }
+            | Self::NoAnswer => String::new(),
+        }
+    }
+}
+
+fn connect_hint(client_id: &str) -> String {
+    format!(
+        "a policy of an active certificate must allow iot:Connect for client/{client_id}, and no other client may use that \
+         client ID at the same time"
+    )
+}
+
+fn puback(acknowledged: bool) -> &'static str {
+    if acknowledged { "the broker acknowledged the report (PUBACK)" } else { "no PUBACK came" }
+}
+
+pub(crate) fn timed_out(after: Duration) -> String {
+    if after < Duration::from_millis(1) {
+        return "no time was left for it".to_owned();
+    }
+    format!("no answer within {}", format_elapsed(after))
+}

@@ -1,0 +1,37 @@
+//! The parameters of one connection attempt, and the errors that need them.
+
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+
+use super::settings::Settings;
+use crate::delivery::error::{Cause, Error};
+use crate::delivery::phase::{Phase, PhaseTimer};
+use crate::delivery::transport::Attempt;
+
+#[derive(Clone, Copy)]
+pub(super) struct ConnectContext<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) tls: Option<&'a Arc<ClientConfig>>,
+    pub(super) attempt: Attempt<'a>,
+}
+
+impl ConnectContext<'_> {
+    pub(super) fn start(self, phase: Phase) -> PhaseTimer {
+        PhaseTimer::start(phase, self.attempt.deadline.into())
+    }
+
+    pub(super) fn trace(self, line: &str) {
+        (self.attempt.trace)(line);
+    }
+
+    /// An error before the PUBLISH.
+    pub(super) fn error(self, phase: Phase, cause: Cause) -> Error {
+        Error { phase, destination: self.settings.endpoint.to_string(), published: None, cause }
+    }
+
+    /// That a phase before the PUBLISH took too long.
+    pub(super) fn timed_out(self, timer: PhaseTimer) -> Error {
+        self.error(timer.phase, Cause::TimedOut { after: timer.elapsed(), plaintext: self.tls.is_none() })
+    }
+}

@@ -1,0 +1,334 @@
+//! One session with the broker, in one straight line: CONNECT, SUBSCRIBE, PUBLISH, the answer, DISCONNECT (MQTT 3.1.1).
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt, StreamExt};
+use rumqttc::mqttbytes::QoS;
+use rumqttc::mqttbytes::v4::{
+    ConnAck, Connect, ConnectReturnCode, Packet, PubAck, Publish, SubAck, Subscribe, SubscribeFilter,
+    SubscribeReasonCode,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout_at;
+use tokio_util::codec::Framed;
+
+use super::context::ConnectContext;
+use super::packets::{Incoming, PacketError, Packets, level, number_of};
+use super::stream::{MeteredStream, Traffic};
+use super::tls::certificate_alert;
+use super::{network, tls};
+use crate::delivery::error::{Cause, ClosedAt, Error, timed_out};
+use crate::delivery::phase::{Phase, PhaseTimer};
+use crate::delivery::reply::{Answer, Reply};
+use crate::delivery::transport::{Confirmation, Message, Receipt, WaitFor, topic};
+use crate::text::{MAX_SHOWN, truncate};
+
+/// The longest that disconnecting may take.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+/// The keep-alive interval, in seconds: the most that AWS IoT allows. A session is over long before, so no ping is ever due.
+const KEEP_ALIVE: u16 = 1200;
+
+/// Packet ids. Each is used once a session.
+const SUBSCRIBE_ID: u16 = 1;
+const PUBLISH_ID: u16 = 2;
+
+/// The answers, by the last level of their topics.
+const ANSWERS: [&str; 2] = ["accepted", "rejected"];
+
+/// Either kind of stream.
+trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
+/// A connection to the broker that is ready for a report.
+pub(super) struct Session<'a> {
+    context: ConnectContext<'a>,
+    stream: Framed<MeteredStream<Box<dyn Stream>>, Packets>,
+    /// Below TLS.
+    raw: Rc<Traffic>,
+    /// Above TLS.
+    plaintext: Rc<Traffic>,
+    /// The answers that cannot be received, as the broker refused the subscription; `None`: none is waited for.
+    refused: Option<Vec<&'static str>>,
+    /// When the PUBLISH was written, at least in part.
+    published: Option<Instant>,
+    /// `false` once a read or write has failed.
+    is_open: bool,
+}
+
+/// Why nothing was received or sent.
+enum StreamError {
+    /// The other side closed in good order.
+    Closed,
+    Packet(PacketError),
+    TimedOut(PhaseTimer),
+}
+
+impl<'a> Session<'a> {
+    /// Connects, and subscribes to the answers if they are waited for.
+    pub(super) async fn open(context: ConnectContext<'a>) -> Result<Self, Error> {
+        let (stream, raw) = MeteredStream::new(network::connect(context).await?);
+        let stream: Box<dyn Stream> = match context.tls {
+            None => Box::new(stream),
+            Some(config) => Box::new(tls::handshake(context, config, stream, &raw).await?),
+        };
+        let (stream, plaintext) = MeteredStream::new(stream);
+        let mut session = Self {
+            context,
+            stream: Framed::new(stream, Packets::default()),
+            raw,
+            plaintext,
+            refused: None,
+            published: None,
+            is_open: true,
+        };
+        session.connect().await?;
+        if context.attempt.wait_for == WaitFor::Answer {
+            session.refused = Some(session.subscribe().await?);
+        }
+        Ok(session)
+    }
+
+    /// CONNECT to CONNACK.
+    async fn connect(&mut self) -> Result<(), Error> {
+        let client_id = &self.context.settings.client_id;
+        let mut connect = Connect::new(client_id);
+        connect.keep_alive = KEEP_ALIVE;
+        connect.clean_session = true;
+        let timer = self.context.start(Phase::Connect);
+        self.send(timer, Packet::Connect(connect)).await?;
+        let code = match self.receive(timer).await? {
+            Incoming::Packet(Packet::ConnAck(ConnAck { code: ConnectReturnCode::Success, session_present })) => {
+                let old = if session_present { "; the broker had an old session" } else { "" };
+                let took = timer.took();
+                self.context.trace(&format!("CONNECT: client ID {client_id} accepted, clean session, in {took}{old}"));
+                return Ok(());
+            }
+            Incoming::Packet(Packet::ConnAck(ConnAck { code, .. })) => number_of(code),
+            Incoming::ConnectRefused(code) => code,
+            other => return Err(self.unexpected(timer, "CONNACK", &other)),
+        };
+        Err(self.context.error(Phase::Connect, Cause::ConnectRefused { code, client_id: client_id.clone() }))
+    }
+
+    /// SUBSCRIBE to SUBACK. Returns the answers that were refused.
+    async fn subscribe(&mut self) -> Result<Vec<&'static str>, Error> {
+        let filters = ANSWERS.map(|answer| SubscribeFilter::new(self.answer_topic(answer), QoS::AtLeastOnce));
+        let timer = self.context.start(Phase::Subscribe);
+        let subscribe = Subscribe { pkid: SUBSCRIBE_ID, filters: filters.to_vec() };
+        self.send(timer, Packet::Subscribe(subscribe)).await?;
+        let codes = loop {
+            match self.receive(timer).await? {
+                Incoming::Packet(Packet::SubAck(SubAck { pkid: SUBSCRIBE_ID, return_codes })) => break return_codes,
+                early @ (Incoming::Packet(Packet::Publish(_)) | Incoming::Oversized(_)) => {
+                    self.context.trace(&format!("ignored: {early} before SUBACK"));
+                }
+                other => return Err(self.unexpected(timer, "the SUBACK for this SUBSCRIBE", &other)),
+            }
+        };
+        let took = timer.took();
+        let mut refused = Vec::new();
+        for ((filter, answer), code) in filters.iter().zip(ANSWERS).zip(codes.iter().map(Some).chain([None, None])) {
+            let outcome = match code {
+                Some(SubscribeReasonCode::Success(qos)) => &format!("granted with QoS {}", level(*qos)),
+                Some(SubscribeReasonCode::Failure) => "refused",
+                None => "not answered",
+            };
+            self.context.trace(&format!("SUBSCRIBE: {} {outcome}, in {took}", filter.path));
+            if !matches!(code, Some(SubscribeReasonCode::Success(_))) {
+                refused.push(answer);
+            }
+        }
+        Ok(refused)
+    }
+
+    /// PUBLISH to the answer, or to PUBACK where no answer can be received.
+    pub(super) async fn publish(&mut self, message: Message) -> Result<Receipt, Error> {
+        let Message { report_id, encoding, payload } = message;
+        let topic = topic(self.context.attempt.thing_name, encoding);
+        let bytes = payload.len();
+        let mut publish = Publish::new(topic.clone(), QoS::AtLeastOnce, payload);
+        publish.pkid = PUBLISH_ID;
+        let timer = self.context.start(Phase::Publish);
+        self.published = Some(Instant::now());
+        self.send(timer, Packet::Publish(publish)).await?;
+        let mut published = Instant::now();
+        self.published = Some(published);
+        self.context.trace(&format!("PUBLISH: report {report_id}, {bytes} bytes, to {topic}"));
+        let mut acknowledged = false;
+        loop {
+            let incoming = self.incoming(timer).await;
+            match incoming.map_err(|error| self.unanswered(error, acknowledged))? {
+                Incoming::Packet(Packet::PubAck(PubAck { pkid: PUBLISH_ID })) => {
+                    acknowledged = true;
+                    published = Instant::now(); // the report has arrived by now, and not before it was written
+                    self.published = Some(published);
+                    self.context.trace(&format!("PUBACK after {}", timer.took()));
+                    match self.refused.as_deref() {
+                        None => return Ok(Receipt { confirmation: Confirmation::Acknowledged, published }),
+                        Some([] | [_]) => {}
+                        Some(_) => return Err(self.unconfirmed("its answers", acknowledged)),
+                    }
+                }
+                Incoming::Packet(Packet::Publish(answer)) => match self.answer(answer, report_id, timer).await {
+                    None => {}
+                    Some(Reply::Accepted) => return Ok(Receipt { confirmation: Confirmation::Accepted, published }),
+                    Some(Reply::Rejected(rejection)) => {
+                        return Err(self.error_after_publish(if rejection.is_throttled() {
+                            Cause::Throttled { report_id, rejection }
+                        } else {
+                            Cause::Rejected { report_id, rejection }
+                        }));
+                    }
+                },
+                other => self.context.trace(&format!("ignored: {other}")),
+            }
+        }
+    }
+
+    /// Reads a message that arrived; `None` when it is not an answer to this report.
+    async fn answer(&mut self, message: Publish, report_id: u64, timer: PhaseTimer) -> Option<Reply> {
+        let Publish { qos, retain, topic, pkid, payload, .. } = message;
+        if qos == QoS::AtLeastOnce {
+            let _unsent = self.send(timer, Packet::PubAck(PubAck::new(pkid))).await;
+        }
+        let Some(kind) = ANSWERS.into_iter().find(|answer| topic == self.answer_topic(answer)) else {
+            self.context.trace(&format!("ignored: a message to {}", truncate(&topic, MAX_SHOWN)));
+            return None;
+        };
+        let encoding = self.context.attempt.encoding;
+        let answer = Answer { accepted: kind == "accepted", encoding, retained: retain, payload: &payload };
+        let reply = Reply::parse(&answer, self.context.attempt.thing_name, report_id);
+        self.context.trace(&match &reply {
+            Ok(_) => format!("{kind} after {}", timer.took()),
+            Err(reason) => format!("ignored: an answer on {topic}: {reason}"),
+        });
+        reply.ok()
+    }
+
+    /// The error when no answer came after the PUBLISH.
+    fn unanswered(&self, error: StreamError, acknowledged: bool) -> Error {
+        if let Some(refused) = self.certificate_refused(&error) {
+            return refused;
+        }
+        match (error, self.refused.as_deref()) {
+            (StreamError::Closed, _) if !acknowledged => {
+                let topic = topic(self.context.attempt.thing_name, self.context.attempt.encoding);
+                self.error_after_publish(Cause::Closed { at: ClosedAt::Publish { topic } })
+            }
+            (StreamError::TimedOut(_), Some([one])) => self.unconfirmed(&format!(".../{one}"), acknowledged),
+            (StreamError::TimedOut(_), _) if acknowledged => self.error_after_publish(Cause::NoAnswer),
+            (error, _) => {
+                self.error_after_publish(Cause::LostAfterPublish { reason: self.reason(&error), acknowledged })
+            }
+        }
+    }
+
+    /// The error when answers could not be received.
+    fn unconfirmed(&self, answers: &str, acknowledged: bool) -> Error {
+        let topic = self.answer_topic("accepted");
+        self.error_after_publish(Cause::Unconfirmed { answers: answers.to_owned(), topic, acknowledged })
+    }
+
+    fn error_after_publish(&self, cause: Cause) -> Error {
+        Error { published: self.published, ..self.context.error(Phase::Publish, cause) }
+    }
+
+    /// DISCONNECT, and the end of the connection, in good order if the other side lets it.
+    pub(super) async fn close(mut self) {
+        let disconnect = async {
+            self.stream.send(Packet::Disconnect).await?;
+            self.stream.close().await
+        };
+        if self.is_open && matches!(tokio::time::timeout(CLOSE_LIMIT, disconnect).await, Ok(Ok(()))) {
+            let (sent, received) = (self.raw.sent.get(), self.raw.received.get());
+            self.context.trace(&format!("DISCONNECT; {sent} bytes sent, {received} received"));
+        }
+    }
+
+    async fn send(&mut self, timer: PhaseTimer, packet: Packet) -> Result<(), Error> {
+        let error = match timeout_at(timer.deadline, self.stream.send(packet)).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => StreamError::Packet(error),
+            Err(_) => StreamError::TimedOut(timer),
+        };
+        self.is_open = false;
+        Err(match timer.phase {
+            Phase::Publish => self.unanswered(error, false),
+            _ => self.lost(timer, error),
+        })
+    }
+
+    /// Receives a packet in a phase before the PUBLISH.
+    async fn receive(&mut self, timer: PhaseTimer) -> Result<Incoming, Error> {
+        let incoming = self.incoming(timer).await;
+        incoming.map_err(|error| self.lost(timer, error))
+    }
+
+    async fn incoming(&mut self, timer: PhaseTimer) -> Result<Incoming, StreamError> {
+        if tokio::time::Instant::now() >= timer.deadline {
+            return Err(StreamError::TimedOut(timer)); // however much there is to read
+        }
+        let error = match timeout_at(timer.deadline, self.stream.next()).await {
+            Ok(Some(Ok(incoming))) => return Ok(incoming),
+            Err(_) => return Err(StreamError::TimedOut(timer)),
+            Ok(None) => StreamError::Closed,
+            Ok(Some(Err(error))) => StreamError::Packet(error),
+        };
+        self.is_open = false;
+        Err(error)
+    }
+
+    /// The error when the connection is lost before the PUBLISH.
+    fn lost(&self, timer: PhaseTimer, error: StreamError) -> Error {
+        if let Some(refused) = self.certificate_refused(&error) {
+            return refused;
+        }
+        let plaintext = self.context.tls.is_none();
+        let cause = match (error, self.plaintext.instead_of_mqtt()) {
+            (_, Some(found)) => Cause::WrongProtocol { expected: "an MQTT broker", found },
+            (StreamError::Closed, None) => Cause::Closed {
+                at: match timer.phase {
+                    Phase::Subscribe => ClosedAt::Subscribe { topic: self.answer_topic("accepted") },
+                    _ => ClosedAt::Connect { client_id: self.context.settings.client_id.clone() },
+                },
+            },
+            (StreamError::TimedOut(timer), None) => Cause::TimedOut { after: timer.elapsed(), plaintext },
+            (StreamError::Packet(PacketError::NotMqtt(error)), None) => Cause::BadPacket(error.to_string()),
+            (error @ StreamError::Packet(_), None) => Cause::Connection { reason: self.reason(&error), plaintext },
+        };
+        self.context.error(timer.phase, cause)
+    }
+
+    /// The error when the server does not accept this device's certificate: under TLS 1.3 it says so after the handshake.
+    fn certificate_refused(&self, error: &StreamError) -> Option<Error> {
+        let StreamError::Packet(PacketError::Io(error)) = error else { return None };
+        let cause = Cause::CertificateRefused { alert: certificate_alert(error)? };
+        Some(Error { published: self.published, ..self.context.error(Phase::Tls, cause) })
+    }
+
+    /// Why the connection was lost.
+    fn reason(&self, error: &StreamError) -> String {
+        match (self.plaintext.instead_of_mqtt(), error) {
+            (Some(found), _) => format!("not an MQTT broker, but {found}"),
+            (None, StreamError::Closed) => "the broker closed the connection".to_owned(),
+            (None, StreamError::TimedOut(timer)) => timed_out(timer.elapsed()),
+            (None, StreamError::Packet(error)) => match error {
+                PacketError::NotMqtt(error) => format!("the answer is not MQTT 3.1.1: {error}"),
+                PacketError::MidPacket => "the connection was closed in the middle of a packet".to_owned(),
+                PacketError::Io(error) => format!("the connection was lost: {error}"),
+            },
+        }
+    }
+
+    fn unexpected(&self, timer: PhaseTimer, expected: &'static str, got: &Incoming) -> Error {
+        self.context.error(timer.phase, Cause::UnexpectedPacket { got: got.to_string(), expected })
+    }
+
+    fn answer_topic(&self, answer: &str) -> String {
+        let attempt = &self.context.attempt;
+        format!("{}/{answer}", topic(attempt.thing_name, attempt.encoding))
+    }
+}

@@ -1,0 +1,95 @@
+//! What property tests, benches and fuzz targets call. Not an interface: it changes with the code.
+
+use clap::CommandFactory;
+
+pub use crate::cli::Since;
+pub use crate::schedule::{Schedule, default_splay};
+pub use crate::state::{NoBaseline, State, StateError, things};
+pub use crate::text::{escape, escape_json};
+pub use crate::thing::{ThingName, ThingNameError};
+
+/// The command line, for the man pages.
+pub fn command() -> clap::Command {
+    crate::cli::Cli::command()
+}
+
+pub mod collector {
+    pub use crate::collector::addresses::Addresses;
+    pub use crate::collector::counters::{Counters, Interfaces};
+    pub use crate::collector::proc::interfaces::{
+        FibAddresses, Network, endian_of_route, read_fib_trie, read_if_inet6, read_route,
+    };
+    pub use crate::collector::proc::numbers::{Endian, HexAddress};
+    pub use crate::collector::proc::owners::Owners;
+    pub use crate::collector::proc::root::{HostId, Netns, ProcRoot, RootError};
+    pub use crate::collector::proc::sockets::{SocketTable, read};
+    pub use crate::collector::proc::tables::{Excerpt, Malformed, RowError, TableError};
+    pub use crate::collector::sockets::{Address, Socket, SocketState, Sockets, in_state};
+    pub use crate::collector::{Collector, Problem, Sample, Source, Table, TableRead};
+    pub mod counters {
+        pub use crate::collector::proc::counters::read;
+    }
+}
+
+pub mod delivery {
+    pub use crate::delivery::mqtt::packets::{Incoming, PacketError, Packets};
+    pub use crate::delivery::reply::{Answer, Rejection, Reply, ReplyError};
+}
+
+pub mod detect {
+    pub use crate::detect::alarms::{
+        AlarmChange, AlarmEvent, AlarmStart, AlarmState, AlarmTracker, BehaviorOutcome, Processed,
+    };
+    pub use crate::detect::criterion::{Answer, Comparison, Criterion, Membership, Set};
+    pub use crate::detect::judge::{Coverage, Judgment, Verdict, judge};
+    pub use crate::detect::measured::Measured;
+    pub use crate::detect::metric::Metric;
+    pub use crate::detect::observation::Observation;
+    pub use crate::detect::profile::{Behavior, Meaning, Profile, ProfileError, ProfileFault, Rule};
+    pub use crate::detect::report_parser::{MAX_DOCUMENT, ReportError};
+    pub use crate::detect::reports::{Place, ReadError, Received, Reports};
+}
+
+pub mod greengrass {
+    use std::ffi::OsStr;
+    use std::path::Path;
+
+    use clap::{Args, Command, FromArgMatches};
+
+    use crate::cli::DeliveryArgs;
+    pub use crate::config::greengrass::{Core, CoreError, Field, read};
+    use crate::delivery::TransportSettings;
+
+    /// Resolves the settings of the Greengrass core in `root`. Returns the client ID of complete settings, and all errors.
+    pub fn resolve_core(root: &Path) -> (Option<String>, Vec<String>) {
+        let command = DeliveryArgs::augment_args(Command::new("core"));
+        let words = [OsStr::new("core"), OsStr::new("--greengrass-root"), root.as_os_str()];
+        let matches = command.try_get_matches_from(words);
+        let args = match matches.and_then(|matches| DeliveryArgs::from_arg_matches(&matches)) {
+            Ok(args) => args,
+            Err(error) => return (None, vec![error.to_string()]),
+        };
+        let mut errors = Vec::new();
+        let settings = crate::config::delivery::resolve(&args, &mut errors).settings;
+        let client_id = settings.map(|settings| {
+            let TransportSettings::Mqtt(mqtt) = settings.transport;
+            mqtt.client_id
+        });
+        (client_id, errors.iter().map(ToString::to_string).collect())
+    }
+}
+
+pub mod params {
+    pub use crate::params::definition::{Connector, Definition, Finding, UnknownShape};
+    pub use crate::params::{Parameter, ParameterFault, ProcDestinationPath, SampleInterval};
+}
+
+pub mod report {
+    pub use crate::report::budget::{Cut, FitError, fit};
+    pub use crate::report::custom::{CustomError, CustomMetrics, CustomNumber, CustomValue, MetricFault};
+    pub use crate::report::display::{View, write};
+    pub use crate::report::encode::{Encoding, pretty_json};
+    pub use crate::report::names::{LONG, Names, SHORT};
+    pub use crate::report::traffic::{NetworkStats, since};
+    pub use crate::report::{Connection, Connections, Interface, Options, Port, Ports, Report, Style};
+}

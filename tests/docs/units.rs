@@ -1,0 +1,50 @@
+//! The unit files pass the checks of `systemd-analyze`.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{PROGRAM, PROJECT, generated};
+
+/// The highest accepted exposure as rated by `systemd-analyze security`, times 10: 0 is best, 100 worst.
+const MAX_EXPOSURE: &str = "--threshold=12";
+
+/// Writes the unit files to a directory. They run the program under test.
+fn units(dir: &Path) -> Vec<PathBuf> {
+    let write = |(name, text): (String, String)| {
+        let path = dir.join(name);
+        fs::write(&path, text.replace("/usr/bin/device-defender", PROGRAM)).unwrap();
+        path
+    };
+    generated("units").into_iter().map(write).collect()
+}
+
+/// Returns the output of `systemd-analyze`, which must succeed.
+fn analyze(args: &[&str], unit: &Path) -> String {
+    let pages = tempfile::tempdir().unwrap(); // the units name man pages, which systemd looks up
+    symlink(Path::new(PROJECT).join("man"), pages.path().join("man1")).unwrap();
+    let mut command = Command::new("systemd-analyze");
+    command.args(args).arg(unit).env("MANPATH", pages.path());
+    let output = command.output().unwrap_or_else(|e| panic!("systemd-analyze, from the Debian package systemd: {e}"));
+    assert!(output.status.success(), "{command:?}\n{output:?}");
+    String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn systemd_accepts_the_units_without_warnings() {
+    let dir = tempfile::tempdir().unwrap();
+    for unit in units(dir.path()) {
+        assert_eq!(analyze(&["verify"], &unit), "", "{}", unit.display());
+    }
+}
+
+#[test]
+fn services_are_hardened() {
+    let dir = tempfile::tempdir().unwrap();
+    for unit in units(dir.path()) {
+        if unit.ends_with("device-defender.service") || unit.ends_with("device-defender-publish.service") {
+            analyze(&["security", "--offline=true", MAX_EXPOSURE], &unit);
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The integration tests: the built program from outside, and the library where a property is easier to state there.
+//!
+//! | module | what it tests |
+//! |---|---|
+//! | [`support`] | nothing; it holds what the others are made of |
+//! | [`golden`] | the documents of captured hosts, in every form |
+//! | [`cli`] | `collect`: flags, streams, terminals, custom metrics, the payload budget, `--since` |
+//! | [`hostile`] | `collect` over damaged trees |
+//! | [`netns`] | `collect` in network namespaces with known sockets |
+//! | [`params`] | `validate-params` |
+//! | [`publish`] | `publish --once` against a broker, and against peers that misbehave |
+//! | [`watch`] | `watch` through outages, full disks and clocks that step |
+//! | [`detect`] | `detect` on reports and on a device |
+//! | [`docs`] | man pages, completions, unit files, README and changelog against the program |
+//! | [`properties`] | what holds for any table, any host and any report |
+//!
+//! `tests/run` installs the programs that the tests need. A test that cannot run fails and says what is missing.
+#![expect(
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::needless_raw_string_hashes,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::string_slice,
+    clippy::unchecked_time_subtraction,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in helpers; snapshots are written by their library"
+)]
+
+mod cli;
+mod detect;
+mod docs;
+mod golden;
+mod hostile;
+mod netns;
+mod params;
+mod properties;
+mod publish;
+mod support;
+mod watch;

@@ -1,0 +1,18 @@
+//! `publish --once` from outside: against a real broker with mutual TLS and a stand-in for Device Defender behind it, and
+//! against peers that do what no broker would.
+//!
+//! Needs `mosquitto`, `openssl` and `faketime`, and for [`network`] what `tests/netns` needs. A test that cannot run here
+//! fails and says what is missing.
+
+mod credentials;
+mod crowds;
+mod greengrass;
+mod network;
+mod outcomes;
+mod report;
+mod session;
+mod settings;
+mod state;
+mod tls;
+mod transports;
+mod words;

@@ -1,0 +1,56 @@
+//! What the tests are made of.
+//!
+//! | to | take |
+//! |---|---|
+//! | run the built program to its end and check how it ended | [`Run`] |
+//! | have a host with sockets, counters and a state directory | [`Device`] |
+//! | send its reports somewhere | [`Device::publish_to`], [`Device::watch_broker`] |
+//! | have somewhere to send them | [`Broker`] with a [`Service`], or a [`Peer`] that plays a script |
+//! | have a network, a host or a container of its own | [`in_namespaces`] |
+//! | compare a whole text with a snapshot | [`assert_snapshot`] |
+
+pub(crate) mod broker;
+mod command_line;
+mod device;
+mod namespace;
+mod run;
+mod snapshot;
+mod tool;
+
+use std::path::{Path, PathBuf};
+
+use proptest::test_runner::Config;
+
+pub(crate) use broker::mosquitto::{Broker, Ways, closed_port};
+pub(crate) use broker::peer::{EACH_VERSION, Link, Peer, Seen, Tls};
+pub(crate) use broker::pki::{copy_pki, pki, pki_str};
+pub(crate) use broker::service::{Answer, Received, Service, accepted, rejected};
+pub(crate) use broker::wire;
+pub(crate) use command_line::{CommandLine, Outcome};
+pub(crate) use device::{
+    BEFORE, BOOT, Device, Dir, Interfaces, NAMESPACE, Traffic, accepting, state, traffic, without_id,
+};
+pub(crate) use namespace::{
+    HOST, Helper, NET, NET_ONLY, Part, add_addresses, bind_proc, black_holes, hosts_file, in_namespaces, ip,
+    mount_proc, powerless, privilege, set_up, small_disk, until, veth_pair,
+};
+pub(crate) use run::{PROGRAM, Run, copy_program, is_root};
+pub(crate) use snapshot::{assert_snapshot, assert_snapshot_of};
+pub(crate) use tool::{NEVER, output, spawn, system, tool};
+
+/// The captured `/proc` trees and other inputs.
+pub(crate) fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// A value as CBOR: lengths definite, numbers as short as can be.
+pub(crate) fn to_cbor(value: &impl serde::Serialize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    ciborium::into_writer(value, &mut bytes).unwrap();
+    bytes
+}
+
+/// A configuration of property tests with so many cases, which leaves no files behind.
+pub(crate) fn cases(cases: u32) -> Config {
+    Config { cases, failure_persistence: None, ..Config::default() }
+}
