@@ -26,10 +26,10 @@ pub(crate) enum Error {
     #[error("{message}")]
     Usage { message: String, hint: String },
     /// Settings that are missing or wrong, credentials included.
-    #[error("missing or wrong settings")]
+    #[error("{}", self.messages().join("; "))]
     Settings(Vec<SettingError>),
     /// Files that could not be read or used.
-    #[error("unusable input")]
+    #[error("{}", self.messages().join("; "))]
     Input { errors: Vec<InputError>, hint: Option<&'static str> },
     /// There is nothing to read below the /proc path.
     #[error(transparent)]

@@ -10,7 +10,6 @@
 //!
 //! Times are durations on a clock that never steps and counts the time the machine is suspended (`CLOCK_BOOTTIME`).
 
-use std::ffi::OsStr;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
@@ -23,8 +22,8 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(128);
 
 /// Parses the time between two reports, at least 1 ms: seconds, as the connector had them, or a duration.
-pub(crate) fn parse_interval(text: &OsStr) -> Result<Duration, String> {
-    match parse_duration(text.to_str().ok_or("not UTF-8")?)? {
+pub(crate) fn parse_interval(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
         interval if interval < Duration::from_millis(1) => Err("an interval is at least 1ms".to_owned()),
         interval => Ok(interval),
     }

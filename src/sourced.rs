@@ -69,10 +69,14 @@ impl<T> Sourced<T> {
     }
 }
 
+/// Parses UTF-8 text with `parse`.
+pub(crate) fn utf8<T, E: fmt::Display>(text: &OsStr, parse: fn(&str) -> Result<T, E>) -> Result<T, String> {
+    parse(text.to_str().ok_or("not UTF-8")?).map_err(|error| error.to_string())
+}
+
 /// Parses UTF-8 text with `T`'s own `FromStr`.
 pub(crate) fn from_str<T: FromStr<Err: fmt::Display>>(text: &OsStr) -> Result<T, String> {
-    let text = text.to_str().ok_or("not UTF-8")?;
-    text.parse().map_err(|error: T::Err| error.to_string())
+    utf8(text, str::parse)
 }
 
 /// Takes any text as a path.

@@ -1,6 +1,7 @@
 //! What makes a result less than it could be, as data: each command prints it once, and `watch` only when it changes.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 use crate::exit::Exit;
 
@@ -47,6 +48,11 @@ pub(crate) type WarningKey = BTreeSet<(WarningKind, String)>;
 impl Warnings {
     pub(crate) fn add(&mut self, kind: WarningKind, subject: impl Into<String>, text: impl Into<String>) {
         self.extend([Warning { kind, subject: subject.into(), text: text.into() }]);
+    }
+
+    /// Notes why the report has no traffic. The reason is also what distinguishes the warning from others.
+    pub(crate) fn no_traffic(&mut self, reason: impl Display) {
+        self.add(WarningKind::NoTraffic, reason.to_string(), format!("no network_stats: {reason}"));
     }
 
     pub(crate) fn extend(&mut self, warnings: impl IntoIterator<Item = Warning>) {

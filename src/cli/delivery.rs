@@ -8,10 +8,10 @@ use std::time::Duration;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::report::ReportArgs;
-use crate::delivery::Timeout;
 use crate::delivery::mqtt::values::{ClientId, Host, Port, parse_path};
+use crate::delivery::parse_timeout;
 use crate::schedule::parse_interval;
-use crate::sourced::{Sourced, from_path, from_str, sourced, sourced_path};
+use crate::sourced::{Sourced, from_path, from_str, sourced, sourced_path, utf8};
 use crate::thing::ThingName;
 use crate::time::parse_duration;
 
@@ -35,13 +35,13 @@ pub(crate) struct WatchArgs {
     ///
     /// The service takes one report every 5 minutes; a shorter interval requires --allow-short-interval or --print.
     #[arg(long, value_name = "S", env = "DEVICE_DEFENDER_INTERVAL", hide_env_values = true, help_heading = "Schedule")]
-    #[arg(value_parser = sourced(parse_interval))]
+    #[arg(value_parser = sourced(|text| utf8(text, parse_interval)))]
     pub interval: Option<Sourced<Duration>>,
     /// Wait this long before the first report [default: less than an interval, derived from the thing name]
     ///
     /// The default keeps a fleet that boots together from reporting together. With --print the default is no wait.
     #[arg(long, value_name = "DURATION", help_heading = "Schedule")]
-    #[arg(value_parser = sourced(|text| Ok(parse_duration(text.to_str().ok_or("not UTF-8")?)?)))]
+    #[arg(value_parser = sourced(|text| utf8(text, parse_duration)))]
     pub splay: Option<Sourced<Duration>>,
     /// Allow an interval below 300 seconds
     #[arg(long, help_heading = "Schedule")]
@@ -116,8 +116,8 @@ pub(crate) struct DeliveryArgs {
     pub format: PayloadFormat,
     /// Overall timeout, including waiting for another run, connecting, and the answer [default: 30s]
     #[arg(long, value_name = "DURATION", env = "DEVICE_DEFENDER_TIMEOUT", hide_env_values = true)]
-    #[arg(value_parser = sourced(from_str::<Timeout>), help_heading = "Delivery")]
-    pub timeout: Option<Sourced<Timeout>>,
+    #[arg(value_parser = sourced(|text| utf8(text, parse_timeout)), help_heading = "Delivery")]
+    pub timeout: Option<Sourced<Duration>>,
     /// Succeed once the broker acknowledges the report (PUBACK)
     ///
     /// For brokers without Device Defender. Does not wait for its answer, and subscribes to nothing.

@@ -16,7 +16,7 @@ use crate::state::{self, State};
 use crate::terminal::Terminal;
 use crate::thing::ThingName;
 use crate::time;
-use crate::warning::{WarningKind, Warnings};
+use crate::warning::Warnings;
 
 /// The counters to count from, according to `--since`; `None`, with a warning, when there are none. `state` is what
 /// [`load_state`] found.
@@ -35,7 +35,7 @@ pub(super) fn counters(
         Since::Report => match of_state(state?, collector, terminal) {
             Ok(counters) => Some(counters),
             Err(reason) => {
-                warnings.add(WarningKind::NoTraffic, reason.to_string(), format!("no network_stats: {reason}"));
+                warnings.no_traffic(reason);
                 None
             }
         },
@@ -83,7 +83,7 @@ pub(super) fn load_state(
         Ok(None) => format!("no report of thing {thing} was sent yet (no state in {})", dir.display()),
         Err(error) => error.to_string(),
     };
-    warnings.add(WarningKind::NoTraffic, "state", format!("no network_stats: {reason}"));
+    warnings.no_traffic(reason);
     Ok(None)
 }
 

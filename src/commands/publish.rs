@@ -41,7 +41,7 @@ pub(super) fn run(args: &PublishArgs, terminal: &Terminal, warnings: &mut Warnin
     });
     let (Some(settings), Some(loaded)) = (config.settings, loaded) else { return Err(Error::Settings(errors)) };
 
-    warnings.extend(loaded.warnings.iter().cloned());
+    warnings.extend(loaded.warnings);
     terminal.warn_all(warnings);
     let paths = config::describe_paths(args.delivery.state_dir.as_ref(), &args.report.source.proc);
     for line in config.summary.iter().chain(&paths).chain(&loaded.summary) {
@@ -55,7 +55,6 @@ pub(super) fn run(args: &PublishArgs, terminal: &Terminal, warnings: &mut Warnin
         settings: &settings,
         terminal,
         keepalive: Keepalive { every: settings.timeout, call: &|| () },
-        warn: &|warnings| terminal.warn_all(warnings),
         interval: None,
     };
     let custom = pipeline::custom_metrics(&args.report.source)?; // a pipe may make this process wait, but no other run yet

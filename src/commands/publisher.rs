@@ -34,8 +34,6 @@ pub(super) struct Publisher<'a> {
     pub(super) settings: &'a Settings,
     pub(super) terminal: &'a Terminal,
     pub(super) keepalive: Keepalive<'a>,
-    /// Called with the warnings so far before anything takes long.
-    pub(super) warn: &'a dyn Fn(&mut Warnings),
     /// In a loop, the shortest time between two reports; `None` for a single report. Only a single report fails when an
     /// explicit state directory cannot be used; a loop warns.
     pub(super) interval: Option<Duration>,
@@ -86,7 +84,9 @@ impl Publisher<'_> {
             trace: &|line| self.terminal.debug(line),
             keepalive: self.keepalive,
         };
-        (self.warn)(warnings);
+        if self.interval.is_none() {
+            self.terminal.warn_all(warnings); // connecting may take long; in a loop, the log has them with the outcome
+        }
         let mut session = transport.connect(attempt).map_err(Error::Delivery)?;
         state.last_report_id = report_id;
         state.sent = moment(Instant::now());
@@ -147,9 +147,7 @@ impl Publisher<'_> {
             Ok(counters) => return Some(counters),
             // Normal for a first report.
             Err(reason @ NoBaseline::None) => self.terminal.debug(format_args!("no network_stats: {reason}")),
-            Err(reason) => {
-                warnings.add(WarningKind::NoTraffic, reason.to_string(), format!("no network_stats: {reason}"));
-            }
+            Err(reason) => warnings.no_traffic(reason),
         }
         None
     }

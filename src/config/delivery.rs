@@ -13,7 +13,7 @@ use crate::cli::DeliveryArgs;
 use crate::delivery::mqtt::settings::{CredentialFiles, Endpoint, Settings as MqttSettings};
 use crate::delivery::mqtt::values::{ClientId, Port, parse_path};
 use crate::delivery::transport::{CredentialError, Loaded};
-use crate::delivery::{Settings, Timeout, TransportSettings, mqtt};
+use crate::delivery::{Settings, TransportSettings, mqtt};
 use crate::exit::Exit;
 use crate::sourced::{Origin, Sourced, environment_variable, from_str};
 use crate::thing::ThingName;
@@ -23,7 +23,7 @@ const TLS_PORT: Port = Port(8883);
 const PLAINTEXT_PORT: Port = Port(1883);
 
 /// The longest that a delivery takes by default.
-const DEFAULT_TIMEOUT: Timeout = Timeout(Duration::from_secs(30));
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where reports go, as far as it could be put together.
 #[derive(Debug)]
@@ -149,7 +149,7 @@ impl Layers<'_> {
         let port = self.optional("port", port, default_port, default_port.0);
         let thing_name = self.required("thing name", "--thing-name", thing_name);
         let client_id = self.client_id(client_id, thing_name.as_ref());
-        let timeout = self.optional("timeout", timeout, DEFAULT_TIMEOUT, format_duration(DEFAULT_TIMEOUT.0));
+        let timeout = self.optional("timeout", timeout, DEFAULT_TIMEOUT, format_duration(DEFAULT_TIMEOUT));
         let files = if insecure_plaintext { Some(None) } else { self.files().map(Some) };
         if let Some(host) = host.as_ref().filter(|host| insecure_plaintext && !host.is_loopback()) {
             let message = format!(
@@ -161,7 +161,7 @@ impl Layers<'_> {
         let complete = || {
             let endpoint = Endpoint { host: host?.0, port: port?.0 };
             let mqtt = MqttSettings { endpoint, client_id: client_id?.0, credentials: files.clone()? };
-            Some(Settings { thing_name: thing_name?, timeout: timeout?.0, transport: TransportSettings::Mqtt(mqtt) })
+            Some(Settings { thing_name: thing_name?, timeout: timeout?, transport: TransportSettings::Mqtt(mqtt) })
         };
         let settings = if self.errors.is_empty() { complete() } else { None };
         let files = if settings.is_none() { files.flatten() } else { None };

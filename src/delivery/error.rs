@@ -13,6 +13,9 @@ use rustls::{AlertDescription, CertificateError};
 use super::phase::{Phase, format_elapsed};
 use super::reply::Rejection;
 
+/// The hint where only the other side knows more.
+pub(crate) const SEE_LOG: &str = "look at the broker's log";
+
 /// Why a report was not delivered, or is not known to have been.
 #[derive(Debug, thiserror::Error)]
 #[error("{phase}: {destination}: {}", self.describe().1)]
@@ -107,7 +110,6 @@ impl Error {
         const FIREWALL: &str = "is the port right, and does a firewall let it through?";
         const TRY_AGAIN: &str = "nothing was sent; try again later";
         const NOT_PLAIN: &str = "is this a port for TLS? If so, leave out --insecure-plaintext";
-        const LOG: &str = "look at the broker's log";
         const MAYBE: &str =
             "the report may have arrived; the next one counts its traffic again. Try again in 5 minutes";
         let not_sent = |message: &str, hint: &str| (Kind::NotSent, message.to_owned(), hint.to_owned());
@@ -152,7 +154,7 @@ impl Error {
                         "is this AWS IoT? On port 443 this program asks for ALPN x-amzn-mqtt-ca"
                     }
                     AlertDescription::UnrecognisedName => "does the server know this name? Give the endpoint's own name",
-                    _ => LOG,
+                    _ => SEE_LOG,
                 },
             ),
             Cause::CertificateRefused { alert } => not_authorized(
@@ -175,7 +177,7 @@ impl Error {
                     ),
                     3 => not_sent(&refused("it is not available"), "try again later"),
                     4 | 5 | 7 => not_authorized(refused("not authorized"), connect_hint(client_id)),
-                    _ => not_sent(&refused("unknown reason"), LOG),
+                    _ => not_sent(&refused("unknown reason"), SEE_LOG),
                 }
             }
             Cause::Closed { at } => {

@@ -16,7 +16,6 @@ pub(crate) mod phase;
 pub(crate) mod reply;
 pub(crate) mod transport;
 
-use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use crate::thing::ThingName;
@@ -36,19 +35,12 @@ pub(crate) struct Settings {
 /// The longest timeout: well below the keep-alive of 20 minutes that a session asks for.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// The longest that a delivery may take, 1 ms to 10 min.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Timeout(pub(crate) Duration);
-
-impl FromStr for Timeout {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match parse_duration(text)? {
-            timeout if timeout < Duration::from_millis(1) => Err("a timeout is longer than 0".to_owned()),
-            timeout if timeout > LONGEST_TIMEOUT => Err("a timeout is at most 10m (m is minutes, M months)".to_owned()),
-            timeout => Ok(Self(timeout)),
-        }
+/// Parses the longest that a delivery may take, 1 ms to 10 min: seconds or a duration.
+pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        timeout if timeout < Duration::from_millis(1) => Err("a timeout is longer than 0".to_owned()),
+        timeout if timeout > LONGEST_TIMEOUT => Err("a timeout is at most 10m (m is minutes, M months)".to_owned()),
+        timeout => Ok(timeout),
     }
 }
 

@@ -107,7 +107,7 @@ fn load_state(
     }
     let is_given = thing_name.is_some() || args.state_dir.is_some() || aws_thing_name().is_some();
     match baseline::load_state(thing_name, args.state_dir.as_ref(), terminal, warnings) {
-        Err(error) if since.is_none() && !is_given => Ok((None, Some(error.messages().join("; ")))),
+        Err(error) if since.is_none() && !is_given => Ok((None, Some(error.to_string()))),
         state => Ok((state?, None)),
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn publish(publisher: &Publisher<'_>, state: &mut State, warnings: &m
     let transport = publisher.settings.transport.load(SystemTime::now());
     let transport = transport.map_err(|errors| Error::Settings(errors.into_iter().map(SettingError::from).collect()));
     let outcome = transport.and_then(|loaded| {
-        warnings.extend(loaded.warnings.iter().cloned());
+        warnings.extend(loaded.warnings);
         let custom = pipeline::custom_metrics_without_waiting(publisher.source)?;
         publisher.deliver(loaded.transport.as_ref(), custom, state, warnings)
     });

@@ -69,7 +69,6 @@ pub(super) fn run(args: &WatchArgs, terminal: &Terminal) -> Result<Exit, Error> 
         settings: &settings,
         terminal,
         keepalive: Keepalive { every: log.longest_wait(), call: &|| log.alive() },
-        warn: &|_| (), // the log has them, with the outcome
         interval: Some(interval),
     };
     let mut state = State::new(&settings.thing_name);

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::report::Options;
 use crate::report::encode::Encoding;
 use crate::terminal::{Stdout, Terminal};
-use crate::warning::{WarningKind, Warnings};
+use crate::warning::Warnings;
 
 pub(super) struct Printer<'a> {
     source: &'a SourceArgs,
@@ -48,8 +48,7 @@ impl<'a> Printer<'a> {
         let host_id = collector.root.host_id();
         let before = self.before.as_ref().filter(|(of, _)| *of == host_id).map(|(_, counters)| counters);
         if self.before.is_some() && before.is_none() {
-            let text = "no network_stats: the last report was of another machine, boot or network namespace";
-            warnings.add(WarningKind::NoTraffic, "baseline", text);
+            warnings.no_traffic("the last report was of another machine, boot or network namespace");
         }
         let mut report = pipeline::build(&sample, before, self.last_report_id, custom, self.options);
         if let Some(max) = self.options.max_bytes {

@@ -36,13 +36,11 @@ pub(super) async fn connect(context: ConnectContext<'_>) -> Result<TcpStream, Er
     let connected = timeout_at(timer.deadline, race(&addresses, &mut failures)).await;
     let Ok(Some((stream, address))) = connected else {
         let mut attempts: Vec<String> = failures.iter().map(|(address, error)| format!("{address}: {error}")).collect();
+        let mut errors: BTreeSet<ErrorKind> = failures.iter().map(|(_, error)| error.kind()).collect();
         if connected.is_err() {
             let silent = addresses.iter().filter(|address| failures.iter().all(|(failed, _)| failed != *address));
             let silent: Vec<String> = silent.map(ToString::to_string).collect();
             attempts.push(format!("{}: {}", silent.join(", "), timed_out(timer.elapsed())));
-        }
-        let mut errors: BTreeSet<ErrorKind> = failures.iter().map(|(_, error)| error.kind()).collect();
-        if connected.is_err() {
             errors.insert(ErrorKind::TimedOut);
         }
         return Err(context.error(Phase::Tcp, Cause::Unreachable { attempts: attempts.join("; "), errors }));

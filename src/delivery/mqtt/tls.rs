@@ -16,7 +16,7 @@ use tokio_rustls::client::TlsStream;
 use super::context::ConnectContext;
 use super::credentials::Certificate;
 use super::stream::{MeteredStream, Traffic};
-use crate::delivery::error::{Cause, Error};
+use crate::delivery::error::{Cause, Error, SEE_LOG};
 use crate::delivery::phase::{Phase, PhaseTimer};
 use crate::text::{MAX_SHOWN, truncate};
 use crate::time::rfc3339;
@@ -27,7 +27,6 @@ pub(super) async fn handshake(
     stream: MeteredStream<TcpStream>,
     traffic: &Traffic,
 ) -> Result<TlsStream<MeteredStream<TcpStream>>, Error> {
-    const LOG: &str = "look at the broker's log";
     const PORT: &str = "is this a port for TLS, and the right endpoint?";
     let host = &context.settings.endpoint.host;
     let timer = context.start(Phase::Tls);
@@ -51,7 +50,7 @@ pub(super) async fn handshake(
             Cause::ServerCertificate { error: discriminant(error), reason, hint }
         }
         Some(rustls::Error::AlertReceived(alert)) => Cause::TlsAlert(*alert),
-        Some(reason) => Cause::Handshake { reason: reason.to_string(), hint: LOG },
+        Some(reason) => Cause::Handshake { reason: reason.to_string(), hint: SEE_LOG },
         None if error.kind() == ErrorKind::UnexpectedEof => {
             Cause::Handshake { reason: "the connection was closed during the handshake".to_owned(), hint: PORT }
         }
