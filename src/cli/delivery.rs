@@ -84,8 +84,8 @@ pub(crate) struct DeliveryArgs {
     pub thing_name: Option<Sourced<ThingName>>,
     /// The MQTT client ID [default: THING-device-defender]
     ///
-    /// Not the bare thing name: AWS IoT disconnects the older of two clients with the same id, and the Greengrass core or
-    /// another program on this device may use it. The policy must allow iot:Connect for the id.
+    /// Not the bare thing name: AWS IoT disconnects the older of two clients with the same ID, and the Greengrass core or
+    /// another program on this device may use it. The policy must allow iot:Connect for the ID.
     #[arg(long, value_name = "ID", env = "DEVICE_DEFENDER_CLIENT_ID", hide_env_values = true)]
     #[arg(value_parser = sourced(from_str::<ClientId>))]
     pub client_id: Option<Sourced<ClientId>>,
