@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn the_same_fault_has_the_same_key_at_another_time() {
-        let timed_out = |seconds| Cause::TimedOut { after: Duration::from_secs(seconds), plaintext: false };
+        let timed_out = |reason: &str| Cause::TimedOut { reason: reason.to_owned(), plaintext: false };
         let unreachable = |attempts: &str| {
             let errors = BTreeSet::from([ConnectionRefused]);
             Cause::Unreachable { attempts: attempts.to_owned(), errors }
@@ -272,7 +272,7 @@ mod tests {
             let rejection = Rejection { code: "InvalidPayload".to_owned(), message: String::new() };
             Cause::Rejected { report_id, rejection }
         };
-        assert_eq!(key(timed_out(1)), key(timed_out(2)));
+        assert_eq!(key(timed_out("1 s")), key(timed_out("2 s")));
         assert_eq!(key(unreachable("192.0.2.1: refused")), key(unreachable("192.0.2.2: refused")));
         assert_eq!(key(rejected(1)), key(rejected(2)));
     }

@@ -43,7 +43,7 @@ fn packets(bytes: &[u8], piece: usize, thing: &ThingName) -> Vec<String> {
 fn parse_answer(payload: &[u8], thing: &ThingName) {
     for encoding in [Encoding::Json, Encoding::Cbor] {
         for accepted in [true, false] {
-            let answer = Answer { accepted, encoding, retained: false, payload };
+            let answer = Answer { accepted, encoding, retained: false, acknowledged: true, payload };
             match Reply::parse(&answer, thing, 7) {
                 Ok(Reply::Accepted) => assert!(accepted),
                 Ok(Reply::Rejected(Rejection { code, message })) => {

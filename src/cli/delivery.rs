@@ -115,6 +115,9 @@ pub(crate) struct DeliveryArgs {
     #[arg(long, value_enum, default_value_t, help_heading = "Delivery")]
     pub format: PayloadFormat,
     /// Overall timeout, including waiting for another run, connecting, and the answer [default: 30s]
+    ///
+    /// Each phase before the report is sent (DNS, TCP, TLS, CONNECT, SUBSCRIBE) may take 10 seconds or a third of the
+    /// timeout, whichever is longer. A slow link needs a longer timeout.
     #[arg(long, value_name = "DURATION", env = "DEVICE_DEFENDER_TIMEOUT", hide_env_values = true)]
     #[arg(value_parser = sourced(|text| utf8(text, parse_timeout)), help_heading = "Delivery")]
     pub timeout: Option<Sourced<Duration>>,

@@ -80,6 +80,7 @@ impl Publisher<'_> {
             thing_name: &self.settings.thing_name,
             encoding: message.encoding,
             wait_for: if self.delivery.no_wait { WaitFor::Acknowledgment } else { WaitFor::Answer },
+            timeout: self.settings.timeout,
             deadline,
             trace: &|line| self.terminal.debug(line),
             keepalive: self.keepalive,

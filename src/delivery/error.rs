@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::mem::Discriminant;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustls::{AlertDescription, CertificateError};
 
-use super::phase::{Phase, format_elapsed};
+use super::phase::Phase;
 use super::reply::Rejection;
 
 /// The hint where only the other side knows more.
@@ -53,7 +53,7 @@ pub(crate) enum Cause {
     /// No address accepted a connection.
     Unreachable { attempts: String, errors: BTreeSet<ErrorKind> },
     /// The phase took too long.
-    TimedOut { after: Duration, plaintext: bool },
+    TimedOut { reason: String, plaintext: bool },
     /// The server speaks another protocol than that of the phase.
     WrongProtocol { expected: &'static str, found: String },
     /// The TLS handshake failed on this side or for no stated reason.
@@ -79,7 +79,7 @@ pub(crate) enum Cause {
     /// Device Defender rejected the report because it came too soon.
     Throttled { report_id: u64, rejection: Rejection },
     /// PUBACK came, but no answer in time.
-    NoAnswer,
+    NoAnswer { reason: String },
     /// The connection was lost while waiting for the answer.
     LostAfterPublish { reason: String, acknowledged: bool },
     /// The subscription to the answers was refused, so none could be received.
@@ -109,6 +109,7 @@ impl Error {
         const WRONG_PORT: &str = "check that this is the right endpoint and port";
         const FIREWALL: &str = "is the port right, and does a firewall let it through?";
         const TRY_AGAIN: &str = "nothing was sent; try again later";
+        const SLOW: &str = "nothing was sent; try again later, on a slow link with a larger --timeout";
         const NOT_PLAIN: &str = "is this a port for TLS? If so, leave out --insecure-plaintext";
         const MAYBE: &str =
             "the report may have arrived; the next one counts its traffic again. Try again in 5 minutes";
@@ -130,14 +131,14 @@ impl Error {
                 };
                 not_sent(attempts, hint)
             }
-            Cause::TimedOut { after, plaintext } => not_sent(
-                &timed_out(*after),
+            Cause::TimedOut { reason, plaintext } => not_sent(
+                reason,
                 match self.phase {
                     Phase::Lookup => "are the resolvers in /etc/resolv.conf reachable?",
                     Phase::Tcp => FIREWALL,
                     Phase::Tls => "is this a port for TLS?",
                     _ if *plaintext => NOT_PLAIN,
-                    _ => TRY_AGAIN,
+                    _ => SLOW,
                 },
             ),
             Cause::WrongProtocol { expected, found } => {
@@ -205,9 +206,9 @@ impl Error {
                 format!("report {report_id} rejected: {rejection}"),
                 "the service takes one report every 5 minutes; try again then".to_owned(),
             ),
-            Cause::NoAnswer => (
+            Cause::NoAnswer { reason } => (
                 Kind::Unanswered,
-                format!("no answer in time; {}", puback(true)),
+                format!("{reason}; {}", puback(true)),
                 "is Device Defender in use in this account, and may this client receive on .../accepted and .../rejected \
                  (iot:Receive)? For a broker without Device Defender use --no-wait. Try again in 5 minutes"
                     .to_owned(),
@@ -249,7 +250,7 @@ impl Cause {
             | Self::TimedOut { .. }
             | Self::BadPacket(_)
             | Self::Closed { .. }
-            | Self::NoAnswer => String::new(),
+            | Self::NoAnswer { .. } => String::new(),
         }
     }
 }
@@ -263,11 +264,4 @@ fn connect_hint(client_id: &str) -> String {
 
 fn puback(acknowledged: bool) -> &'static str {
     if acknowledged { "the broker acknowledged the report (PUBACK)" } else { "no PUBACK came" }
-}
-
-pub(crate) fn timed_out(after: Duration) -> String {
-    if after < Duration::from_millis(1) {
-        return "no time was left for it".to_owned();
-    }
-    format!("no answer within {}", format_elapsed(after))
 }

@@ -61,6 +61,8 @@ pub enum ReplyError {
     OtherThing(String),
     #[error("it is retained from earlier, and it names no report")]
     Retained,
+    #[error("it came before the PUBACK, and it names no report")]
+    Early,
     #[error("it cannot be parsed: {0}")]
     Malformed(String),
 }
@@ -74,6 +76,8 @@ pub struct Answer<'a> {
     pub encoding: Encoding,
     /// Whether the broker retained it from earlier.
     pub retained: bool,
+    /// Whether the broker had acknowledged the report (PUBACK): before that, it may answer an earlier one.
+    pub acknowledged: bool,
     pub payload: &'a [u8],
 }
 
@@ -99,6 +103,7 @@ impl Reply {
                 }
             }
             _ if answer.retained => return Err(ReplyError::Retained),
+            _ if !answer.acknowledged => return Err(ReplyError::Early),
             _ => {}
         }
         if answer.accepted {

@@ -80,6 +80,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) thing_name: &'a ThingName,
     pub(crate) encoding: Encoding,
     pub(crate) wait_for: WaitFor,
+    /// The most that the whole delivery may take.
+    pub(crate) timeout: Duration,
     /// When the attempt must be over.
     pub(crate) deadline: Instant,
     /// Takes a line of the transcript (`-v`).

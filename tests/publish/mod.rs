@@ -6,6 +6,7 @@
 
 mod credentials;
 mod crowds;
+mod early;
 mod greengrass;
 mod network;
 mod outcomes;

@@ -59,7 +59,7 @@ fn an_address_that_leads_nowhere_does_not_keep_the_other_from_being_used() {
         // Nothing but holes: both are told.
         let peer = peer("127.0.0.1:0", &[]);
         let holes = publish(&peer, ["2001:db8::2", "192.0.2.2"]).set("--timeout", "2s");
-        holes.clone().ends(69, &["TCP", "broker.test", "2001:db8::2", "192.0.2.2"]);
+        holes.clone().ends(69, &["TCP", "broker.test", "2001:db8::2", "192.0.2.2", "--timeout 2s is over"]);
         // A resolver that does not answer.
         hosts_file(part, "resolv.conf", "nameserver 192.0.2.2\n");
         holes.set("--endpoint", "unknown.test").ends(69, &["DNS", "unknown.test", "hint: "]);

@@ -1,7 +1,7 @@
 //! The messages that are met most, word by word: people search for them.
 
 use crate::support::wire::connack;
-use crate::support::{Broker, CommandLine, Device, Peer, Service, Tls, assert_snapshot, closed_port};
+use crate::support::{Broker, CommandLine, Device, Link, Peer, Service, Tls, assert_snapshot, closed_port};
 
 /// Runs it, and compares how it ended with a snapshot.
 #[track_caller]
@@ -57,11 +57,15 @@ fn a_report_that_could_not_be_sent() {
     says(
         &device.publish_to_port(port).set("--endpoint", "127.0.0.1"),
         snapbox::str![[r#"
-device-defender: TCP: 127.0.0.1:[PORT]: 127.0.0.1:[PORT]: Connection refused (os error 111)
+device-defender: TCP: 127.0.0.1:[PORT]: Connection refused (os error 111)
 device-defender: hint: is the port right, and does a firewall let it through?
 => 69
 "#]],
     );
+    let peer = Peer::raw(Link::silence);
+    let outcome = device.publish_to_peer(&peer).set("--timeout", "1s").ends(69, &["TLS: localhost:", "hint: "]);
+    outcome.says(&["no answer within ", "; --timeout 1s is over"]);
+    assert!(peer.seen().connected);
     let peer = Peer::tls(Tls::default(), |link| {
         link.receive()?;
         link.send(&connack(5))?;

@@ -18,7 +18,7 @@ pub(super) struct ConnectContext<'a> {
 
 impl ConnectContext<'_> {
     pub(super) fn start(self, phase: Phase) -> PhaseTimer {
-        PhaseTimer::start(phase, self.attempt.deadline.into())
+        PhaseTimer::start(phase, self.attempt.timeout, self.attempt.deadline.into())
     }
 
     pub(super) fn trace(self, line: &str) {
@@ -32,6 +32,6 @@ impl ConnectContext<'_> {
 
     /// That a phase before the PUBLISH took too long.
     pub(super) fn timed_out(self, timer: PhaseTimer) -> Error {
-        self.error(timer.phase, Cause::TimedOut { after: timer.elapsed(), plaintext: self.tls.is_none() })
+        self.error(timer.phase, Cause::TimedOut { reason: timer.timed_out(), plaintext: self.tls.is_none() })
     }
 }

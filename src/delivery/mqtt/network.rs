@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::thread;
 use std::time::Duration;
 
@@ -14,8 +14,11 @@ use tokio::time::{timeout, timeout_at};
 
 use super::context::ConnectContext;
 use super::settings::Endpoint;
-use crate::delivery::error::{Cause, Error, timed_out};
+use crate::delivery::error::{Cause, Error};
 use crate::delivery::phase::Phase;
+
+/// The most addresses that a message lists for one reason.
+const MAX_LISTED: usize = 3;
 
 /// How long an address has before the next is tried in parallel (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -35,15 +38,15 @@ pub(super) async fn connect(context: ConnectContext<'_>) -> Result<TcpStream, Er
     let mut failures = Vec::new();
     let connected = timeout_at(timer.deadline, race(&addresses, &mut failures)).await;
     let Ok(Some((stream, address))) = connected else {
-        let mut attempts: Vec<String> = failures.iter().map(|(address, error)| format!("{address}: {error}")).collect();
         let mut errors: BTreeSet<ErrorKind> = failures.iter().map(|(_, error)| error.kind()).collect();
+        let mut reasons: Vec<_> = failures.iter().map(|(address, error)| (address.ip(), error.to_string())).collect();
         if connected.is_err() {
             let silent = addresses.iter().filter(|address| failures.iter().all(|(failed, _)| failed != *address));
-            let silent: Vec<String> = silent.map(ToString::to_string).collect();
-            attempts.push(format!("{}: {}", silent.join(", "), timed_out(timer.elapsed())));
+            reasons.extend(silent.map(|address| (address.ip(), timer.timed_out())));
             errors.insert(ErrorKind::TimedOut);
         }
-        return Err(context.error(Phase::Tcp, Cause::Unreachable { attempts: attempts.join("; "), errors }));
+        let attempts = sum_up(&context.settings.endpoint.host, reasons);
+        return Err(context.error(Phase::Tcp, Cause::Unreachable { attempts, errors }));
     };
     let _only_slower = stream.set_nodelay(true);
     for (address, error) in &failures {
@@ -133,5 +136,47 @@ async fn race(
             Ok(Some(Ok((address, Err(error))))) => failures.push((address, error)),
             Ok(None | Some(Err(_))) | Err(_) => {}
         }
+    }
+}
+
+/// Why no address accepted a connection: each reason once, after the addresses it is about. An endpoint that is itself an
+/// address is not repeated.
+fn sum_up(host: &ServerName<'_>, failures: Vec<(IpAddr, String)>) -> String {
+    let mut by_reason: Vec<(String, Vec<IpAddr>)> = Vec::new();
+    for (address, reason) in failures {
+        match by_reason.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, addresses)) => addresses.push(address),
+            None => by_reason.push((reason, vec![address])),
+        }
+    }
+    let parts = by_reason.into_iter().map(|(reason, addresses)| {
+        if matches!(host, ServerName::IpAddress(_)) {
+            return reason;
+        }
+        let listed = addresses.iter().take(MAX_LISTED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match addresses.len().saturating_sub(MAX_LISTED) {
+            0 => format!("{listed}: {reason}"),
+            more => format!("{listed} and {more} more: {reason}"),
+        }
+    });
+    parts.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_addresses_are_summed_up() {
+        let failures = |count: u8, reason: &str| {
+            (1..=count).map(|n| (IpAddr::from([192, 0, 2, n]), reason.to_owned())).collect::<Vec<_>>()
+        };
+        let host = ServerName::try_from("broker.test").unwrap();
+        let mut mixed = failures(40, "refused");
+        mixed.insert(1, ("2001:db8::1".parse().unwrap(), "no answer".to_owned()));
+        let expected = "192.0.2.1, 192.0.2.2, 192.0.2.3 and 37 more: refused; 2001:db8::1: no answer";
+        assert_eq!(sum_up(&host, mixed), expected);
+        assert_eq!(sum_up(&host, failures(3, "refused")), "192.0.2.1, 192.0.2.2, 192.0.2.3: refused");
+        assert_eq!(sum_up(&ServerName::try_from("192.0.2.1").unwrap(), failures(1, "refused")), "refused");
     }
 }

@@ -10,7 +10,7 @@ use rumqttc::mqttbytes::v4::{
     SubscribeReasonCode,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 use tokio_util::codec::Framed;
 
 use super::context::ConnectContext;
@@ -18,7 +18,7 @@ use super::packets::{Incoming, PacketError, Packets, level, number_of};
 use super::stream::{MeteredStream, Traffic};
 use super::tls::certificate_alert;
 use super::{network, tls};
-use crate::delivery::error::{Cause, ClosedAt, Error, timed_out};
+use crate::delivery::error::{Cause, ClosedAt, Error};
 use crate::delivery::phase::{Phase, PhaseTimer};
 use crate::delivery::reply::{Answer, Reply};
 use crate::delivery::transport::{Confirmation, Message, Receipt, WaitFor, topic};
@@ -26,6 +26,10 @@ use crate::text::{MAX_SHOWN, truncate};
 
 /// The longest that disconnecting may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+/// How long nothing must arrive before the PUBLISH is written. Long enough for the runtime to look at the socket once: what
+/// the kernel already has is then received, which `Duration::ZERO` would not ensure.
+const QUIET: Duration = Duration::from_millis(1);
 
 /// The keep-alive interval, in seconds: the most that AWS IoT allows. A session is over long before, so no ping is ever due.
 const KEEP_ALIVE: u16 = 1200;
@@ -152,6 +156,9 @@ impl<'a> Session<'a> {
         let mut publish = Publish::new(topic.clone(), QoS::AtLeastOnce, payload);
         publish.pkid = PUBLISH_ID;
         let timer = self.context.start(Phase::Publish);
+        self.pass_over_received(timer).await?;
+        // The rest of a packet that began before the PUBLISH.
+        let mut is_earlier = !self.stream.read_buffer().is_empty();
         self.published = Some(Instant::now());
         self.send(timer, Packet::Publish(publish)).await?;
         let mut published = Instant::now();
@@ -159,8 +166,12 @@ impl<'a> Session<'a> {
         self.context.trace(&format!("PUBLISH: report {report_id}, {bytes} bytes, to {topic}"));
         let mut acknowledged = false;
         loop {
-            let incoming = self.incoming(timer).await;
-            match incoming.map_err(|error| self.unanswered(error, acknowledged))? {
+            let incoming = self.incoming(timer).await.map_err(|error| self.unanswered(error, acknowledged))?;
+            if std::mem::take(&mut is_earlier) {
+                self.pass_over(incoming, timer).await;
+                continue;
+            }
+            match incoming {
                 Incoming::Packet(Packet::PubAck(PubAck { pkid: PUBLISH_ID })) => {
                     acknowledged = true;
                     published = Instant::now(); // the report has arrived by now, and not before it was written
@@ -172,34 +183,60 @@ impl<'a> Session<'a> {
                         Some(_) => return Err(self.unconfirmed("its answers", acknowledged)),
                     }
                 }
-                Incoming::Packet(Packet::Publish(answer)) => match self.answer(answer, report_id, timer).await {
-                    None => {}
-                    Some(Reply::Accepted) => return Ok(Receipt { confirmation: Confirmation::Accepted, published }),
-                    Some(Reply::Rejected(rejection)) => {
-                        return Err(self.error_after_publish(if rejection.is_throttled() {
-                            Cause::Throttled { report_id, rejection }
-                        } else {
-                            Cause::Rejected { report_id, rejection }
-                        }));
+                Incoming::Packet(Packet::Publish(message)) => {
+                    self.acknowledge(&message, timer).await;
+                    match self.reply(&message, report_id, acknowledged, timer) {
+                        None => {}
+                        Some(Reply::Accepted) => {
+                            return Ok(Receipt { confirmation: Confirmation::Accepted, published });
+                        }
+                        Some(Reply::Rejected(rejection)) => {
+                            return Err(self.error_after_publish(if rejection.is_throttled() {
+                                Cause::Throttled { report_id, rejection }
+                            } else {
+                                Cause::Rejected { report_id, rejection }
+                            }));
+                        }
                     }
-                },
+                }
                 other => self.context.trace(&format!("ignored: {other}")),
             }
         }
     }
 
-    /// Reads a message that arrived; `None` when it is not an answer to this report.
-    async fn answer(&mut self, message: Publish, report_id: u64, timer: PhaseTimer) -> Option<Reply> {
-        let Publish { qos, retain, topic, pkid, payload, .. } = message;
-        if qos == QoS::AtLeastOnce {
-            let _unsent = self.send(timer, Packet::PubAck(PubAck::new(pkid))).await;
+    /// Receives everything that is there already: none of it can answer a report that was not sent yet.
+    async fn pass_over_received(&mut self, timer: PhaseTimer) -> Result<(), Error> {
+        while let Ok(incoming) = timeout(QUIET, self.incoming(timer)).await {
+            match incoming {
+                Ok(incoming) => self.pass_over(incoming, timer).await,
+                Err(error) => return Err(self.lost(timer, error)),
+            }
         }
-        let Some(kind) = ANSWERS.into_iter().find(|answer| topic == self.answer_topic(answer)) else {
-            self.context.trace(&format!("ignored: a message to {}", truncate(&topic, MAX_SHOWN)));
+        Ok(())
+    }
+
+    async fn pass_over(&mut self, incoming: Incoming, timer: PhaseTimer) {
+        self.context.trace(&format!("ignored: {incoming} before PUBLISH"));
+        if let Incoming::Packet(Packet::Publish(message)) = incoming {
+            self.acknowledge(&message, timer).await;
+        }
+    }
+
+    async fn acknowledge(&mut self, message: &Publish, timer: PhaseTimer) {
+        if message.qos == QoS::AtLeastOnce {
+            let _unsent = self.send(timer, Packet::PubAck(PubAck::new(message.pkid))).await;
+        }
+    }
+
+    /// Reads a message that arrived; `None` when it is not an answer to this report.
+    fn reply(&self, message: &Publish, report_id: u64, acknowledged: bool, timer: PhaseTimer) -> Option<Reply> {
+        let Publish { retain: retained, topic, payload, .. } = message;
+        let Some(kind) = ANSWERS.into_iter().find(|answer| *topic == self.answer_topic(answer)) else {
+            self.context.trace(&format!("ignored: a message to {}", truncate(topic, MAX_SHOWN)));
             return None;
         };
-        let encoding = self.context.attempt.encoding;
-        let answer = Answer { accepted: kind == "accepted", encoding, retained: retain, payload: &payload };
+        let (accepted, encoding) = (kind == "accepted", self.context.attempt.encoding);
+        let answer = Answer { accepted, encoding, retained: *retained, acknowledged, payload };
         let reply = Reply::parse(&answer, self.context.attempt.thing_name, report_id);
         self.context.trace(&match &reply {
             Ok(_) => format!("{kind} after {}", timer.took()),
@@ -219,7 +256,9 @@ impl<'a> Session<'a> {
                 self.error_after_publish(Cause::Closed { at: ClosedAt::Publish { topic } })
             }
             (StreamError::TimedOut(_), Some([one])) => self.unconfirmed(&format!(".../{one}"), acknowledged),
-            (StreamError::TimedOut(_), _) if acknowledged => self.error_after_publish(Cause::NoAnswer),
+            (StreamError::TimedOut(timer), _) if acknowledged => {
+                self.error_after_publish(Cause::NoAnswer { reason: timer.timed_out() })
+            }
             (error, _) => {
                 self.error_after_publish(Cause::LostAfterPublish { reason: self.reason(&error), acknowledged })
             }
@@ -242,7 +281,7 @@ impl<'a> Session<'a> {
             self.stream.send(Packet::Disconnect).await?;
             self.stream.close().await
         };
-        if self.is_open && matches!(tokio::time::timeout(CLOSE_LIMIT, disconnect).await, Ok(Ok(()))) {
+        if self.is_open && matches!(timeout(CLOSE_LIMIT, disconnect).await, Ok(Ok(()))) {
             let (sent, received) = (self.raw.sent.get(), self.raw.received.get());
             self.context.trace(&format!("DISCONNECT; {sent} bytes sent, {received} received"));
         }
@@ -289,13 +328,17 @@ impl<'a> Session<'a> {
         let plaintext = self.context.tls.is_none();
         let cause = match (error, self.plaintext.instead_of_mqtt()) {
             (_, Some(found)) => Cause::WrongProtocol { expected: "an MQTT broker", found },
+            (StreamError::Closed, None) if timer.phase == Phase::Publish => {
+                let reason = "the broker closed the connection before the report was sent".to_owned();
+                Cause::Connection { reason, plaintext }
+            }
             (StreamError::Closed, None) => Cause::Closed {
                 at: match timer.phase {
                     Phase::Subscribe => ClosedAt::Subscribe { topic: self.answer_topic("accepted") },
                     _ => ClosedAt::Connect { client_id: self.context.settings.client_id.clone() },
                 },
             },
-            (StreamError::TimedOut(timer), None) => Cause::TimedOut { after: timer.elapsed(), plaintext },
+            (StreamError::TimedOut(timer), None) => return self.context.timed_out(timer),
             (StreamError::Packet(PacketError::NotMqtt(error)), None) => Cause::BadPacket(error.to_string()),
             (error @ StreamError::Packet(_), None) => Cause::Connection { reason: self.reason(&error), plaintext },
         };
@@ -314,7 +357,7 @@ impl<'a> Session<'a> {
         match (self.plaintext.instead_of_mqtt(), error) {
             (Some(found), _) => format!("not an MQTT broker, but {found}"),
             (None, StreamError::Closed) => "the broker closed the connection".to_owned(),
-            (None, StreamError::TimedOut(timer)) => timed_out(timer.elapsed()),
+            (None, StreamError::TimedOut(timer)) => timer.timed_out(),
             (None, StreamError::Packet(error)) => match error {
                 PacketError::NotMqtt(error) => format!("the answer is not MQTT 3.1.1: {error}"),
                 PacketError::MidPacket => "the connection was closed in the middle of a packet".to_owned(),
