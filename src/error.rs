@@ -225,8 +225,6 @@ mod tests {
     use std::collections::BTreeSet;
     use std::io::ErrorKind::{ConnectionRefused, NetworkUnreachable};
 
-    use rustls::AlertDescription::{HandshakeFailure, UnrecognisedName};
-
     use super::*;
     use crate::delivery::reply::Rejection;
 
@@ -247,13 +245,14 @@ mod tests {
             let (answers, topic) = (answers.to_owned(), String::new());
             Cause::Unconfirmed { answers, topic, acknowledged: true }
         };
+        let alert = |alert: &str| Cause::TlsAlert { alert: alert.to_owned(), hint: "" };
         for (one, other) in [
             (refused(3), refused(5)),
             (refused(5), refused(2)),
             (unreachable(ConnectionRefused), unreachable(NetworkUnreachable)),
             (rejected("Malformed"), rejected("Too many")),
             (unconfirmed(".../accepted"), unconfirmed(".../rejected")),
-            (Cause::TlsAlert(HandshakeFailure), Cause::TlsAlert(UnrecognisedName)),
+            (alert("handshake failure (40)"), alert("unrecognised name (112)")),
             (Cause::Lookup("try again".to_owned()), Cause::Lookup("unknown name".to_owned())),
         ] {
             let pair = format!("{one:?}, {other:?}");
@@ -263,7 +262,7 @@ mod tests {
 
     #[test]
     fn the_same_fault_has_the_same_key_at_another_time() {
-        let timed_out = |reason: &str| Cause::TimedOut { reason: reason.to_owned(), plaintext: false };
+        let timed_out = |reason: &str| Cause::TimedOut { reason: reason.to_owned(), plaintext: false, silent: false };
         let unreachable = |attempts: &str| {
             let errors = BTreeSet::from([ConnectionRefused]);
             Cause::Unreachable { attempts: attempts.to_owned(), errors }

@@ -20,6 +20,8 @@ pub(crate) enum WarningKind {
     Processes,
     /// The state file cannot be read or kept.
     State,
+    /// Reports are not what the endpoint is for.
+    Endpoint,
     /// A certificate or key works, but not well or not for long.
     Credentials,
 }

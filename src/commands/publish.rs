@@ -41,7 +41,7 @@ pub(super) fn run(args: &PublishArgs, terminal: &Terminal, warnings: &mut Warnin
     });
     let (Some(settings), Some(loaded)) = (config.settings, loaded) else { return Err(Error::Settings(errors)) };
 
-    warnings.extend(loaded.warnings);
+    warnings.extend(config.warnings.into_iter().chain(loaded.warnings));
     terminal.warn_all(warnings);
     let paths = config::describe_paths(args.delivery.state_dir.as_ref(), &args.report.source.proc);
     for line in config.summary.iter().chain(&paths).chain(&loaded.summary) {

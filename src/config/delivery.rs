@@ -10,13 +10,14 @@ use humantime::format_duration;
 use super::greengrass::{self, Core, CoreError, Field, USUAL_ROOTS};
 use super::{SettingError, aws_thing_name, checked};
 use crate::cli::DeliveryArgs;
-use crate::delivery::mqtt::settings::{CredentialFiles, Endpoint, Settings as MqttSettings};
-use crate::delivery::mqtt::values::{ClientId, Port, parse_path};
+use crate::delivery::mqtt::settings::{AwsEndpoint, CredentialFiles, Endpoint, Settings as MqttSettings, aws_endpoint};
+use crate::delivery::mqtt::values::{ClientId, Host, Port, parse_path};
 use crate::delivery::transport::{CredentialError, Loaded};
 use crate::delivery::{Settings, TransportSettings, mqtt};
 use crate::exit::Exit;
 use crate::sourced::{Origin, Sourced, environment_variable, from_str};
 use crate::thing::ThingName;
+use crate::warning::{Warning, WarningKind};
 
 /// The port of MQTT over TLS, and without.
 const TLS_PORT: Port = Port(8883);
@@ -36,6 +37,7 @@ pub(crate) struct DeliveryConfig {
     pub(crate) summary: Vec<String>,
     /// The steps on the way, for people.
     pub(crate) notes: Vec<String>,
+    pub(crate) warnings: Vec<Warning>,
 }
 
 impl DeliveryConfig {
@@ -159,13 +161,14 @@ impl Layers<'_> {
             self.errors.push(SettingError::new(Exit::Usage, "--insecure-plaintext", message));
         }
         let complete = || {
-            let endpoint = Endpoint { host: host?.0, port: port?.0 };
+            let endpoint = Endpoint { host: host.clone()?.0, port: port?.0 };
             let mqtt = MqttSettings { endpoint, client_id: client_id?.0, credentials: files.clone()? };
             Some(Settings { thing_name: thing_name?, timeout: timeout?, transport: TransportSettings::Mqtt(mqtt) })
         };
         let settings = if self.errors.is_empty() { complete() } else { None };
         let files = if settings.is_none() { files.flatten() } else { None };
-        DeliveryConfig { settings, files, summary: self.summary, notes: self.notes }
+        let warnings = host.and_then(|host| endpoint_warning(&host)).into_iter().collect();
+        DeliveryConfig { settings, files, summary: self.summary, notes: self.notes, warnings }
     }
 
     fn files(&mut self) -> Option<CredentialFiles> {
@@ -227,6 +230,18 @@ impl Layers<'_> {
         self.summary.push(line);
         Some(value)
     }
+}
+
+/// The warning about an endpoint of AWS IoT that takes no reports, or not for long.
+fn endpoint_warning(host: &Host) -> Option<Warning> {
+    let host = host.0.to_str();
+    let what = match aws_endpoint(&host)? {
+        AwsEndpoint::Data => return None,
+        AwsEndpoint::Legacy => "is a legacy endpoint of AWS IoT, whose certificate many systems do not trust",
+        AwsEndpoint::Credentials => "is the credentials provider of AWS IoT, which takes no reports",
+    };
+    let text = format!("{host} {what}; give the one that describe-endpoint --endpoint-type iot:Data-ATS prints");
+    Some(Warning { kind: WarningKind::Endpoint, subject: host.into_owned(), text })
 }
 
 /// Takes a setting from a field of a core's configuration, unless a higher layer has it.

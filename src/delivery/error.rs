@@ -5,10 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::mem::Discriminant;
 use std::time::Instant;
-
-use rustls::{AlertDescription, CertificateError};
 
 use super::phase::Phase;
 use super::reply::Rejection;
@@ -52,16 +49,17 @@ pub(crate) enum Cause {
     NotLoopback { addresses: String },
     /// No address accepted a connection.
     Unreachable { attempts: String, errors: BTreeSet<ErrorKind> },
-    /// The phase took too long.
-    TimedOut { reason: String, plaintext: bool },
+    /// The phase took too long. `silent`: nothing at all was received on the connection.
+    TimedOut { reason: String, plaintext: bool, silent: bool },
     /// The server speaks another protocol than that of the phase.
     WrongProtocol { expected: &'static str, found: String },
     /// The TLS handshake failed on this side or for no stated reason.
     Handshake { reason: String, hint: &'static str },
     /// The server's certificate is not acceptable.
-    ServerCertificate { error: Discriminant<CertificateError>, reason: String, hint: String },
+    /// `key` is what distinguishes it from another refusal.
+    ServerCertificate { key: String, reason: String, hint: String },
     /// The server ended the handshake with an alert that is not about this device's certificate.
-    TlsAlert(AlertDescription),
+    TlsAlert { alert: String, hint: &'static str },
     /// The server does not accept this device's certificate. Under TLS 1.3 it says so only after the handshake.
     CertificateRefused { alert: String },
     /// What was received is not MQTT 3.1.1.
@@ -89,7 +87,7 @@ pub(crate) enum Cause {
 /// What a broker did not answer before it closed the connection: CONNECT, SUBSCRIBE, or PUBLISH.
 #[derive(Debug)]
 pub(crate) enum ClosedAt {
-    Connect { client_id: String },
+    Connect { client_id: String, is_aws: bool },
     Subscribe { topic: String },
     Publish { topic: String },
 }
@@ -110,6 +108,10 @@ impl Error {
         const FIREWALL: &str = "is the port right, and does a firewall let it through?";
         const TRY_AGAIN: &str = "nothing was sent; try again later";
         const SLOW: &str = "nothing was sent; try again later, on a slow link with a larger --timeout";
+        const SILENT: &str = "is this a port for TLS? A proxy whose backend is down stays silent like this, and so does a path \
+                              that drops large packets; then lower the MTU (ip link set dev INTERFACE mtu 1280)";
+        const HALFWAY: &str = "the handshake began and then stopped, as on a path that drops large packets: lower the MTU (ip \
+                               link set dev INTERFACE mtu 1280); a slow link needs a larger --timeout";
         const NOT_PLAIN: &str = "is this a port for TLS? If so, leave out --insecure-plaintext";
         const MAYBE: &str =
             "the report may have arrived; the next one counts its traffic again. Try again in 5 minutes";
@@ -131,12 +133,13 @@ impl Error {
                 };
                 not_sent(attempts, hint)
             }
-            Cause::TimedOut { reason, plaintext } => not_sent(
+            Cause::TimedOut { reason, plaintext, silent } => not_sent(
                 reason,
                 match self.phase {
                     Phase::Lookup => "are the resolvers in /etc/resolv.conf reachable?",
                     Phase::Tcp => FIREWALL,
-                    Phase::Tls => "is this a port for TLS?",
+                    Phase::Tls if *silent => SILENT,
+                    Phase::Tls => HALFWAY,
                     _ if *plaintext => NOT_PLAIN,
                     _ => SLOW,
                 },
@@ -148,16 +151,7 @@ impl Error {
             Cause::ServerCertificate { reason, hint, .. } => {
                 not_sent(&format!("the server's certificate is not accepted: {reason}"), hint)
             }
-            Cause::TlsAlert(alert) => not_sent(
-                &format!("the server refused: alert {alert:?}"),
-                match alert {
-                    AlertDescription::NoApplicationProtocol => {
-                        "is this AWS IoT? On port 443 this program asks for ALPN x-amzn-mqtt-ca"
-                    }
-                    AlertDescription::UnrecognisedName => "does the server know this name? Give the endpoint's own name",
-                    _ => SEE_LOG,
-                },
-            ),
+            Cause::TlsAlert { alert, hint } => not_sent(&format!("the server refused: alert {alert}"), hint),
             Cause::CertificateRefused { alert } => not_authorized(
                 format!("the server does not accept this device's certificate: alert {alert}"),
                 "the certificate must be registered and active there, signed by a CA that the broker trusts, and valid now"
@@ -183,8 +177,10 @@ impl Error {
             }
             Cause::Closed { at } => {
                 let (when, hint) = match at {
-                    ClosedAt::Connect { client_id } => {
-                        ("instead of answering", format!("it does not accept a client: {}", connect_hint(client_id)))
+                    ClosedAt::Connect { client_id, is_aws } => {
+                        let proxy = if *is_aws { "" } else { "; a proxy does so when its broker is down" };
+                        let hint = format!("it does not accept a client: {}{proxy}", connect_hint(client_id));
+                        ("instead of answering", hint)
                     }
                     ClosedAt::Subscribe { topic } => {
                         ("instead of answering", format!("no policy allows iot:Subscribe on {topic}"))
@@ -238,9 +234,8 @@ impl Cause {
             | Self::Connection { reason, .. } => reason.clone(),
             Self::Unreachable { errors, .. } => format!("{errors:?}"),
             Self::WrongProtocol { found, .. } => found.clone(),
-            Self::ServerCertificate { error, hint, .. } => format!("{error:?} {hint}"),
-            Self::TlsAlert(alert) => format!("{alert:?}"),
-            Self::CertificateRefused { alert } => alert.clone(),
+            Self::ServerCertificate { key, .. } => key.clone(),
+            Self::TlsAlert { alert, .. } | Self::CertificateRefused { alert } => alert.clone(),
             Self::ConnectRefused { code, .. } => code.to_string(),
             Self::UnexpectedPacket { expected, .. } => (*expected).to_owned(),
             Self::Rejected { rejection, .. } | Self::Throttled { rejection, .. } => rejection.to_string(),

@@ -225,3 +225,20 @@ fn verbose_shows_each_phase_with_its_time_and_no_secrets() {
     let key = fs::read_to_string(pki_str("ec.key")).unwrap();
     outcome.says_nothing_of(&[key.lines().nth(1).unwrap(), "BEGIN"]);
 }
+
+#[test]
+fn an_endpoint_of_aws_that_takes_no_reports_is_a_warning() {
+    let device = Device::new();
+    let warned = |host: &str| device.publish_to_port(8883).set("--endpoint", host).dry_run();
+    let told = ["warning: ", "describe-endpoint --endpoint-type iot:Data-ATS"];
+    for host in ["a1b2.credentials.iot.eu-west-1.amazonaws.com", "a1b2.iot.eu-west-1.amazonaws.com"] {
+        let outcome = warned(host);
+        outcome.says(&told);
+        outcome.says(&[host]);
+    }
+    for host in ["a1b2-ats.iot.eu-west-1.amazonaws.com", "ec2-192-0-2-1.compute-1.amazonaws.com", "broker.test"] {
+        warned(host).says_nothing_of(&["warning"]);
+    }
+    let watch = device.watch_port(1).set("--endpoint", "a1b2.iot.eu-west-1.amazonaws.com").set("--count", 1);
+    watch.set("--timeout", "1ms").outcome().says(&told);
+}

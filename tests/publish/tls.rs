@@ -25,6 +25,45 @@ fn a_server_that_cannot_be_trusted_is_reported_with_the_reason() {
     Device::new().publish_to(&broker).ends(69, &["TLS", "elsewhere.example"]);
 }
 
+/// Each is refused in words, with the certificate that was sent. The broker is no rustls, which would not even send some.
+#[test]
+fn certificates_that_no_client_accepts_are_explained() {
+    for (certificate, ca, told) in [
+        (
+            "server-chain",
+            "ca",
+            &["intermediate certificates than a CA in its chain allows", "CN=server-chain", "CN=deep-ca"][..],
+        ),
+        ("server-stale", "ca", &["an intermediate certificate expired at 2020-01-31", "subject `CN=stale-ca"]),
+        ("server-names", "ca", &["may not issue certificates for its names", "CN=names-ca"]),
+        ("server-v1", "ca", &["version 1", "subject `CN=server-v1"]),
+        ("server-purpose", "ca", &["not for servers, but for client authentication, 1.2.3.4"]),
+        ("server-critical", "ca", &["critical extension"]),
+        ("server-odd", "odd-ca", &["unsupported kind, Ed448", "issuer `CN=Ed448 authority`"]),
+        ("server-self", "server-self", &["it is a CA certificate", "subject `CN=localhost`"]),
+        (
+            "server",
+            "twin-ca",
+            &["a signature in its chain is wrong", "issuer `CN=Test authority ca,O=Device Defender tests`"],
+        ),
+        (
+            "server-unknown",
+            "ca",
+            &["issued it", "issuer `CN=Test authority other-ca,", "a firewall may be inspecting TLS"],
+        ),
+    ] {
+        let broker = Broker::with(Ways { certificate: Some(certificate), ..Ways::default() });
+        let device = Device::new();
+        let publish = device.publish_to(&broker).set("--ca-file", pki_str(&format!("{ca}.pem")));
+        let outcome =
+            publish.ends(69, &["TLS: localhost:", "the server's certificate is not accepted: ", "; subject `"]);
+        outcome.says(&["valid from 20", "hint: "]);
+        outcome.says(told);
+        outcome.says_nothing_of(&["::", "{", "Other(", "Error(", "Context"]);
+        println!("{}", outcome.stderr);
+    }
+}
+
 #[test]
 fn the_authority_may_be_one_of_several_and_may_be_the_systems() {
     let (broker, service, device) = accepting();

@@ -43,6 +43,9 @@ pub(super) fn make(args: &WatchArgs, terminal: &Terminal) -> Result<Plan, Error>
         for line in config.notes.iter().chain(summary) {
             terminal.debug(line);
         }
+        for warning in config.warnings {
+            terminal.warn(warning.text);
+        }
         settings = config.settings;
     }
     match interval {

@@ -1,10 +1,7 @@
 //! The parameters of one connection attempt, and the errors that need them.
 
-use std::sync::Arc;
-
-use rustls::ClientConfig;
-
 use super::settings::Settings;
+use super::tls::Tls;
 use crate::delivery::error::{Cause, Error};
 use crate::delivery::phase::{Phase, PhaseTimer};
 use crate::delivery::transport::Attempt;
@@ -12,7 +9,7 @@ use crate::delivery::transport::Attempt;
 #[derive(Clone, Copy)]
 pub(super) struct ConnectContext<'a> {
     pub(super) settings: &'a Settings,
-    pub(super) tls: Option<&'a Arc<ClientConfig>>,
+    pub(super) tls: Option<&'a Tls>,
     pub(super) attempt: Attempt<'a>,
 }
 
@@ -32,6 +29,7 @@ impl ConnectContext<'_> {
 
     /// That a phase before the PUBLISH took too long.
     pub(super) fn timed_out(self, timer: PhaseTimer) -> Error {
-        self.error(timer.phase, Cause::TimedOut { reason: timer.timed_out(), plaintext: self.tls.is_none() })
+        let (reason, plaintext) = (timer.timed_out(), self.tls.is_none());
+        self.error(timer.phase, Cause::TimedOut { reason, plaintext, silent: false })
     }
 }

@@ -18,7 +18,10 @@ use x509_cert::der::Decode;
 use x509_cert::name::Name;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
+use super::refusal;
 use super::settings::CredentialFiles;
+use super::tls::Tls;
+use super::verifier::Verifier;
 use crate::delivery::transport::{CredentialError, CredentialErrorKind};
 use crate::files;
 use crate::text::{MAX_SHOWN, truncate};
@@ -41,9 +44,11 @@ const MAX_FILE: u64 = 8 << 20;
 pub(crate) struct Certificate {
     /// The subject's common name, unit and organization.
     pub(crate) subject: String,
-    not_before: SystemTime,
+    /// The same of its issuer.
+    pub(super) issuer: String,
+    pub(super) not_before: SystemTime,
     pub(crate) not_after: SystemTime,
-    public_key: Vec<u8>,
+    pub(super) public_key: Vec<u8>,
 }
 
 impl Certificate {
@@ -52,7 +57,8 @@ impl Certificate {
         let certificate = CertificateInner::<Raw>::from_der(der).ok()?;
         let tbs = certificate.tbs_certificate();
         Some(Self {
-            subject: truncate(&subject(tbs.subject()), MAX_SHOWN),
+            subject: truncate(&in_words(tbs.subject()), MAX_SHOWN),
+            issuer: truncate(&in_words(tbs.issuer()), MAX_SHOWN),
             not_before: tbs.validity().not_before.to_system_time(),
             not_after: tbs.validity().not_after.to_system_time(),
             public_key: tbs.subject_public_key_info().subject_public_key.raw_bytes().to_vec(),
@@ -79,7 +85,7 @@ fn is_clock_wrong(now: SystemTime) -> bool {
 
 /// The parts of a name that distinguish it from others, as RFC 4514 writes them. (The library's own `Display` links a table
 /// of a thousand object identifiers, and every start of the program pays for it.)
-fn subject(name: &Name) -> String {
+fn in_words(name: &Name) -> String {
     let parts = [("CN", name.common_name()), ("OU", name.organization_unit()), ("O", name.organization())];
     let parts = parts.into_iter().filter_map(|(kind, value)| Some(format!("{kind}={}", value.ok()??.value())));
     let parts: Vec<String> = parts.collect();
@@ -90,7 +96,7 @@ fn subject(name: &Name) -> String {
 #[derive(Default)]
 pub(super) struct Credentials {
     /// `None`: without TLS.
-    pub(super) tls: Option<Arc<ClientConfig>>,
+    pub(super) tls: Option<Tls>,
     pub(super) warnings: Vec<Warning>,
     pub(super) summary: Vec<String>,
 }
@@ -124,11 +130,11 @@ pub(super) fn load(files: &CredentialFiles, port: u16, now: SystemTime) -> Resul
     let Loader { mut errors, warnings, summary, .. } = loader;
     if let (Some(roots), Some((chain, _)), Some(key), true) = (roots, chain, key, errors.is_empty()) {
         match config(roots, chain, key, port) {
-            Ok(config) => return Ok(Credentials { tls: Some(Arc::new(config)), warnings, summary }),
+            Ok(tls) => return Ok(Credentials { tls: Some(tls), warnings, summary }),
             Err(error) => errors.push(CredentialError {
                 file: None,
                 kind: CredentialErrorKind::Unsupported,
-                reason: format!("TLS: {error}"),
+                reason: format!("TLS: {}", refusal::in_words(&error)),
             }),
         }
     }
@@ -140,18 +146,21 @@ fn config(
     chain: Vec<CertificateDer<'static>>,
     key: Arc<dyn SigningKey>,
     port: u16,
-) -> Result<ClientConfig, rustls::Error> {
+) -> Result<Tls, rustls::Error> {
     // rustls itself refuses a version 1 certificate for the client; whether to accept it is the server's decision.
     let identity = SingleCertAndKey::from(CertifiedKey::new(chain, key));
-    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+    let provider = Arc::new(default_provider());
+    let verifier = Arc::new(Verifier::new(roots, &provider)?);
+    let builder = ClientConfig::builder_with_provider(provider);
     let mut config = builder
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
+        .dangerous() // what it verifies with is rustls's own
+        .with_custom_certificate_verifier(Arc::<Verifier>::clone(&verifier))
         .with_client_cert_resolver(Arc::new(identity));
     if port == 443 {
         config.alpn_protocols = vec![ALPN_443.to_vec()];
     }
-    Ok(config)
+    Ok(Tls { config: Arc::new(config), verifier })
 }
 
 /// The public half of a private key, as a certificate holds it.
@@ -210,7 +219,7 @@ impl Loader {
             if let Some((kind, reason)) = invalid {
                 distrusted.push((kind, format!("{subject} {reason}")));
             } else if let Err(error) = roots.add(certificate) {
-                let reason = format!("{subject} cannot be trusted: {error}");
+                let reason = format!("{subject} cannot be trusted: {}", refusal::in_words(&error));
                 distrusted.push((CredentialErrorKind::Unsupported, reason));
             } else {
                 trusted.push(subject);

@@ -6,7 +6,8 @@
 //! | [`context`] | the parameters of one connection attempt |
 //! | [`credentials`] | certificates and key, checked before connecting |
 //! | [`network`] | name to TCP connection |
-//! | [`tls`] | the handshake, and rustls's errors in words |
+//! | [`tls`] | the handshake |
+//! | [`verifier`], [`refusal`] | the server's certificate: verified, and what was refused in words |
 //! | [`stream`] | counting bytes, and recognizing other protocols |
 //! | [`packets`] | MQTT packets on the stream |
 //! | [`session`] | CONNECT, SUBSCRIBE, PUBLISH, the answer, DISCONNECT |
@@ -15,17 +16,17 @@ mod context;
 mod credentials;
 mod network;
 pub(crate) mod packets;
+mod refusal;
 mod session;
 pub(crate) mod settings;
 mod stream;
 mod tls;
 pub(crate) mod values;
+mod verifier;
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustls::ClientConfig;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
@@ -36,12 +37,13 @@ use context::ConnectContext;
 use credentials::Credentials;
 use session::Session;
 use settings::{CredentialFiles, Settings};
+use tls::Tls;
 
 /// MQTT with credentials that were checked.
 struct Mqtt {
     settings: Settings,
     /// `None`: without TLS.
-    tls: Option<Arc<ClientConfig>>,
+    tls: Option<Tls>,
 }
 
 /// Reads and checks the credentials.

@@ -15,6 +15,8 @@ use tokio_util::codec::Framed;
 
 use super::context::ConnectContext;
 use super::packets::{Incoming, PacketError, Packets, level, number_of};
+use super::refusal::io_in_words;
+use super::settings::{Settings, aws_endpoint};
 use super::stream::{MeteredStream, Traffic};
 use super::tls::certificate_alert;
 use super::{network, tls};
@@ -76,7 +78,7 @@ impl<'a> Session<'a> {
         let (stream, raw) = MeteredStream::new(network::connect(context).await?);
         let stream: Box<dyn Stream> = match context.tls {
             None => Box::new(stream),
-            Some(config) => Box::new(tls::handshake(context, config, stream, &raw).await?),
+            Some(tls) => Box::new(tls::handshake(context, tls, stream, &raw).await?),
         };
         let (stream, plaintext) = MeteredStream::new(stream);
         let mut session = Self {
@@ -332,12 +334,14 @@ impl<'a> Session<'a> {
                 let reason = "the broker closed the connection before the report was sent".to_owned();
                 Cause::Connection { reason, plaintext }
             }
-            (StreamError::Closed, None) => Cause::Closed {
-                at: match timer.phase {
-                    Phase::Subscribe => ClosedAt::Subscribe { topic: self.answer_topic("accepted") },
-                    _ => ClosedAt::Connect { client_id: self.context.settings.client_id.clone() },
-                },
-            },
+            (StreamError::Closed, None) if timer.phase == Phase::Subscribe => {
+                Cause::Closed { at: ClosedAt::Subscribe { topic: self.answer_topic("accepted") } }
+            }
+            (StreamError::Closed, None) => {
+                let Settings { client_id, endpoint, .. } = self.context.settings;
+                let is_aws = aws_endpoint(&endpoint.host.to_str()).is_some();
+                Cause::Closed { at: ClosedAt::Connect { client_id: client_id.clone(), is_aws } }
+            }
             (StreamError::TimedOut(timer), None) => return self.context.timed_out(timer),
             (StreamError::Packet(PacketError::NotMqtt(error)), None) => Cause::BadPacket(error.to_string()),
             (error @ StreamError::Packet(_), None) => Cause::Connection { reason: self.reason(&error), plaintext },
@@ -361,7 +365,7 @@ impl<'a> Session<'a> {
             (None, StreamError::Packet(error)) => match error {
                 PacketError::NotMqtt(error) => format!("the answer is not MQTT 3.1.1: {error}"),
                 PacketError::MidPacket => "the connection was closed in the middle of a packet".to_owned(),
-                PacketError::Io(error) => format!("the connection was lost: {error}"),
+                PacketError::Io(error) => format!("the connection was lost: {}", io_in_words(error)),
             },
         }
     }

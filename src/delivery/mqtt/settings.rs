@@ -39,3 +39,50 @@ pub(crate) struct CredentialFiles {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
 }
+
+/// What an endpoint of AWS IoT is for, by its host name ("Connecting devices to AWS IoT" and "AWS IoT Core endpoints").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AwsEndpoint {
+    /// `PREFIX-ats.iot.REGION.amazonaws.com`, in China `PREFIX.ats.iot.REGION.amazonaws.com.cn`.
+    Data,
+    /// `PREFIX.iot.REGION.amazonaws.com`: its certificate is issued by a CA that systems no longer trust.
+    Legacy,
+    /// `PREFIX.credentials.iot.REGION.amazonaws.com`: exchanges certificates for tokens, over HTTPS.
+    Credentials,
+}
+
+/// `None` for other hosts, also for others of AWS.
+pub(crate) fn aws_endpoint(host: &str) -> Option<AwsEndpoint> {
+    let host = host.to_ascii_lowercase();
+    let host = host.trim_end_matches('.');
+    let host = host.strip_suffix(".amazonaws.com").or_else(|| host.strip_suffix(".amazonaws.com.cn"))?;
+    match host.split('.').collect::<Vec<_>>().as_slice() {
+        [_, "ats", "iot", _] => Some(AwsEndpoint::Data),
+        [_, "credentials", "iot", _] => Some(AwsEndpoint::Credentials),
+        [prefix, "iot", _] if prefix.ends_with("-ats") => Some(AwsEndpoint::Data),
+        [_, "iot", _] => Some(AwsEndpoint::Legacy),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_of_aws_iot_are_told_apart() {
+        for (host, expected) in [
+            ("a1b2-ats.iot.eu-west-1.amazonaws.com", Some(AwsEndpoint::Data)),
+            ("A1B2-ATS.IoT.eu-west-1.AmazonAWS.com.", Some(AwsEndpoint::Data)),
+            ("a1b2.ats.iot.cn-north-1.amazonaws.com.cn", Some(AwsEndpoint::Data)),
+            ("a1b2.iot.eu-west-1.amazonaws.com", Some(AwsEndpoint::Legacy)),
+            ("a1b2.credentials.iot.eu-west-1.amazonaws.com", Some(AwsEndpoint::Credentials)),
+            ("ec2-192-0-2-1.eu-west-1.compute.amazonaws.com", None),
+            ("vpce-0a1b-2c3d.data.iot.eu-west-1.vpce.amazonaws.com", None),
+            ("a1b2.iot.eu-west-1.example.com", None),
+            ("amazonaws.com", None),
+        ] {
+            assert_eq!(aws_endpoint(host), expected, "{host}");
+        }
+    }
+}

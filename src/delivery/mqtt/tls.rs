@@ -1,13 +1,9 @@
-//! The TLS handshake, and rustls's errors in words.
+//! The TLS handshake.
 
 use std::io::{self, ErrorKind};
-use std::mem::discriminant;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
-use rustls::pki_types::UnixTime;
-use rustls::{AlertDescription, CertificateError, ClientConfig, ProtocolVersion};
+use rustls::{AlertDescription, ClientConfig, ProtocolVersion};
 use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 use tokio_rustls::TlsConnector;
@@ -15,22 +11,31 @@ use tokio_rustls::client::TlsStream;
 
 use super::context::ConnectContext;
 use super::credentials::Certificate;
+use super::refusal::{self, Expected, alert_in_words, tls_error};
 use super::stream::{MeteredStream, Traffic};
-use crate::delivery::error::{Cause, Error, SEE_LOG};
+use super::verifier::Verifier;
+use crate::delivery::error::{Cause, Error};
 use crate::delivery::phase::{Phase, PhaseTimer};
-use crate::text::{MAX_SHOWN, truncate};
 use crate::time::rfc3339;
+
+/// What a TLS connection needs.
+#[derive(Debug)]
+pub(super) struct Tls {
+    pub(super) config: Arc<ClientConfig>,
+    /// The one of the configuration.
+    pub(super) verifier: Arc<Verifier>,
+}
 
 pub(super) async fn handshake(
     context: ConnectContext<'_>,
-    config: &Arc<ClientConfig>,
+    tls: &Tls,
     stream: MeteredStream<TcpStream>,
     traffic: &Traffic,
 ) -> Result<TlsStream<MeteredStream<TcpStream>>, Error> {
-    const PORT: &str = "is this a port for TLS, and the right endpoint?";
+    const CLOSED: &str = "is this a port for TLS, and the right endpoint? A proxy or load balancer closes like this when its backend is down";
     let host = &context.settings.endpoint.host;
     let timer = context.start(Phase::Tls);
-    let handshake = TlsConnector::from(Arc::clone(config)).connect(host.clone(), stream);
+    let handshake = TlsConnector::from(Arc::clone(&tls.config)).connect(host.clone(), stream);
     let result = timeout_at(timer.deadline, handshake).await;
     if let Ok(Ok(stream)) = result {
         describe(context, stream.get_ref().1, timer);
@@ -39,22 +44,24 @@ pub(super) async fn handshake(
     if let Some(found) = traffic.instead_of_tls() {
         return Err(context.error(Phase::Tls, Cause::WrongProtocol { expected: "a TLS server", found }));
     }
-    let Ok(Err(error)) = result else { return Err(context.timed_out(timer)) };
+    let Ok(Err(error)) = result else {
+        let (reason, silent) = (timer.timed_out(), traffic.received.get() == 0);
+        return Err(context.error(Phase::Tls, Cause::TimedOut { reason, plaintext: false, silent }));
+    };
     if let Some(alert) = certificate_alert(&error) {
         return Err(context.error(Phase::Tls, Cause::CertificateRefused { alert }));
     }
-    let cause = match error_within(&error) {
-        Some(rustls::Error::InvalidCertificate(error)) => {
+    let cause = match tls_error(&error) {
+        Some(error) => {
             let ca = context.settings.credentials.as_ref().and_then(|files| files.ca.as_deref());
-            let (reason, hint) = refusal(error, ca, &host.to_str());
-            Cause::ServerCertificate { error: discriminant(error), reason, hint }
+            let refused = tls.verifier.take_refused();
+            let chain: Vec<Certificate> = refused.iter().filter_map(|der| Certificate::parse(der)).collect();
+            refusal::cause(error, &chain, &Expected { host: &host.to_str(), ca })
         }
-        Some(rustls::Error::AlertReceived(alert)) => Cause::TlsAlert(*alert),
-        Some(reason) => Cause::Handshake { reason: reason.to_string(), hint: SEE_LOG },
         None if error.kind() == ErrorKind::UnexpectedEof => {
-            Cause::Handshake { reason: "the connection was closed during the handshake".to_owned(), hint: PORT }
+            Cause::Handshake { reason: "the connection was closed during the handshake".to_owned(), hint: CLOSED }
         }
-        None => Cause::Handshake { reason: error.to_string(), hint: PORT },
+        None => Cause::Handshake { reason: error.to_string(), hint: CLOSED },
     };
     Err(context.error(Phase::Tls, cause))
 }
@@ -78,15 +85,10 @@ fn describe(context: ConnectContext<'_>, connection: &rustls::ClientConnection, 
     }
 }
 
-/// The rustls error inside an I/O error.
-fn error_within(error: &io::Error) -> Option<&rustls::Error> {
-    error.get_ref()?.downcast_ref()
-}
-
 /// The alert inside an error, if it is about this device's certificate (RFC 8446, section 6.2).
 pub(super) fn certificate_alert(error: &io::Error) -> Option<String> {
     use AlertDescription as Alert;
-    let rustls::Error::AlertReceived(alert) = error_within(error)? else { return None };
+    let rustls::Error::AlertReceived(alert) = tls_error(error)? else { return None };
     matches!(
         alert,
         Alert::NoCertificate
@@ -100,52 +102,5 @@ pub(super) fn certificate_alert(error: &io::Error) -> Option<String> {
             | Alert::DecryptError
             | Alert::CertificateRequired
     )
-    .then(|| format!("{alert:?}"))
-}
-
-/// Why this program refuses a server's certificate, and what to do.
-fn refusal(error: &CertificateError, ca: Option<&Path>, host: &str) -> (String, String) {
-    let trusted = ca.map_or("the system's certificates".to_owned(), |file| format!("those in {}", file.display()));
-    match error {
-        CertificateError::UnknownIssuer => {
-            let legacy = host.ends_with(".amazonaws.com") && !host.contains("-ats.");
-            let hint = if legacy {
-                "use the endpoint that describe-endpoint --endpoint-type iot:Data-ATS prints; this one is a legacy endpoint"
-            } else {
-                "give the broker's CA with --ca-file (for AWS IoT, Amazon Root CA 1 and 3)"
-            };
-            (format!("none of the trusted certificates ({trusted}) issued it"), hint.to_owned())
-        }
-        CertificateError::ExpiredContext { time, not_after } => (
-            format!("it expired at {}, and this machine's clock shows {}", at(*not_after), at(*time)),
-            "renew the broker's certificate, if the clock is right".to_owned(),
-        ),
-        CertificateError::NotValidYetContext { time, not_before } => (
-            format!("it is not valid before {}, and this machine's clock shows {}", at(*not_before), at(*time)),
-            "set this machine's clock, if it is wrong".to_owned(),
-        ),
-        CertificateError::NotValidForNameContext { presented, .. } => {
-            // Each is written as `DnsName("broker.example.net")`.
-            let names: Vec<&str> = presented.iter().filter_map(|name| name.split('"').nth(1)).collect();
-            let names = match names.as_slice() {
-                [] => "no host name at all".to_owned(),
-                names => truncate(&names.join(", "), MAX_SHOWN),
-            };
-            let hint =
-                "give --endpoint a name that the certificate has (subjectAltName; the common name does not count)";
-            (format!("it is not for `{host}`, but for {names}"), hint.to_owned())
-        }
-        CertificateError::Other(error) if error.to_string().contains("UnsupportedCertVersion") => {
-            ("it is X.509 version 1".to_owned(), "issue it again as version 3 with subjectAltName".to_owned())
-        }
-        CertificateError::Other(error) if error.to_string().contains("CaUsedAsEndEntity") => (
-            "it is a CA certificate, as self-signed ones are by default".to_owned(),
-            "give the broker a certificate that is not a CA's (basicConstraints CA:FALSE)".to_owned(),
-        ),
-        other => (other.to_string(), "look at the broker's certificate".to_owned()),
-    }
-}
-
-fn at(time: UnixTime) -> String {
-    rfc3339(UNIX_EPOCH.checked_add(Duration::from_secs(time.as_secs())).unwrap_or(UNIX_EPOCH))
+    .then(|| alert_in_words(*alert))
 }

@@ -60,6 +60,38 @@ sign_at 2098-01-01 server-early ca here
 sign server-elsewhere ca elsewhere
 sign server-unknown other-ca here
 
+# What no client accepts.
+for name in server-chain server-stale server-v1 server-purpose server-critical server-odd server-names short-ca deep-ca stale-ca; do
+    request $name $name $ec
+done
+printf 'basicConstraints=critical,CA:TRUE,pathlen:0\n' >short
+printf 'basicConstraints=critical,CA:TRUE\nnameConstraints=critical,permitted;DNS:elsewhere.example\n' >names
+{ cat here; printf 'extendedKeyUsage=clientAuth,1.2.3.4\n'; } >purpose
+{ cat here; printf '1.2.3.4=critical,DER:05:00\n'; } >critical
+sign short-ca ca short
+sign deep-ca short-ca authority
+sign server-chain deep-ca here
+sign_at 2020-01-01 stale-ca ca authority
+sign server-stale stale-ca here
+request names-ca names-ca $ec
+sign names-ca ca names
+sign server-names names-ca here
+for chain in 'server-chain deep-ca short-ca' 'server-stale stale-ca' 'server-names names-ca'; do
+    set -- $chain
+    leaf=$1
+    shift
+    for above; do cat $above.pem >>$leaf.pem; done
+done
+sign server-purpose ca purpose
+sign server-critical ca critical
+openssl x509 -req -in server-v1.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -out server-v1.pem
+openssl req -x509 -newkey ed448 -nodes -keyout odd-ca.key -out odd-ca.pem -subj '/CN=Ed448 authority' -days 3650
+sign server-odd odd-ca here
+openssl req -x509 $ec -nodes -keyout server-self.key -out server-self.pem -subj '/CN=localhost' -days 3650 \
+    -addext 'subjectAltName=DNS:localhost'
+ca twin
+openssl req -x509 -key twin.key -out twin-ca.pem -days 3650 -subj '/O=Device Defender tests/CN=Test authority ca'
+
 request rsa gw -newkey rsa:2048
 sign rsa ca client
 openssl rsa -in rsa.key -traditional -out rsa-pkcs1.key
