@@ -2,14 +2,13 @@
 //! is whole at every instant, so only an answer can be lost.
 
 use std::cell::Cell;
+use std::io;
 use std::process;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals as Incoming;
-use signal_hook::low_level::emulate_default_handler;
+use nix::sys::signal::{SigSet, Signal, raise};
 
 use super::notify;
 use crate::error::Error;
@@ -18,25 +17,31 @@ use crate::exit::Exit;
 /// How long a cycle may go on after a signal.
 const GRACE: Duration = Duration::from_millis(1500);
 
+/// What a shell makes of the end by SIGINT.
+const INTERRUPTED: i32 = 130;
+
 pub(super) struct Signals {
-    incoming: Receiver<i32>,
+    incoming: Receiver<Signal>,
     /// The one that ends the loop.
-    received: Cell<i32>,
+    received: Cell<Signal>,
 }
 
 impl Signals {
+    /// Must be called before any other thread is started.
     pub(super) fn listen() -> Result<Self, Error> {
-        let failed = |source: std::io::Error| Error::System { what: "signals", source };
-        let mut signals = Incoming::new([SIGTERM, SIGINT]).map_err(failed)?;
+        let failed = |source: io::Error| Error::System { what: "signals", source };
+        let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT].into_iter().collect();
+        // Blocked in this thread and all that it starts. Otherwise the kernel may deliver them to this thread while it hangs
+        // in a file system, where it cannot handle them.
+        signals.thread_block().map_err(|error| failed(error.into()))?;
         let (sender, incoming) = mpsc::channel();
         let (start_grace, grace) = mpsc::channel();
         let listen = move || {
-            let mut signals = signals.forever();
-            if let Some(signal) = signals.next() {
+            if let Ok(signal) = signals.wait() {
                 let _loop_has_ended = sender.send(signal);
                 let _never_gone = start_grace.send(signal);
             }
-            if let Some(signal) = signals.next() {
+            if let Ok(signal) = signals.wait() {
                 end_process(signal); // a second signal
             }
         };
@@ -50,7 +55,7 @@ impl Signals {
         };
         thread::Builder::new().name("signals".to_owned()).spawn(listen).map_err(failed)?;
         thread::Builder::new().name("grace".to_owned()).spawn(limit).map_err(failed)?;
-        Ok(Self { incoming, received: Cell::new(SIGTERM) })
+        Ok(Self { incoming, received: Cell::new(Signal::SIGTERM) })
     }
 
     /// Waits at most this long for a signal, and returns whether one came.
@@ -70,17 +75,19 @@ impl Signals {
     /// Ends the loop: with 0 after SIGTERM; after SIGINT as the signal ends any process, so that a shell sees it.
     pub(super) fn end(&self) -> Exit {
         notify::send("STOPPING=1");
-        if self.received.get() == SIGINT {
-            end_process(SIGINT);
+        if self.received.get() == Signal::SIGINT {
+            end_process(Signal::SIGINT);
         }
         Exit::Success
     }
 }
 
-fn end_process(signal: i32) {
-    if signal == SIGINT {
-        drop(emulate_default_handler(SIGINT));
+fn end_process(signal: Signal) {
+    let mut code = i32::from(Exit::Success.code());
+    if signal == Signal::SIGINT {
+        let _not_ended = SigSet::from(signal).thread_unblock().and_then(|()| raise(signal));
+        code = INTERRUPTED; // the signal was ignored when the process was started
     }
     #[expect(clippy::exit, reason = "the main thread is busy with a cycle that takes too long")]
-    process::exit(i32::from(Exit::Success.code()));
+    process::exit(code);
 }
