@@ -49,6 +49,9 @@ pub(crate) enum Error {
     /// Another run held the lock for the whole timeout.
     #[error("{lock}, still after {}; nothing was sent", format_duration(*timeout))]
     Locked { lock: StoreError, timeout: Duration },
+    /// The main thread does not get on, most likely in a file system that does not respond.
+    #[error("{step}: not done within --timeout {}; {}", format_duration(*timeout), if *is_sent { "the report was sent" } else { "nothing was sent" })]
+    Overdue { step: String, timeout: Duration, is_sent: bool },
     #[error("another run reported less than an interval ago")]
     TooSoon,
     /// The report was not delivered, or not confirmed.
@@ -142,8 +145,8 @@ impl Error {
             }
             Self::Input { .. } | Self::TooLarge => Exit::Input,
             Self::Root(_) | Self::NoTable { .. } | Self::Processes { .. } => Exit::NoInput,
-            Self::StateDir(_) => Exit::State,
-            Self::Locked { .. } | Self::TooSoon => Exit::TryLater,
+            Self::StateDir(_) | Self::Overdue { is_sent: false, .. } => Exit::State,
+            Self::Locked { .. } | Self::Overdue { is_sent: true, .. } | Self::TooSoon => Exit::TryLater,
             Self::Delivery(error) => match error.kind() {
                 Kind::NotSent => Exit::Unavailable,
                 Kind::NotAuthorized => Exit::NotAuthorized,
@@ -180,6 +183,7 @@ impl Error {
             Self::TooLarge => "send fewer or shorter custom metrics",
             Self::StateDir(_) => "give a --state-dir that this user can write to, and that has room",
             Self::Locked { .. } => "wait for the other run to end, or give --timeout more time",
+            Self::Overdue { .. } => "is a network mount or a disk there not responding?",
             Self::Delivery(error) => return Some(error.hint()),
             Self::Bug(_) => "please report this, with the command line",
             Self::NoTable { .. }
@@ -226,6 +230,7 @@ mod tests {
     use std::io::ErrorKind::{ConnectionRefused, NetworkUnreachable};
 
     use super::*;
+    use crate::delivery::error::Wait;
     use crate::delivery::reply::Rejection;
 
     fn key(cause: Cause) -> ErrorKey {
@@ -262,7 +267,8 @@ mod tests {
 
     #[test]
     fn the_same_fault_has_the_same_key_at_another_time() {
-        let timed_out = |reason: &str| Cause::TimedOut { reason: reason.to_owned(), plaintext: false, silent: false };
+        let timed_out =
+            |reason: &str| Cause::TimedOut { reason: reason.to_owned(), plaintext: false, wait: Wait::Other };
         let unreachable = |attempts: &str| {
             let errors = BTreeSet::from([ConnectionRefused]);
             Cause::Unreachable { attempts: attempts.to_owned(), errors }

@@ -77,10 +77,14 @@ impl Exit {
                  written."
             }
             Self::Bug => "A bug in this program.",
-            Self::State => "The directory given with --state-dir cannot be used. Nothing was sent.",
+            Self::State => {
+                "The directory given with --state-dir cannot be used, or a file or directory did not respond within --timeout. \
+                 Nothing was sent."
+            }
             Self::Output => "The output could not be written.",
             Self::TryLater => {
-                "Try later: the report was throttled, no answer came, or another run held the lock for the whole timeout."
+                "Try later: the report was throttled, no answer came, another run held the lock for the whole timeout, or the \
+                 report was sent and then a file or directory did not respond."
             }
             Self::Rejected => "The service rejected the report.",
             Self::NotAuthorized => {

@@ -40,8 +40,8 @@
 //! - Parsers are total: no input makes them panic, and what they skip they count.
 //! - Unknown is never shown as zero or empty.
 //! - Everything read from outside is escaped before it reaches a terminal.
-//! - Only `terminal` prints, and clap for help and usage errors. The process ends in `main`, on a panic, or when `watch` is
-//!   asked to end and a cycle takes too long.
+//! - Only `terminal` prints, and clap for help and usage errors. The process ends in `main`, on a panic, when `watch` is
+//!   asked to end and a cycle takes too long, or when `publish` hangs beyond its timeout.
 
 mod cli;
 mod collector;

@@ -63,7 +63,7 @@ enum Priority {
     Debug = 7,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Terminal {
     /// Whether standard output is a terminal.
     pub(crate) is_interactive: bool,

@@ -7,6 +7,7 @@ mod generate;
 mod pipeline;
 mod publish;
 mod publisher;
+mod steps;
 mod validate_params;
 mod watch;
 

@@ -1,9 +1,11 @@
 //! One delivery: lock the state, collect a report, send it, keep the state. What `publish --once` does, and `watch` in each
 //! cycle.
 
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::steps::Steps;
 use super::{baseline, pipeline};
 use crate::cli::{DeliveryArgs, PayloadFormat, SourceArgs};
 use crate::collector::Collector;
@@ -34,6 +36,7 @@ pub(super) struct Publisher<'a> {
     pub(super) settings: &'a Settings,
     pub(super) terminal: &'a Terminal,
     pub(super) keepalive: Keepalive<'a>,
+    pub(super) steps: &'a Steps,
     /// In a loop, the shortest time between two reports; `None` for a single report. Only a single report fails when an
     /// explicit state directory cannot be used; a loop warns.
     pub(super) interval: Option<Duration>,
@@ -56,16 +59,15 @@ pub(super) struct Prepared {
 
 impl Publisher<'_> {
     /// Collects, sends, waits for the answer, and keeps the state, in the file and in `state`. All of it is over by the
-    /// timeout.
+    /// deadline.
     pub(super) fn deliver(
         &self,
         transport: &dyn Transport,
         custom: Option<CustomMetrics>,
         state: &mut State,
+        deadline: Instant,
         warnings: &mut Warnings,
     ) -> Result<Delivered, Error> {
-        let start = Instant::now();
-        let deadline = start.checked_add(self.settings.timeout).unwrap_or(start);
         let store = self.lock_state(deadline, state, warnings)?;
         if let Some(interval) = self.interval
             && let Some(last) = baseline::last_sent(state)?
@@ -88,24 +90,30 @@ impl Publisher<'_> {
         if self.interval.is_none() {
             self.terminal.warn_all(warnings); // connecting may take long; in a loop, the log has them with the outcome
         }
+        let delivering = format!("sending to {}", self.settings.transport.destination());
+        self.steps.begin(&delivering);
         let mut session = transport.connect(attempt).map_err(Error::Delivery)?;
         state.last_report_id = report_id;
         state.sent = moment(Instant::now());
-        if let Some(Err(error)) = store.as_ref().map(|store| store.save(state)) {
+        if let Some(Err(error)) = store.as_ref().map(|store| self.save(store, state)) {
             self.without_state(error, warnings)?;
         }
+        self.steps.begin(&delivering);
+        self.steps.set_sent(true); // nobody else could tell while it hangs there
         let sent = session.send(message);
         let published = sent.as_ref().map_or_else(|error| error.published, |receipt| Some(receipt.published));
+        self.steps.set_sent(published.is_some());
         if let Some(published) = published {
             state.sent = moment(published); // later than in the file, because writing that took time
         }
         if sent.is_ok() && baseline.is_some() {
             state.baseline = baseline;
         }
-        if let Some(Err(error)) = store.as_ref().map(|store| store.save(state)) {
+        if let Some(Err(error)) = store.as_ref().map(|store| self.save(store, state)) {
             let text = format!("{error}; a later run may count this report's traffic again");
             warnings.add(WarningKind::State, error.to_string(), text);
         }
+        self.steps.begin(&delivering);
         session.close();
         let receipt = sent.map_err(Error::Delivery)?;
         Ok(Delivered { report_id, confirmation: receipt.confirmation, published: receipt.published, strict })
@@ -117,6 +125,7 @@ impl Publisher<'_> {
         custom: Option<CustomMetrics>,
         warnings: &mut Warnings,
     ) -> Result<Prepared, Error> {
+        self.steps.begin(format!("reading {}", config::path(&self.source.proc).display()));
         let collector = pipeline::open(self.source, self.terminal, warnings)?;
         let sample = pipeline::sample(&collector, self.terminal, warnings)?;
         let baseline = self.baseline(state, &collector, warnings);
@@ -154,7 +163,7 @@ impl Publisher<'_> {
     }
 
     /// Locks the state file and reads it into `state`, unless that is newer. An unusable default directory only warns; an
-    /// explicit one is an error, unless in a loop.
+    /// explicit one is an error, unless in a loop. What is readable in an unusable directory is used all the same.
     fn lock_state(
         &self,
         deadline: Instant,
@@ -165,9 +174,10 @@ impl Publisher<'_> {
         let Some(dir) = config::state_dir(self.delivery.state_dir.as_ref()) else {
             return self.without_state(StoreError::NoHome, warnings).map(|()| None);
         };
+        self.steps.begin(using_state(&dir));
         let store = loop {
             match Store::lock(&dir, thing) {
-                Ok(store) => break store,
+                Ok(store) => break Some(store),
                 Err(StoreError::Locked(_)) if Instant::now() < deadline => {
                     (self.keepalive.call)();
                     thread::sleep(LOCK_PAUSE);
@@ -175,21 +185,31 @@ impl Publisher<'_> {
                 Err(lock @ StoreError::Locked(_)) => {
                     return Err(Error::Locked { lock, timeout: self.settings.timeout });
                 }
-                Err(error) => return self.without_state(error, warnings).map(|()| None),
+                Err(error) => {
+                    self.without_state(error, warnings)?;
+                    break None;
+                }
             }
         };
         match State::load(&dir, thing) {
             Ok(Some(on_disk)) if on_disk.last_report_id > state.last_report_id => *state = on_disk,
             Ok(_) => {}
+            Err(_) if store.is_none() => {} // there is a warning about the directory already
             Err(error) => warnings.add(WarningKind::State, error.to_string(), format!("{error}; starting over")),
         }
         self.terminal.debug(format_args!("state of {thing} in {}", dir.display()));
         if self.is_state_required()
+            && let Some(store) = &store
             && let Err(error) = store.save(state)
         {
             return self.without_state(error, warnings).map(|()| None); // better known before the network than after
         }
-        Ok(Some(store))
+        Ok(store)
+    }
+
+    fn save(&self, store: &Store, state: &State) -> Result<(), StoreError> {
+        self.steps.begin("saving the state");
+        store.save(state)
     }
 
     fn is_state_required(&self) -> bool {
@@ -205,6 +225,11 @@ impl Publisher<'_> {
         warnings.add(WarningKind::State, error.to_string(), text);
         Ok(())
     }
+}
+
+/// The step that reads or locks the state.
+pub(super) fn using_state(dir: &Path) -> String {
+    format!("using the state in {}", dir.display())
 }
 
 /// A moment on the clock that a restart does not set back; `None` when that clock or the boot ID is unknown.

@@ -51,6 +51,11 @@ impl DeliveryConfig {
     }
 }
 
+/// The most that a delivery may take, before the other settings are known.
+pub(crate) fn timeout(args: &DeliveryArgs) -> Duration {
+    args.timeout.clone().and_then(|given| given.value.ok()).unwrap_or(DEFAULT_TIMEOUT)
+}
+
 /// Puts the settings of a delivery together. What is missing or wrong is added to `errors`.
 pub(crate) fn resolve(args: &DeliveryArgs, errors: &mut Vec<SettingError>) -> DeliveryConfig {
     let thing_name = args.thing_name.clone().or_else(aws_thing_name);

@@ -49,8 +49,8 @@ pub(crate) enum Cause {
     NotLoopback { addresses: String },
     /// No address accepted a connection.
     Unreachable { attempts: String, errors: BTreeSet<ErrorKind> },
-    /// The phase took too long. `silent`: nothing at all was received on the connection.
-    TimedOut { reason: String, plaintext: bool, silent: bool },
+    /// The phase took too long.
+    TimedOut { reason: String, plaintext: bool, wait: Wait },
     /// The server speaks another protocol than that of the phase.
     WrongProtocol { expected: &'static str, found: String },
     /// The TLS handshake failed on this side or for no stated reason.
@@ -82,6 +82,16 @@ pub(crate) enum Cause {
     LostAfterPublish { reason: String, acknowledged: bool },
     /// The subscription to the answers was refused, so none could be received.
     Unconfirmed { answers: String, topic: String, acknowledged: bool },
+}
+
+/// How a phase that took too long was spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// The timeout was over before it began.
+    None,
+    /// Nothing at all was received on the connection.
+    Silent,
+    Other,
 }
 
 /// What a broker did not answer before it closed the connection: CONNECT, SUBSCRIBE, or PUBLISH.
@@ -133,12 +143,13 @@ impl Error {
                 };
                 not_sent(attempts, hint)
             }
-            Cause::TimedOut { reason, plaintext, silent } => not_sent(
+            Cause::TimedOut { reason, plaintext, wait } => not_sent(
                 reason,
                 match self.phase {
+                    _ if *wait == Wait::None => SLOW,
                     Phase::Lookup => "are the resolvers in /etc/resolv.conf reachable?",
                     Phase::Tcp => FIREWALL,
-                    Phase::Tls if *silent => SILENT,
+                    Phase::Tls if *wait == Wait::Silent => SILENT,
                     Phase::Tls => HALFWAY,
                     _ if *plaintext => NOT_PLAIN,
                     _ => SLOW,

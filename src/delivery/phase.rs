@@ -69,13 +69,18 @@ impl PhaseTimer {
     /// That the phase is over without an answer: how long it was waited for, and which limit ended it.
     pub(crate) fn timed_out(self) -> String {
         let timeout = format_duration(self.timeout);
-        match (self.elapsed(), self.is_last) {
-            (none, _) if none < Duration::from_millis(1) => {
-                format!("no time was left for it; --timeout {timeout} is over")
-            }
-            (_, true) => format!("no answer within {}; --timeout {timeout} is over", self.took()),
-            (_, false) => format!("no answer within {}, the limit of a phase with --timeout {timeout}", self.took()),
+        if self.had_no_time() {
+            format!("no time was left for it; --timeout {timeout} is over")
+        } else if self.is_last {
+            format!("no answer within {}; --timeout {timeout} is over", self.took())
+        } else {
+            format!("no answer within {}, the limit of a phase with --timeout {timeout}", self.took())
         }
+    }
+
+    /// Whether the deadline was over before the phase began.
+    pub(crate) fn had_no_time(self) -> bool {
+        self.deadline <= self.start
     }
 }
 
@@ -118,7 +123,7 @@ mod tests {
     fn the_limit_that_ended_a_phase_is_named_with_its_flag() {
         let start = Instant::now().checked_sub(Duration::from_secs(40)).unwrap();
         let timeout = Duration::from_secs(120);
-        let timer = |is_last| PhaseTimer { phase: Phase::Tls, start, deadline: start, timeout, is_last };
+        let timer = |is_last| PhaseTimer { phase: Phase::Tls, start, deadline: Instant::now(), timeout, is_last };
         assert_eq!(timer(false).timed_out(), "no answer within 40 s, the limit of a phase with --timeout 2m");
         assert_eq!(timer(true).timed_out(), "no answer within 40 s; --timeout 2m is over");
     }

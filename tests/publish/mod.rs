@@ -8,6 +8,7 @@ mod credentials;
 mod crowds;
 mod early;
 mod greengrass;
+mod hangs;
 mod network;
 mod outcomes;
 mod report;

@@ -11,6 +11,7 @@
 
 pub(crate) mod broker;
 mod command_line;
+mod dead_mount;
 mod device;
 mod namespace;
 mod run;
@@ -27,6 +28,7 @@ pub(crate) use broker::pki::{copy_pki, pki, pki_str};
 pub(crate) use broker::service::{Answer, Received, Service, accepted, rejected};
 pub(crate) use broker::wire;
 pub(crate) use command_line::{CommandLine, Outcome};
+pub(crate) use dead_mount::DeadMount;
 pub(crate) use device::{
     BEFORE, BOOT, Device, Dir, Interfaces, NAMESPACE, Traffic, accepting, state, traffic, without_id,
 };

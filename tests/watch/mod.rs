@@ -9,6 +9,7 @@ mod bytes;
 mod clocks;
 mod credentials;
 mod ends;
+mod hangs;
 mod outages;
 mod print;
 mod proxy;

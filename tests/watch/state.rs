@@ -7,7 +7,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::support::{
-    Broker, Device, NET, Part, Received, Service, accepting, in_namespaces, ip, small_disk, tool, traffic, until,
+    BEFORE, Broker, Device, NET, Part, Received, Service, accepting, in_namespaces, ip, small_disk, system, tool,
+    traffic, until,
 };
 use crate::watch::running::Watch;
 
@@ -84,6 +85,36 @@ fn a_disk_that_is_read_only() {
             until(how, || mount.output().unwrap().status.success()); // refused while a file is open for writing
         };
         fails_and_recovers(part, |disk| remount(disk, "ro"), |disk| remount(disk, "rw"));
+    });
+}
+
+/// What was kept is readable, so it is used: ids go on from there, and so does the traffic.
+#[test]
+fn a_disk_that_is_read_only_from_the_start() {
+    in_namespaces(NET, |part| {
+        ip("link set dev lo up");
+        let (broker, service, device) = accepting();
+        let state = small_disk(part, "64k");
+        let last = 4_000_000_000;
+        fs::write(state.join("gw.json"), crate::support::state(last, &[("eth0", BEFORE)]).to_string()).unwrap();
+        system(tool("mount").args(["-o", "remount,ro"]).arg(&state));
+        device.count([5000, 10, 2000, 20]);
+        let mut watch = device.watch_broker(&broker).set("--state-dir", state.display()).start();
+        let first = service.report();
+        assert_eq!((first.id(), bytes_in(&first)), (last + 1, 4000));
+        watch.stays(2, "accepted");
+        device.count([6000, 10, 2000, 20]);
+        watch.stays(2, "accepted");
+        let later = service.reports();
+        assert!(later.iter().map(Received::id).eq((last + 2..).take(later.len())), "ids never go back");
+        assert_eq!(later.iter().map(bytes_in).sum::<u64>(), 1000, "each byte is counted once");
+        let log = watch.stop().log;
+        assert!(log[0].contains("Read-only file system") && !log[0].contains("starting over"), "{log:#?}");
+        // A single report, where nobody asked for this directory.
+        let publish = device.publish_to(&broker).without("--state-dir").env("STATE_DIRECTORY", &state);
+        publish.ends(0, &["Read-only file system"]);
+        let single = service.reports().pop().unwrap();
+        assert_eq!((single.id(), bytes_in(&single)), (last + 1, 5000));
     });
 }
 

@@ -28,13 +28,17 @@ pub(super) struct Cycle {
 
 pub(super) fn publish(publisher: &Publisher<'_>, state: &mut State, warnings: &mut Warnings) -> Result<Cycle, Error> {
     let start = baseline::since_boot()?;
+    let deadline = publisher.steps.start();
+    publisher.steps.begin("reading the certificates and the key");
     let transport = publisher.settings.transport.load(SystemTime::now());
     let transport = transport.map_err(|errors| Error::Settings(errors.into_iter().map(SettingError::from).collect()));
     let outcome = transport.and_then(|loaded| {
         warnings.extend(loaded.warnings);
+        publisher.steps.begin("reading the custom metrics");
         let custom = pipeline::custom_metrics_without_waiting(publisher.source)?;
-        publisher.deliver(loaded.transport.as_ref(), custom, state, warnings)
+        publisher.deliver(loaded.transport.as_ref(), custom, state, deadline, warnings)
     });
+    publisher.steps.pause();
     let sent_at = outcome.as_ref().map_or_else(Error::published, |report| Some(report.published));
     let mut sent = None;
     if let Some(at) = sent_at {

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::cycle::Done;
 use super::notify;
+use crate::commands::steps::Steps;
 use crate::delivery::transport::Confirmation;
 use crate::error::{Error, ErrorKey};
 use crate::terminal::Terminal;
@@ -39,14 +40,15 @@ struct LastLogged {
 
 pub(super) struct Log<'a> {
     terminal: &'a Terminal,
+    steps: &'a Steps,
     watchdog: Option<Duration>,
     last: RefCell<Option<LastLogged>>,
 }
 
 impl<'a> Log<'a> {
-    pub(super) fn start(terminal: &'a Terminal) -> Self {
+    pub(super) fn start(terminal: &'a Terminal, steps: &'a Steps) -> Self {
         notify::send("READY=1\nSTATUS=waiting for the first report");
-        Self { terminal, watchdog: notify::watchdog(), last: RefCell::new(None) }
+        Self { terminal, steps, watchdog: notify::watchdog(), last: RefCell::new(None) }
     }
 
     pub(super) fn first(&self, wait: Duration, interval: Duration) {
@@ -88,11 +90,15 @@ impl<'a> Log<'a> {
         notify::status(&format!("{}; next at {}", truncate(&text, MAX_SHOWN), moment(wait)));
         let key = Key { outcome: outcome.map(|(done, _)| done).map_err(Error::key), warnings: warnings.key() };
         let mut last = self.last.borrow_mut();
+        let was_overdue = self.steps.take_overdue();
+        if was_overdue {
+            *last = None; // what was logged last is the step
+        }
         let is_failure = outcome.is_err_and(|error| !matches!(error, Error::TooSoon));
         let is_same = match last.as_mut() {
             Some(last) => last.key == key && !(is_failure && now.saturating_sub(last.at) >= REMINDER),
             // A line printed as it should be is not news.
-            None => key.outcome == Ok(Done::Printed) && key.warnings.is_empty(),
+            None => !was_overdue && key.outcome == Ok(Done::Printed) && key.warnings.is_empty(),
         };
         if is_same {
             if let Some(last) = last.as_mut() {
@@ -107,14 +113,12 @@ impl<'a> Log<'a> {
         for warning in warnings.texts() {
             line = format!("{line}; warning: {warning}");
         }
-        if let Some(hint) = outcome.err().and_then(Error::hint) {
-            line = format!("{line}; hint: {hint}");
-        }
+        line = with_hint(line, outcome.err());
         if let Some(repeated @ 1..) = last.as_ref().map(|last| last.repeated) {
             let times = if repeated == 1 { "once".to_owned() } else { format!("{repeated} times") };
             line = format!("{line} (previous message repeated {times})");
         }
-        let was_failure = last.as_ref().is_some_and(|last| last.is_failure);
+        let was_failure = was_overdue || last.as_ref().is_some_and(|last| last.is_failure);
         match (is_failure, was_failure) {
             (true, _) => self.terminal.error(line),
             (false, true) => self.terminal.recovered(line),
@@ -122,6 +126,21 @@ impl<'a> Log<'a> {
             (false, false) => self.terminal.warn_line(line),
         }
         *last = Some(LastLogged { key, is_failure, repeated: 0, at: now });
+    }
+}
+
+/// Logs that a step does not end. The loop cannot: it is what hangs. It goes on, and logs how, should the step end after all.
+/// systemd gets no signs of life meanwhile, and restarts the service when its watchdog says so.
+pub(super) fn overdue(error: &Error, terminal: &Terminal) {
+    let text = summary(error);
+    notify::status(&truncate(&text, MAX_SHOWN));
+    terminal.error(with_hint(text, Some(error)));
+}
+
+fn with_hint(text: String, error: Option<&Error>) -> String {
+    match error.and_then(Error::hint) {
+        Some(hint) => format!("{text}; hint: {hint}"),
+        None => text,
     }
 }
 

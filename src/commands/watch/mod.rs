@@ -13,7 +13,8 @@ mod signals;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use super::publisher::Publisher;
+use super::publisher::{Publisher, using_state};
+use super::steps::Steps;
 use super::{baseline, pipeline};
 use crate::cli::WatchArgs;
 use crate::config;
@@ -38,18 +39,24 @@ pub(super) fn run(args: &WatchArgs, terminal: &Terminal) -> Result<Exit, Error> 
     let options = pipeline::options(&args.report);
     let now = baseline::since_boot()?;
     let signals = Signals::listen()?;
-    let log = Log::start(terminal);
+    let logging = terminal.clone();
+    let timeout = config::delivery::timeout(&args.delivery);
+    let steps = Steps::supervise(timeout, move |error| log::overdue(error, &logging))?;
+    let log = Log::start(terminal, &steps);
     let Some(settings) = settings else {
         let schedule = Schedule::new(interval, now.saturating_add(splay.unwrap_or_default()), None);
         log.first(schedule.due().saturating_sub(now), interval);
-        let mut printer = Printer::new(&source, &options, terminal);
+        let mut printer = Printer::new(&source, &options, terminal, &steps);
         let cycle = |warnings: &mut Warnings| printer.cycle(warnings);
         return run_cycles(schedule, args.count, &log, &signals, || Ok(None), cycle);
     };
     // When any run sent the last report in this boot, according to the state file, which is read without its lock.
     let last_publish = || {
-        let dir = config::state_dir(args.delivery.state_dir.as_ref());
-        let state = dir.and_then(|dir| State::load(&dir, &settings.thing_name).ok().flatten());
+        let Some(dir) = config::state_dir(args.delivery.state_dir.as_ref()) else { return Ok(None) };
+        steps.start();
+        steps.begin(using_state(&dir));
+        let state = State::load(&dir, &settings.thing_name).ok().flatten();
+        steps.pause();
         state.map_or(Ok(None), |state| baseline::last_sent(&state))
     };
     let last = last_publish()?;
@@ -69,6 +76,7 @@ pub(super) fn run(args: &WatchArgs, terminal: &Terminal) -> Result<Exit, Error> 
         settings: &settings,
         terminal,
         keepalive: Keepalive { every: log.longest_wait(), call: &|| log.alive() },
+        steps: &steps,
         interval: Some(interval),
     };
     let mut state = State::new(&settings.thing_name);

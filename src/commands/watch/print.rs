@@ -6,7 +6,9 @@ use super::cycle::{Cycle, Done};
 use crate::cli::SourceArgs;
 use crate::collector::counters::Interfaces;
 use crate::collector::proc::root::HostId;
+use crate::commands::steps::Steps;
 use crate::commands::{baseline, pipeline};
+use crate::config;
 use crate::error::Error;
 use crate::report::Options;
 use crate::report::encode::Encoding;
@@ -17,6 +19,7 @@ pub(super) struct Printer<'a> {
     source: &'a SourceArgs,
     options: &'a Options,
     terminal: &'a Terminal,
+    steps: &'a Steps,
     last_report_id: u64,
     /// The counters at the last report, and of which host and namespace they are.
     before: Option<(HostId, Interfaces)>,
@@ -25,13 +28,14 @@ pub(super) struct Printer<'a> {
 }
 
 impl<'a> Printer<'a> {
-    pub(super) fn new(source: &'a SourceArgs, options: &'a Options, terminal: &'a Terminal) -> Self {
-        Self { source, options, terminal, last_report_id: 0, before: None, is_cut_off: false }
+    pub(super) fn new(source: &'a SourceArgs, options: &'a Options, terminal: &'a Terminal, steps: &'a Steps) -> Self {
+        Self { source, options, terminal, steps, last_report_id: 0, before: None, is_cut_off: false }
     }
 
     /// Prints a report; `None` when nobody reads standard output any more.
     pub(super) fn cycle(&mut self, warnings: &mut Warnings) -> Result<Option<Cycle>, Error> {
         let printed = self.print(warnings);
+        self.steps.pause();
         let published = Some(baseline::since_boot()?);
         let (exit, outcome) = match printed {
             Ok(Stdout::Closed) => return Ok(None),
@@ -42,8 +46,11 @@ impl<'a> Printer<'a> {
     }
 
     fn print(&mut self, warnings: &mut Warnings) -> Result<Stdout, Error> {
-        let collector = pipeline::open(self.source, self.terminal, warnings)?;
+        self.steps.start();
+        self.steps.begin("reading the custom metrics");
         let custom = pipeline::custom_metrics_without_waiting(self.source)?;
+        self.steps.begin(format!("reading {}", config::path(&self.source.proc).display()));
+        let collector = pipeline::open(self.source, self.terminal, warnings)?;
         let sample = pipeline::sample(&collector, self.terminal, warnings)?;
         let host_id = collector.root.host_id();
         let before = self.before.as_ref().filter(|(of, _)| *of == host_id).map(|(_, counters)| counters);
@@ -54,6 +61,7 @@ impl<'a> Printer<'a> {
         if let Some(max) = self.options.max_bytes {
             pipeline::fit(&mut report, Encoding::Json, self.options, (max, 1), warnings)?;
         }
+        self.steps.pause(); // the reader may take its time
         let was_cut_off = std::mem::replace(&mut self.is_cut_off, true);
         let stdout = self.terminal.write(|out| {
             if was_cut_off {

@@ -2,7 +2,7 @@
 
 use super::settings::Settings;
 use super::tls::Tls;
-use crate::delivery::error::{Cause, Error};
+use crate::delivery::error::{Cause, Error, Wait};
 use crate::delivery::phase::{Phase, PhaseTimer};
 use crate::delivery::transport::Attempt;
 
@@ -29,7 +29,12 @@ impl ConnectContext<'_> {
 
     /// That a phase before the PUBLISH took too long.
     pub(super) fn timed_out(self, timer: PhaseTimer) -> Error {
+        self.timed_out_after(timer, Wait::Other)
+    }
+
+    pub(super) fn timed_out_after(self, timer: PhaseTimer, wait: Wait) -> Error {
+        let wait = if timer.had_no_time() { Wait::None } else { wait };
         let (reason, plaintext) = (timer.timed_out(), self.tls.is_none());
-        self.error(timer.phase, Cause::TimedOut { reason, plaintext, silent: false })
+        self.error(timer.phase, Cause::TimedOut { reason, plaintext, wait })
     }
 }

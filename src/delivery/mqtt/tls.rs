@@ -14,7 +14,7 @@ use super::credentials::Certificate;
 use super::refusal::{self, Expected, alert_in_words, tls_error};
 use super::stream::{MeteredStream, Traffic};
 use super::verifier::Verifier;
-use crate::delivery::error::{Cause, Error};
+use crate::delivery::error::{Cause, Error, Wait};
 use crate::delivery::phase::{Phase, PhaseTimer};
 use crate::time::rfc3339;
 
@@ -45,8 +45,8 @@ pub(super) async fn handshake(
         return Err(context.error(Phase::Tls, Cause::WrongProtocol { expected: "a TLS server", found }));
     }
     let Ok(Err(error)) = result else {
-        let (reason, silent) = (timer.timed_out(), traffic.received.get() == 0);
-        return Err(context.error(Phase::Tls, Cause::TimedOut { reason, plaintext: false, silent }));
+        let wait = if traffic.received.get() == 0 { Wait::Silent } else { Wait::Other };
+        return Err(context.timed_out_after(timer, wait));
     };
     if let Some(alert) = certificate_alert(&error) {
         return Err(context.error(Phase::Tls, Cause::CertificateRefused { alert }));
