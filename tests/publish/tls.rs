@@ -1,8 +1,9 @@
 //! Whom the program trusts, and whom brokers trust.
 
 use std::fs;
+use std::io;
 
-use crate::support::{Broker, Device, EACH_VERSION, Peer, Service, Tls, Ways, accepting, pki, pki_str};
+use crate::support::{Broker, Device, EACH_VERSION, Link, Peer, Service, Tls, Ways, accepting, pki, pki_str};
 
 /// Reports to a peer with this certificate, which the program must refuse.
 fn refused(certificate: &'static str, told: &[&str]) {
@@ -149,4 +150,36 @@ fn application_protocols_are_for_port_443() {
     let device = Device::new();
     device.publish_to_peer(&peer).succeeds();
     assert_eq!(peer.seen().alpn, None);
+}
+
+/// What a handshake cannot tell apart is all named.
+#[test]
+fn a_handshake_that_stalls_or_is_cut_off_has_its_likely_causes_named() {
+    type Script = fn(&mut Link) -> io::Result<()>;
+    let cases: [(Script, &[&str]); 4] = [
+        (|link| link.silence(), &["no answer within", "is this a port for TLS?", "proxy whose backend is down", "MTU"]),
+        (
+            |link| {
+                link.read_some()?;
+                link.send(&[0x16, 3, 3, 0, 100, 2])?; // the beginning of a ServerHello
+                link.silence()
+            },
+            &["no answer within", "began and then stopped", "MTU"],
+        ),
+        (|link| link.read_some().and_then(|_| link.close()), &["closed during the handshake", "backend is down"]),
+        (
+            |link| {
+                link.start_tls(Tls::default().config())?;
+                link.receive()?;
+                link.close()
+            },
+            &["instead of answering", "a proxy does so when its broker is down"],
+        ),
+    ];
+    for (script, told) in cases {
+        let (peer, device) = (Peer::raw(script), Device::new());
+        let outcome = device.publish_to_peer(&peer).set("--timeout", "2s").outcome();
+        outcome.says(told);
+        assert!(peer.seen().connected);
+    }
 }

@@ -16,6 +16,7 @@ use super::context::ConnectContext;
 use super::settings::Endpoint;
 use crate::delivery::error::{Cause, Error};
 use crate::delivery::phase::Phase;
+use crate::text::{MAX_SHOWN, truncate};
 
 /// The most addresses that a message lists for one reason.
 const MAX_LISTED: usize = 3;
@@ -33,7 +34,9 @@ static LOOKUPS: Semaphore = Semaphore::const_new(MAX_LOOKUPS);
 
 /// The phases DNS and TCP.
 pub(super) async fn connect(context: ConnectContext<'_>) -> Result<TcpStream, Error> {
-    let addresses = lookup(context).await?;
+    let mut addresses = lookup(context).await?;
+    let untried = addresses.len().saturating_sub(MAX_ADDRESSES);
+    addresses.truncate(MAX_ADDRESSES);
     let timer = context.start(Phase::Tcp);
     let mut failures = Vec::new();
     let connected = timeout_at(timer.deadline, race(&addresses, &mut failures)).await;
@@ -45,7 +48,10 @@ pub(super) async fn connect(context: ConnectContext<'_>) -> Result<TcpStream, Er
             reasons.extend(silent.map(|address| (address.ip(), timer.timed_out())));
             errors.insert(ErrorKind::TimedOut);
         }
-        let attempts = sum_up(&context.settings.endpoint.host, reasons);
+        let mut attempts = sum_up(&context.settings.endpoint.host, reasons);
+        if untried > 0 {
+            attempts = format!("{attempts}; {untried} more addresses were not tried");
+        }
         return Err(context.error(Phase::Tcp, Cause::Unreachable { attempts, errors }));
     };
     let _only_slower = stream.set_nodelay(true);
@@ -65,6 +71,7 @@ async fn lookup(context: ConnectContext<'_>) -> Result<Vec<SocketAddr>, Error> {
         Err(_) => return Err(context.timed_out(timer)),
     };
     let list = addresses.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", ");
+    let list = truncate(&list, MAX_SHOWN);
     if context.tls.is_none() {
         addresses.retain(|address| address.ip().to_canonical().is_loopback());
     }
@@ -93,9 +100,7 @@ async fn resolve(endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
         drop(answer.send(found)); // the receiver may be gone
     };
     thread::Builder::new().name("resolver".to_owned()).spawn(resolve)?;
-    let mut addresses = interleaved(addresses.await.map_err(io::Error::other)??);
-    addresses.truncate(MAX_ADDRESSES);
-    Ok(addresses)
+    Ok(interleaved(addresses.await.map_err(io::Error::other)??))
 }
 
 /// The addresses with the two families taking turns, starting with the family of the first, which the resolver prefers.
