@@ -1,7 +1,7 @@
 //! `publish --once` from outside: against a real broker with mutual TLS and a stand-in for Device Defender behind it, and
 //! against peers that do what no broker would.
 //!
-//! Needs `mosquitto`, `openssl` and `faketime`, and for [`network`] what `tests/netns` needs. A test that cannot run here
+//! Needs `mosquitto`, `openssl`, `faketime` and `bindfs`, and for [`network`] and [`hangs`] what `tests/netns` needs. A test that cannot run here
 //! fails and says what is missing.
 
 mod credentials;

@@ -61,8 +61,8 @@ fn an_address_that_leads_nowhere_does_not_keep_the_other_from_being_used() {
         let holes = publish(&peer, ["2001:db8::2", "192.0.2.2"]).set("--timeout", "2s");
         holes.clone().ends(69, &["TCP", "broker.test", "2001:db8::2", "192.0.2.2", "--timeout 2s is over"]);
         // Many that refuse, of which some are tried, and all summed up.
-        let many = (1..=40).map(|n| format!("127.0.1.{n} broker.test\n")).collect::<String>();
-        fs::write(&hosts, many).unwrap();
+        let many: Vec<String> = (1..=40).map(|n| format!("127.0.1.{n} broker.test\n")).collect();
+        fs::write(&hosts, many.concat()).unwrap();
         let outcome =
             holes.clone().set("--port", 1).set("--timeout", "10s").ends(69, &["TCP: broker.test:1: 127.0.1."]);
         outcome.says(&[" and 13 more: Connection refused (os error 111); 24 more addresses were not tried"]);

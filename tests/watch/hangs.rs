@@ -82,6 +82,22 @@ fn it_is_reported_once_and_goes_on_when_the_file_system_responds_again() {
 }
 
 #[test]
+fn settings_that_cannot_be_read_are_reported_as_well() {
+    in_namespaces(NET, |part| {
+        let device = Device::with_credentials();
+        device.write("params.json", "{}");
+        let mount = DeadMount::new(part, device.root(), "dead");
+        mount.stop();
+        let flags = device.watch_port(1).set("--timeout", "100ms");
+        for (flag, name) in [("--params", "params.json"), ("--greengrass-root", "core")] {
+            let mut watch = flags.clone().set(flag, mount.path().join(name).display()).start();
+            watch.logs("reading the settings: not done within --timeout 100ms; nothing was sent");
+            watch.stop();
+        }
+    });
+}
+
+#[test]
 fn what_is_printed_to_standard_output_needs_no_file_system_but_proc() {
     in_namespaces(NET, |part| {
         let device = Device::with_credentials();

@@ -35,13 +35,16 @@ use signals::Signals;
 const A_MOMENT: Duration = Duration::from_secs(1);
 
 pub(super) fn run(args: &WatchArgs, terminal: &Terminal) -> Result<Exit, Error> {
-    let Plan { interval, splay, source, settings } = plan::make(args, terminal)?;
-    let options = pipeline::options(&args.report);
-    let now = baseline::since_boot()?;
     let signals = Signals::listen()?;
     let logging = terminal.clone();
     let timeout = config::delivery::timeout(&args.delivery);
     let steps = Steps::supervise(timeout, move |error| log::overdue(error, &logging))?;
+    steps.start();
+    steps.begin("reading the settings");
+    let Plan { interval, splay, source, settings } = plan::make(args, terminal)?;
+    steps.pause();
+    let options = pipeline::options(&args.report);
+    let now = baseline::since_boot()?;
     let log = Log::start(terminal, &steps);
     let Some(settings) = settings else {
         let schedule = Schedule::new(interval, now.saturating_add(splay.unwrap_or_default()), None);
