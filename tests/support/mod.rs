@@ -7,6 +7,7 @@
 //! | send its reports somewhere | [`Device::publish_to`], [`Device::watch_broker`] |
 //! | have somewhere to send them | [`Broker`] with a [`Service`], or a [`Peer`] that plays a script |
 //! | have a network, a host or a container of its own | [`in_namespaces`] |
+//! | have a file system that stops responding | [`DeadMount`] |
 //! | compare a whole text with a snapshot | [`assert_snapshot`] |
 
 pub(crate) mod broker;
