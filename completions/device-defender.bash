@@ -253,7 +253,7 @@ _device__defender() {
             return 0
             ;;
         device__subcmd__defender__subcmd__publish)
-            opts="-v -q -h --verbose --quiet --color --once --dry-run --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --proc --netns --exclude-interface --custom-metrics --strict --names --max-bytes --compat --help"
+            opts="-v -q -h --verbose --quiet --color --once --dry-run --via --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --proc --netns --exclude-interface --custom-metrics --strict --names --max-bytes --compat --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -261,6 +261,10 @@ _device__defender() {
             case "${prev}" in
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --via)
+                    COMPREPLY=($(compgen -W "greengrass mqtt" -- "${cur}"))
                     return 0
                     ;;
                 --endpoint)
@@ -430,7 +434,7 @@ _device__defender() {
             return 0
             ;;
         device__subcmd__defender__subcmd__watch)
-            opts="-v -q -h --verbose --quiet --color --interval --splay --allow-short-interval --count --params --print --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --proc --netns --exclude-interface --custom-metrics --strict --names --max-bytes --compat --help"
+            opts="-v -q -h --verbose --quiet --color --interval --splay --allow-short-interval --count --params --print --via --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --proc --netns --exclude-interface --custom-metrics --strict --names --max-bytes --compat --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -465,6 +469,10 @@ _device__defender() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --via)
+                    COMPREPLY=($(compgen -W "greengrass mqtt" -- "${cur}"))
                     return 0
                     ;;
                 --endpoint)

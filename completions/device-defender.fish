@@ -74,6 +74,8 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand validate
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l via -d 'Send over MQTT, or through the Greengrass nucleus that runs this as a component' -r -f -a "greengrass\t'Through the nucleus, without certificate and key'
+mqtt\t'To an MQTT broker'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l endpoint -d 'The host name of the broker; for AWS IoT, what describe-endpoint --endpoint-type iot:Data-ATS prints' -r -f -a "(__fish_print_hostnames)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l port -d 'The port [default: 8883; with --insecure-plaintext 1883]' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l thing-name -d 'The thing the report is about [default: $AWS_IOT_THING_NAME]' -r
@@ -109,6 +111,8 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l splay -d 'Wait this long before the first report [default: less than an interval, derived from the thing name]' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l count -d 'Exit after N cycles, with the exit code of the last one; every attempt is a cycle' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l params -d 'Read the interval and the /proc path from a connector definition; flags and the environment win' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l via -d 'Send over MQTT, or through the Greengrass nucleus that runs this as a component' -r -f -a "greengrass\t'Through the nucleus, without certificate and key'
+mqtt\t'To an MQTT broker'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l endpoint -d 'The host name of the broker; for AWS IoT, what describe-endpoint --endpoint-type iot:Data-ATS prints' -r -f -a "(__fish_print_hostnames)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l port -d 'The port [default: 8883; with --insecure-plaintext 1883]' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l thing-name -d 'The thing the report is about [default: $AWS_IOT_THING_NAME]' -r

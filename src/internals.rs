@@ -32,6 +32,8 @@ pub mod collector {
 }
 
 pub mod delivery {
+    pub use crate::delivery::greengrass::frames::{Frame, FrameError, Frames, HeaderValue};
+    pub use crate::delivery::greengrass::messages::{Incoming as NucleusMessage, Operation};
     pub use crate::delivery::mqtt::packets::{Incoming, PacketError, Packets};
     pub use crate::delivery::reply::{Answer, Rejection, Reply, ReplyError};
 }
@@ -71,9 +73,9 @@ pub mod greengrass {
         };
         let mut errors = Vec::new();
         let settings = crate::config::delivery::resolve(&args, &mut errors).settings;
-        let client_id = settings.map(|settings| {
-            let TransportSettings::Mqtt(mqtt) = settings.transport;
-            mqtt.client_id
+        let client_id = settings.and_then(|settings| match settings.transport {
+            TransportSettings::Mqtt(mqtt) => Some(mqtt.client_id),
+            TransportSettings::Greengrass(_) => None,
         });
         (client_id, errors.iter().map(ToString::to_string).collect())
     }

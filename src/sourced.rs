@@ -8,9 +8,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::builder::{PathBufValueParser, PossibleValue, TypedValueParser};
 use clap::parser::ValueSource;
-use clap::{Arg, Command};
+use clap::{Arg, Command, ValueEnum};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,18 +92,32 @@ pub(crate) fn environment_variable(flag: &str) -> String {
 
 /// A clap value parser that never refuses: it notes the outcome of `parse` and where clap found the text.
 pub(crate) fn sourced<T>(parse: fn(&OsStr) -> Result<T, String>) -> SourcedParser<T> {
-    SourcedParser { parse, is_path: false }
+    SourcedParser { parse, is_path: false, values: Vec::new }
+}
+
+/// Like [`sourced`], for one of a few values, which help and completions list.
+pub(crate) fn sourced_enum<T: ValueEnum>() -> SourcedParser<T> {
+    let values = || T::value_variants().iter().filter_map(T::to_possible_value).collect();
+    SourcedParser { parse: one_of, is_path: false, values }
+}
+
+fn one_of<T: ValueEnum>(text: &OsStr) -> Result<T, String> {
+    let value = text.to_str().and_then(|text| T::from_str(text, false).ok());
+    let known = || T::value_variants().iter().filter_map(T::to_possible_value).map(|value| value.get_name().to_owned());
+    value.ok_or_else(|| format!("must be one of {}", known().collect::<Vec<_>>().join(", ")))
 }
 
 /// Like [`sourced`], but refuses an empty text, which is not a path.
 pub(crate) fn sourced_path(parse: fn(&OsStr) -> Result<PathBuf, String>) -> SourcedParser<PathBuf> {
-    SourcedParser { parse, is_path: true }
+    SourcedParser { parse, is_path: true, values: Vec::new }
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct SourcedParser<T> {
     parse: fn(&OsStr) -> Result<T, String>,
     is_path: bool,
+    /// All values, if they are few.
+    values: fn() -> Vec<PossibleValue>,
 }
 
 impl<T: Clone + Send + Sync + 'static> TypedValueParser for SourcedParser<T> {
@@ -130,5 +144,10 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for SourcedParser<T> {
             _ => Origin::Flag(format!("--{}", arg.and_then(Arg::get_long).unwrap_or_default())),
         };
         Ok(Sourced::parse(text, origin, self.parse))
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let values = (self.values)();
+        if values.is_empty() { None } else { Some(Box::new(values.into_iter())) }
     }
 }

@@ -11,7 +11,7 @@ use super::report::ReportArgs;
 use crate::delivery::mqtt::values::{ClientId, Host, Port, parse_path};
 use crate::delivery::parse_timeout;
 use crate::schedule::parse_interval;
-use crate::sourced::{Sourced, from_path, from_str, sourced, sourced_path, utf8};
+use crate::sourced::{Sourced, from_path, from_str, sourced, sourced_enum, sourced_path, utf8};
 use crate::thing::ThingName;
 use crate::time::parse_duration;
 
@@ -68,6 +68,12 @@ pub(crate) struct WatchArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Destination")]
 pub(crate) struct DeliveryArgs {
+    /// Send over MQTT, or through the Greengrass nucleus that runs this as a component
+    ///
+    /// [default: greengrass if a nucleus started this and no endpoint is given, else mqtt]
+    #[arg(long, value_name = "TRANSPORT", env = "DEVICE_DEFENDER_VIA", hide_env_values = true)]
+    #[arg(value_parser = sourced_enum::<Via>())]
+    pub via: Option<Sourced<Via>>,
     /// The host name of the broker; for AWS IoT, what describe-endpoint --endpoint-type iot:Data-ATS prints
     #[arg(long, value_name = "HOST", env = "DEVICE_DEFENDER_ENDPOINT", hide_env_values = true)]
     #[arg(value_hint = ValueHint::Hostname, value_parser = sourced(from_str::<Host>))]
@@ -106,8 +112,8 @@ pub(crate) struct DeliveryArgs {
     /// Version 1 (config/config.json) or 2 (config/effectiveConfig.yaml). Without this flag, and when a setting is
     /// missing, /greengrass/v2 and /greengrass are tried.
     #[arg(long, value_name = "DIR", env = "DEVICE_DEFENDER_GREENGRASS_ROOT", hide_env_values = true)]
-    #[arg(value_hint = ValueHint::DirPath)]
-    pub greengrass_root: Option<PathBuf>,
+    #[arg(value_hint = ValueHint::DirPath, value_parser = sourced_path(from_path))]
+    pub greengrass_root: Option<Sourced<PathBuf>>,
     /// Use MQTT without TLS; to a loopback address only
     #[arg(long)]
     pub insecure_plaintext: bool,
@@ -132,6 +138,15 @@ pub(crate) struct DeliveryArgs {
     #[arg(long, value_name = "DIR", env = "DEVICE_DEFENDER_STATE_DIR", hide_env_values = true)]
     #[arg(value_hint = ValueHint::DirPath, value_parser = sourced_path(from_path), help_heading = "Delivery")]
     pub state_dir: Option<Sourced<PathBuf>>,
+}
+
+/// The transports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Via {
+    /// Through the nucleus, without certificate and key
+    Greengrass,
+    /// To an MQTT broker
+    Mqtt,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

@@ -9,7 +9,7 @@ use humantime::format_duration;
 
 use super::greengrass::{self, Core, CoreError, Field, USUAL_ROOTS};
 use super::{SettingError, aws_thing_name, checked};
-use crate::cli::DeliveryArgs;
+use crate::cli::{DeliveryArgs, Via};
 use crate::delivery::mqtt::settings::{AwsEndpoint, CredentialFiles, Endpoint, Settings as MqttSettings, aws_endpoint};
 use crate::delivery::mqtt::values::{ClientId, Host, Port, parse_path};
 use crate::delivery::transport::{CredentialError, Loaded};
@@ -32,7 +32,7 @@ pub(crate) struct DeliveryConfig {
     /// `None` with at least one error.
     pub(crate) settings: Option<Settings>,
     /// Without settings: the credential files, which can be checked all the same.
-    files: Option<CredentialFiles>,
+    pub(super) files: Option<CredentialFiles>,
     /// Every setting with its value and origin, a line each, for people.
     pub(crate) summary: Vec<String>,
     /// The steps on the way, for people.
@@ -61,8 +61,14 @@ pub(crate) fn resolve(args: &DeliveryArgs, errors: &mut Vec<SettingError>) -> De
     let thing_name = args.thing_name.clone().or_else(aws_thing_name);
     let given = DeliveryArgs { thing_name, ..args.clone() };
     let mut layers = Layers { given, core: CoreFile::None, errors, summary: Vec::new(), notes: Vec::new() };
-    layers.add_core(args.greengrass_root.as_deref());
-    layers.finish()
+    match layers.choose() {
+        Some(Via::Greengrass) => layers.finish_greengrass(),
+        Some(Via::Mqtt) | None => {
+            let root = args.greengrass_root.as_ref().map(super::path);
+            layers.add_core(root);
+            layers.finish()
+        }
+    }
 }
 
 /// What is known of the Greengrass core's configuration.
@@ -74,12 +80,12 @@ enum CoreFile {
 }
 
 /// The settings as given so far, the higher layers first.
-struct Layers<'e> {
-    given: DeliveryArgs,
+pub(super) struct Layers<'e> {
+    pub(super) given: DeliveryArgs,
     core: CoreFile,
-    errors: &'e mut Vec<SettingError>,
-    summary: Vec<String>,
-    notes: Vec<String>,
+    pub(super) errors: &'e mut Vec<SettingError>,
+    pub(super) summary: Vec<String>,
+    pub(super) notes: Vec<String>,
 }
 
 impl Layers<'_> {
@@ -149,14 +155,13 @@ impl Layers<'_> {
     }
 
     fn finish(mut self) -> DeliveryConfig {
-        let DeliveryArgs { endpoint, port, thing_name, client_id, timeout, insecure_plaintext, .. } =
-            self.given.clone();
+        let DeliveryArgs { endpoint, port, thing_name, client_id, insecure_plaintext, .. } = self.given.clone();
         let host = self.required("endpoint", "--endpoint", endpoint);
         let default_port = if insecure_plaintext { PLAINTEXT_PORT } else { TLS_PORT };
         let port = self.optional("port", port, default_port, default_port.0);
         let thing_name = self.required("thing name", "--thing-name", thing_name);
         let client_id = self.client_id(client_id, thing_name.as_ref());
-        let timeout = self.optional("timeout", timeout, DEFAULT_TIMEOUT, format_duration(DEFAULT_TIMEOUT));
+        let timeout = self.timeout();
         let files = if insecure_plaintext { Some(None) } else { self.files().map(Some) };
         if let Some(host) = host.as_ref().filter(|host| insecure_plaintext && !host.is_loopback()) {
             let message = format!(
@@ -174,6 +179,11 @@ impl Layers<'_> {
         let files = if settings.is_none() { files.flatten() } else { None };
         let warnings = host.and_then(|host| endpoint_warning(&host)).into_iter().collect();
         DeliveryConfig { settings, files, summary: self.summary, notes: self.notes, warnings }
+    }
+
+    pub(super) fn timeout(&mut self) -> Option<Duration> {
+        let given = self.given.timeout.clone();
+        self.optional("timeout", given, DEFAULT_TIMEOUT, format_duration(DEFAULT_TIMEOUT))
     }
 
     fn files(&mut self) -> Option<CredentialFiles> {
@@ -204,7 +214,7 @@ impl Layers<'_> {
     }
 
     /// A setting without a default.
-    fn required<T>(&mut self, name: &str, flag: &str, given: Option<Sourced<T>>) -> Option<T> {
+    pub(super) fn required<T>(&mut self, name: &str, flag: &str, given: Option<Sourced<T>>) -> Option<T> {
         if let Some(given) = given {
             return self.check(name, given);
         }
@@ -229,7 +239,7 @@ impl Layers<'_> {
         Some(default)
     }
 
-    fn check<T>(&mut self, name: &str, given: Sourced<T>) -> Option<T> {
+    pub(super) fn check<T>(&mut self, name: &str, given: Sourced<T>) -> Option<T> {
         let line = format!("{name}: {} ({})", given.shown(), given.origin);
         let value = checked(name, given, self.errors)?;
         self.summary.push(line);

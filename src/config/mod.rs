@@ -3,6 +3,7 @@
 
 pub(crate) mod delivery;
 pub(crate) mod greengrass;
+mod nucleus;
 
 use std::env;
 use std::path::{Path, PathBuf};

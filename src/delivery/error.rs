@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::time::Instant;
 
+use super::greengrass;
 use super::phase::Phase;
 use super::reply::Rejection;
 
@@ -82,6 +83,8 @@ pub(crate) enum Cause {
     LostAfterPublish { reason: String, acknowledged: bool },
     /// The subscription to the answers was refused, so none could be received.
     Unconfirmed { answers: String, topic: String, acknowledged: bool },
+    /// Between this program and a Greengrass nucleus.
+    Greengrass(greengrass::cause::Cause),
 }
 
 /// How a phase that took too long was spent.
@@ -230,11 +233,26 @@ impl Error {
                     format!("a policy must allow iot:Subscribe on {topic} and .../rejected"),
                 )
             }
+            Cause::Greengrass(cause) => cause.describe(),
         }
     }
 }
 
+impl From<greengrass::cause::Cause> for Cause {
+    fn from(cause: greengrass::cause::Cause) -> Self {
+        Self::Greengrass(cause)
+    }
+}
+
 impl Cause {
+    pub(crate) fn of_rejection(report_id: u64, rejection: Rejection) -> Self {
+        if rejection.is_throttled() {
+            Self::Throttled { report_id, rejection }
+        } else {
+            Self::Rejected { report_id, rejection }
+        }
+    }
+
     /// What distinguishes two failures with the same cause. Nothing in it changes from one attempt to the next while the
     /// fault is the same: no time, no address, no report ID.
     pub(crate) fn detail(&self) -> String {
@@ -252,6 +270,7 @@ impl Cause {
             Self::Rejected { rejection, .. } | Self::Throttled { rejection, .. } => rejection.to_string(),
             Self::LostAfterPublish { acknowledged, .. } => acknowledged.to_string(),
             Self::Unconfirmed { answers, .. } => answers.clone(),
+            Self::Greengrass(cause) => cause.detail(),
             Self::NotLoopback { .. }
             | Self::TimedOut { .. }
             | Self::BadPacket(_)

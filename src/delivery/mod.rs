@@ -11,9 +11,11 @@
 //! "Device communication protocols", and "Sending metrics from devices".
 
 pub(crate) mod error;
+pub(crate) mod greengrass;
 pub(crate) mod mqtt;
 pub(crate) mod phase;
 pub(crate) mod reply;
+mod runtime;
 pub(crate) mod transport;
 
 use std::time::{Duration, SystemTime};
@@ -48,18 +50,23 @@ pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
 #[derive(Debug)]
 pub(crate) enum TransportSettings {
     Mqtt(mqtt::settings::Settings),
+    Greengrass(greengrass::settings::Settings),
 }
 
 impl TransportSettings {
     /// Reads and checks the credentials as they are now.
     pub(crate) fn load(&self, now: SystemTime) -> Result<Loaded, Vec<CredentialError>> {
-        let Self::Mqtt(settings) = self;
-        mqtt::load(settings, now)
+        match self {
+            Self::Mqtt(settings) => mqtt::load(settings, now),
+            Self::Greengrass(settings) => Ok(greengrass::load(settings)),
+        }
     }
 
     /// The other end, for people.
     pub(crate) fn destination(&self) -> String {
-        let Self::Mqtt(settings) = self;
-        settings.endpoint.to_string()
+        match self {
+            Self::Mqtt(settings) => settings.endpoint.to_string(),
+            Self::Greengrass(settings) => settings.socket.display().to_string(),
+        }
     }
 }

@@ -15,6 +15,8 @@ const PHASE_PART: u32 = 3;
 /// A part of a delivery. Every message about a delivery names one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// The socket of a Greengrass nucleus.
+    Socket,
     Lookup,
     Tcp,
     Tls,
@@ -26,6 +28,7 @@ pub(crate) enum Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Socket => "IPC",
             Self::Lookup => "DNS",
             Self::Tcp => "TCP",
             Self::Tls => "TLS",

@@ -110,6 +110,19 @@ pub(crate) trait Session {
     fn close(self: Box<Self>);
 }
 
+/// The answers, by the last level of their topics.
+pub(crate) const ANSWERS: [&str; 2] = ["accepted", "rejected"];
+
+impl Attempt<'_> {
+    pub(crate) fn topic(&self) -> String {
+        topic(self.thing_name, self.encoding)
+    }
+
+    pub(crate) fn answer_topic(&self, answer: &str) -> String {
+        format!("{}/{answer}", self.topic())
+    }
+}
+
 /// The topic that reports about `thing` are published to in this encoding. Answers come on the topics below.
 pub(crate) fn topic(thing: &ThingName, encoding: Encoding) -> String {
     let level = match encoding {

@@ -20,6 +20,7 @@ mod captured;
 mod custom;
 mod documents;
 mod expected;
+mod frames;
 mod kernel;
 mod names;
 mod oracle;

@@ -10,6 +10,7 @@ mod early;
 mod greengrass;
 mod hangs;
 mod network;
+mod nucleus;
 mod outcomes;
 mod report;
 mod session;

@@ -6,6 +6,7 @@
 //! | have a host with sockets, counters and a state directory | [`Device`] |
 //! | send its reports somewhere | [`Device::publish_to`], [`Device::watch_broker`] |
 //! | have somewhere to send them | [`Broker`] with a [`Service`], or a [`Peer`] that plays a script |
+//! | run it as a component of Greengrass | [`Nucleus`] |
 //! | have a network, a host or a container of its own | [`in_namespaces`] |
 //! | have a file system that stops responding | [`DeadMount`] |
 //! | compare a whole text with a snapshot | [`assert_snapshot`] |
@@ -15,6 +16,7 @@ mod command_line;
 mod dead_mount;
 mod device;
 mod namespace;
+mod nucleus;
 mod run;
 mod snapshot;
 mod tool;
@@ -37,6 +39,7 @@ pub(crate) use namespace::{
     HOST, Helper, NET, NET_ONLY, Part, add_addresses, bind_proc, black_holes, hosts_file, in_namespaces, ip,
     mount_proc, powerless, privilege, set_up, small_disk, until, veth_pair,
 };
+pub(crate) use nucleus::{Nucleus, NucleusLink, SOCKET_VARIABLE, TOKEN_VARIABLE};
 pub(crate) use run::{PROGRAM, Run, copy_program, is_root};
 pub(crate) use snapshot::{assert_snapshot, assert_snapshot_of};
 pub(crate) use tool::{NEVER, output, spawn, system, tool};

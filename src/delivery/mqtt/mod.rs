@@ -24,15 +24,12 @@ mod tls;
 pub(crate) mod values;
 mod verifier;
 
-use std::pin::pin;
 use std::time::SystemTime;
 
-use tokio::runtime::{Builder, Runtime};
-use tokio::time::timeout;
-
-use super::error::{Cause, Error};
+use super::error::Error;
 use super::phase::Phase;
-use super::transport::{self, Attempt, CredentialError, Keepalive, Loaded, Message, Receipt, Transport};
+use super::runtime;
+use super::transport::{self, Attempt, CredentialError, Loaded, Transport};
 use context::ConnectContext;
 use credentials::Credentials;
 use session::Session;
@@ -63,41 +60,6 @@ pub(crate) fn check(files: &CredentialFiles, now: SystemTime) -> Result<(), Vec<
 impl Transport for Mqtt {
     fn connect<'a>(&'a self, attempt: Attempt<'a>) -> Result<Box<dyn transport::Session + 'a>, Error> {
         let context = ConnectContext { settings: &self.settings, tls: self.tls.as_ref(), attempt };
-        // The runtime is this thread, and no other.
-        let runtime = Builder::new_current_thread().enable_io().enable_time().build();
-        let runtime = runtime.map_err(|error| context.error(Phase::Lookup, Cause::System(error.to_string())))?;
-        let session = wait(&runtime, attempt.keepalive, Session::open(context))?;
-        Ok(Box::new(Connected { runtime, keepalive: attempt.keepalive, session }))
+        runtime::open(attempt, Session::open(context), |cause| context.error(Phase::Lookup, cause))
     }
-}
-
-/// A session with the runtime that drives it.
-struct Connected<'a> {
-    runtime: Runtime,
-    keepalive: Keepalive<'a>,
-    session: Session<'a>,
-}
-
-impl transport::Session for Connected<'_> {
-    fn send(&mut self, message: Message) -> Result<Receipt, Error> {
-        wait(&self.runtime, self.keepalive, self.session.publish(message))
-    }
-
-    fn close(self: Box<Self>) {
-        let Self { runtime, keepalive, session } = *self;
-        wait(&runtime, keepalive, session.close());
-    }
-}
-
-/// Runs a future to its end, and the keepalive hook meanwhile.
-fn wait<T>(runtime: &Runtime, keepalive: Keepalive<'_>, future: impl Future<Output = T>) -> T {
-    runtime.block_on(async {
-        let mut future = pin!(future);
-        loop {
-            match timeout(keepalive.every, future.as_mut()).await {
-                Ok(done) => return done,
-                Err(_) => (keepalive.call)(),
-            }
-        }
-    })
 }

@@ -23,15 +23,12 @@ use super::{network, tls};
 use crate::delivery::error::{Cause, ClosedAt, Error};
 use crate::delivery::phase::{Phase, PhaseTimer};
 use crate::delivery::reply::{Answer, Reply};
-use crate::delivery::transport::{Confirmation, Message, Receipt, WaitFor, topic};
+use crate::delivery::runtime::{self, QUIET};
+use crate::delivery::transport::{ANSWERS, Confirmation, Message, Receipt, WaitFor};
 use crate::text::{MAX_SHOWN, truncate};
 
 /// The longest that disconnecting may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
-
-/// How long nothing must arrive before the PUBLISH is written. Long enough for the runtime to look at the socket once: what
-/// the kernel already has is then received, which `Duration::ZERO` would not ensure.
-const QUIET: Duration = Duration::from_millis(1);
 
 /// The keep-alive interval, in seconds: the most that AWS IoT allows. A session is over long before, so no ping is ever due.
 const KEEP_ALIVE: u16 = 1200;
@@ -39,9 +36,6 @@ const KEEP_ALIVE: u16 = 1200;
 /// Packet ids. Each is used once a session.
 const SUBSCRIBE_ID: u16 = 1;
 const PUBLISH_ID: u16 = 2;
-
-/// The answers, by the last level of their topics.
-const ANSWERS: [&str; 2] = ["accepted", "rejected"];
 
 /// Either kind of stream.
 trait Stream: AsyncRead + AsyncWrite + Unpin {}
@@ -121,7 +115,8 @@ impl<'a> Session<'a> {
 
     /// SUBSCRIBE to SUBACK. Returns the answers that were refused.
     async fn subscribe(&mut self) -> Result<Vec<&'static str>, Error> {
-        let filters = ANSWERS.map(|answer| SubscribeFilter::new(self.answer_topic(answer), QoS::AtLeastOnce));
+        let filters =
+            ANSWERS.map(|answer| SubscribeFilter::new(self.context.attempt.answer_topic(answer), QoS::AtLeastOnce));
         let timer = self.context.start(Phase::Subscribe);
         let subscribe = Subscribe { pkid: SUBSCRIBE_ID, filters: filters.to_vec() };
         self.send(timer, Packet::Subscribe(subscribe)).await?;
@@ -148,62 +143,6 @@ impl<'a> Session<'a> {
             }
         }
         Ok(refused)
-    }
-
-    /// PUBLISH to the answer, or to PUBACK where no answer can be received.
-    pub(super) async fn publish(&mut self, message: Message) -> Result<Receipt, Error> {
-        let Message { report_id, encoding, payload } = message;
-        let topic = topic(self.context.attempt.thing_name, encoding);
-        let bytes = payload.len();
-        let mut publish = Publish::new(topic.clone(), QoS::AtLeastOnce, payload);
-        publish.pkid = PUBLISH_ID;
-        let timer = self.context.start(Phase::Publish);
-        self.pass_over_received(timer).await?;
-        // The rest of a packet that began before the PUBLISH.
-        let mut is_earlier = !self.stream.read_buffer().is_empty();
-        self.published = Some(Instant::now());
-        self.send(timer, Packet::Publish(publish)).await?;
-        let mut published = Instant::now();
-        self.published = Some(published);
-        self.context.trace(&format!("PUBLISH: report {report_id}, {bytes} bytes, to {topic}"));
-        let mut acknowledged = false;
-        loop {
-            let incoming = self.incoming(timer).await.map_err(|error| self.unanswered(error, acknowledged))?;
-            if std::mem::take(&mut is_earlier) {
-                self.pass_over(incoming, timer).await;
-                continue;
-            }
-            match incoming {
-                Incoming::Packet(Packet::PubAck(PubAck { pkid: PUBLISH_ID })) => {
-                    acknowledged = true;
-                    published = Instant::now(); // the report has arrived by now, and not before it was written
-                    self.published = Some(published);
-                    self.context.trace(&format!("PUBACK after {}", timer.took()));
-                    match self.refused.as_deref() {
-                        None => return Ok(Receipt { confirmation: Confirmation::Acknowledged, published }),
-                        Some([] | [_]) => {}
-                        Some(_) => return Err(self.unconfirmed("its answers", acknowledged)),
-                    }
-                }
-                Incoming::Packet(Packet::Publish(message)) => {
-                    self.acknowledge(&message, timer).await;
-                    match self.reply(&message, report_id, acknowledged, timer) {
-                        None => {}
-                        Some(Reply::Accepted) => {
-                            return Ok(Receipt { confirmation: Confirmation::Accepted, published });
-                        }
-                        Some(Reply::Rejected(rejection)) => {
-                            return Err(self.error_after_publish(if rejection.is_throttled() {
-                                Cause::Throttled { report_id, rejection }
-                            } else {
-                                Cause::Rejected { report_id, rejection }
-                            }));
-                        }
-                    }
-                }
-                other => self.context.trace(&format!("ignored: {other}")),
-            }
-        }
     }
 
     /// Receives everything that is there already: none of it can answer a report that was not sent yet.
@@ -233,7 +172,7 @@ impl<'a> Session<'a> {
     /// Reads a message that arrived; `None` when it is not an answer to this report.
     fn reply(&self, message: &Publish, report_id: u64, acknowledged: bool, timer: PhaseTimer) -> Option<Reply> {
         let Publish { retain: retained, topic, payload, .. } = message;
-        let Some(kind) = ANSWERS.into_iter().find(|answer| *topic == self.answer_topic(answer)) else {
+        let Some(kind) = ANSWERS.into_iter().find(|answer| *topic == self.context.attempt.answer_topic(answer)) else {
             self.context.trace(&format!("ignored: a message to {}", truncate(topic, MAX_SHOWN)));
             return None;
         };
@@ -254,7 +193,7 @@ impl<'a> Session<'a> {
         }
         match (error, self.refused.as_deref()) {
             (StreamError::Closed, _) if !acknowledged => {
-                let topic = topic(self.context.attempt.thing_name, self.context.attempt.encoding);
+                let topic = self.context.attempt.topic();
                 self.error_after_publish(Cause::Closed { at: ClosedAt::Publish { topic } })
             }
             (StreamError::TimedOut(_), Some([one])) => self.unconfirmed(&format!(".../{one}"), acknowledged),
@@ -269,24 +208,12 @@ impl<'a> Session<'a> {
 
     /// The error when answers could not be received.
     fn unconfirmed(&self, answers: &str, acknowledged: bool) -> Error {
-        let topic = self.answer_topic("accepted");
+        let topic = self.context.attempt.answer_topic("accepted");
         self.error_after_publish(Cause::Unconfirmed { answers: answers.to_owned(), topic, acknowledged })
     }
 
     fn error_after_publish(&self, cause: Cause) -> Error {
         Error { published: self.published, ..self.context.error(Phase::Publish, cause) }
-    }
-
-    /// DISCONNECT, and the end of the connection, in good order if the other side lets it.
-    pub(super) async fn close(mut self) {
-        let disconnect = async {
-            self.stream.send(Packet::Disconnect).await?;
-            self.stream.close().await
-        };
-        if self.is_open && matches!(timeout(CLOSE_LIMIT, disconnect).await, Ok(Ok(()))) {
-            let (sent, received) = (self.raw.sent.get(), self.raw.received.get());
-            self.context.trace(&format!("DISCONNECT; {sent} bytes sent, {received} received"));
-        }
     }
 
     async fn send(&mut self, timer: PhaseTimer, packet: Packet) -> Result<(), Error> {
@@ -335,7 +262,7 @@ impl<'a> Session<'a> {
                 Cause::Connection { reason, plaintext }
             }
             (StreamError::Closed, None) if timer.phase == Phase::Subscribe => {
-                Cause::Closed { at: ClosedAt::Subscribe { topic: self.answer_topic("accepted") } }
+                Cause::Closed { at: ClosedAt::Subscribe { topic: self.context.attempt.answer_topic("accepted") } }
             }
             (StreamError::Closed, None) => {
                 let Settings { client_id, endpoint, .. } = self.context.settings;
@@ -373,9 +300,70 @@ impl<'a> Session<'a> {
     fn unexpected(&self, timer: PhaseTimer, expected: &'static str, got: &Incoming) -> Error {
         self.context.error(timer.phase, Cause::UnexpectedPacket { got: got.to_string(), expected })
     }
+}
 
-    fn answer_topic(&self, answer: &str) -> String {
-        let attempt = &self.context.attempt;
-        format!("{}/{answer}", topic(attempt.thing_name, attempt.encoding))
+impl runtime::Session for Session<'_> {
+    /// PUBLISH to the answer, or to PUBACK where no answer can be received.
+    async fn publish(&mut self, message: Message) -> Result<Receipt, Error> {
+        let Message { report_id, payload, .. } = message;
+        let topic = self.context.attempt.topic();
+        let bytes = payload.len();
+        let mut publish = Publish::new(topic.clone(), QoS::AtLeastOnce, payload);
+        publish.pkid = PUBLISH_ID;
+        let timer = self.context.start(Phase::Publish);
+        self.pass_over_received(timer).await?;
+        // The rest of a packet that began before the PUBLISH.
+        let mut is_earlier = !self.stream.read_buffer().is_empty();
+        self.published = Some(Instant::now());
+        self.send(timer, Packet::Publish(publish)).await?;
+        let mut published = Instant::now();
+        self.published = Some(published);
+        self.context.trace(&format!("PUBLISH: report {report_id}, {bytes} bytes, to {topic}"));
+        let mut acknowledged = false;
+        loop {
+            let incoming = self.incoming(timer).await.map_err(|error| self.unanswered(error, acknowledged))?;
+            if std::mem::take(&mut is_earlier) {
+                self.pass_over(incoming, timer).await;
+                continue;
+            }
+            match incoming {
+                Incoming::Packet(Packet::PubAck(PubAck { pkid: PUBLISH_ID })) => {
+                    acknowledged = true;
+                    published = Instant::now(); // the report has arrived by now, and not before it was written
+                    self.published = Some(published);
+                    self.context.trace(&format!("PUBACK after {}", timer.took()));
+                    match self.refused.as_deref() {
+                        None => return Ok(Receipt { confirmation: Confirmation::Acknowledged, published }),
+                        Some([] | [_]) => {}
+                        Some(_) => return Err(self.unconfirmed("its answers", acknowledged)),
+                    }
+                }
+                Incoming::Packet(Packet::Publish(message)) => {
+                    self.acknowledge(&message, timer).await;
+                    match self.reply(&message, report_id, acknowledged, timer) {
+                        None => {}
+                        Some(Reply::Accepted) => {
+                            return Ok(Receipt { confirmation: Confirmation::Accepted, published });
+                        }
+                        Some(Reply::Rejected(rejection)) => {
+                            return Err(self.error_after_publish(Cause::of_rejection(report_id, rejection)));
+                        }
+                    }
+                }
+                other => self.context.trace(&format!("ignored: {other}")),
+            }
+        }
+    }
+
+    /// DISCONNECT, and the end of the connection, in good order if the other side lets it.
+    async fn close(mut self) {
+        let disconnect = async {
+            self.stream.send(Packet::Disconnect).await?;
+            self.stream.close().await
+        };
+        if self.is_open && matches!(timeout(CLOSE_LIMIT, disconnect).await, Ok(Ok(()))) {
+            let (sent, received) = (self.raw.sent.get(), self.raw.received.get());
+            self.context.trace(&format!("DISCONNECT; {sent} bytes sent, {received} received"));
+        }
     }
 }
