@@ -11,6 +11,7 @@
 //! | [`publish`] | `publish --once` against a broker, and against peers that misbehave |
 //! | [`watch`] | `watch` through outages, full disks and clocks that step |
 //! | [`detect`] | `detect` on reports and on a device |
+//! | [`packaging`] | the Greengrass component |
 //! | [`docs`] | man pages, completions, unit files, README and changelog against the program |
 //! | [`properties`] | what holds for any table, any host and any report |
 //!
@@ -33,6 +34,7 @@ mod docs;
 mod golden;
 mod hostile;
 mod netns;
+mod packaging;
 mod params;
 mod properties;
 mod publish;

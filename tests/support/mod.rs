@@ -12,6 +12,7 @@
 //! | compare a whole text with a snapshot | [`assert_snapshot`] |
 
 pub(crate) mod broker;
+mod clocks;
 mod command_line;
 mod dead_mount;
 mod device;
@@ -30,6 +31,7 @@ pub(crate) use broker::peer::{EACH_VERSION, Link, Peer, Seen, Tls};
 pub(crate) use broker::pki::{copy_pki, pki, pki_str};
 pub(crate) use broker::service::{Answer, Received, Service, accepted, rejected};
 pub(crate) use broker::wire;
+pub(crate) use clocks::{clocked, shim, step};
 pub(crate) use command_line::{CommandLine, Outcome};
 pub(crate) use dead_mount::DeadMount;
 pub(crate) use device::{

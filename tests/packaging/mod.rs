@@ -1,0 +1,3 @@
+//! What is in `packaging`.
+
+mod greengrass;
