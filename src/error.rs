@@ -15,7 +15,6 @@ use crate::delivery;
 use crate::delivery::error::{Cause, Kind};
 use crate::delivery::phase::Phase;
 use crate::exit::Exit;
-use crate::report::budget::MAX_BYTES;
 use crate::state::store::StoreError;
 use crate::terminal::StdoutError;
 
@@ -41,8 +40,8 @@ pub(crate) enum Error {
     #[error("--max-bytes {max} is too small: the report takes {needed} bytes with its lists empty")]
     MaxBytes { max: usize, needed: usize },
     /// The report does not fit into a message even without its lists.
-    #[error("the report takes more than {MAX_BYTES} bytes with its lists empty")]
-    TooLarge,
+    #[error("the report takes more than {max} bytes with its lists empty")]
+    TooLarge { max: usize },
     /// The directory given with `--state-dir` cannot be used.
     #[error("{0}; nothing was sent")]
     StateDir(StoreError),
@@ -143,7 +142,7 @@ impl Error {
             {
                 Exit::NoInput
             }
-            Self::Input { .. } | Self::TooLarge => Exit::Input,
+            Self::Input { .. } | Self::TooLarge { .. } => Exit::Input,
             Self::Root(_) | Self::NoTable { .. } | Self::Processes { .. } => Exit::NoInput,
             Self::StateDir(_) | Self::Overdue { is_sent: false, .. } => Exit::State,
             Self::Locked { .. } | Self::Overdue { is_sent: true, .. } | Self::TooSoon => Exit::TryLater,
@@ -180,7 +179,7 @@ impl Error {
             Self::Input { hint, .. } => (*hint)?,
             Self::Root(error) => error.hint(),
             Self::MaxBytes { .. } => "give a larger --max-bytes, or fewer custom metrics",
-            Self::TooLarge => "send fewer or shorter custom metrics",
+            Self::TooLarge { .. } => "send fewer or shorter custom metrics",
             Self::StateDir(_) => "give a --state-dir that this user can write to, and that has room",
             Self::Locked { .. } => "wait for the other run to end, or give --timeout more time",
             Self::Overdue { .. } => "is a network mount or a disk there not responding?",

@@ -3,7 +3,7 @@
 use clap::CommandFactory;
 
 pub use crate::cli::Since;
-pub use crate::schedule::{Schedule, default_splay};
+pub use crate::schedule::{Schedule, default_splay, first_tick};
 pub use crate::state::{NoBaseline, State, StateError, things};
 pub use crate::text::{escape, escape_json};
 pub use crate::thing::{ThingName, ThingNameError};

@@ -29,6 +29,17 @@ pub(crate) fn parse_interval(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// The first moment from `now` on that is `splay` after a multiple of `interval`. A restart thus keeps the ticks it had,
+/// although nothing was sent that the state file could have.
+pub fn first_tick(now: Duration, splay: Duration, interval: Duration) -> Duration {
+    let ahead = splay.checked_sub(now).unwrap_or_else(|| {
+        let passed = now.saturating_sub(splay).as_nanos().checked_rem(interval.as_nanos()).unwrap_or_default();
+        let passed = u64::try_from(passed).map_or(Duration::ZERO, Duration::from_nanos);
+        if passed.is_zero() { Duration::ZERO } else { interval.saturating_sub(passed) }
+    });
+    now.saturating_add(ahead)
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     interval: Duration,

@@ -65,6 +65,10 @@ impl Warnings {
         }
     }
 
+    pub(crate) fn append(&mut self, others: Self) {
+        self.extend(others.all);
+    }
+
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
         self.all.iter().map(|warning| warning.text.as_str())
     }

@@ -1,5 +1,6 @@
 //! `publish --once`: one report, delivered and confirmed.
 
+use std::cell::Cell;
 use std::io::Write;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant, SystemTime};
@@ -70,6 +71,7 @@ pub(super) fn run(args: &PublishArgs, terminal: &Terminal, warnings: &mut Warnin
         keepalive: Keepalive { every: settings.timeout, call: &|| () },
         steps: &steps,
         interval: None,
+        transport_limit: Cell::new(None),
     };
     let (custom, deadline) = custom_metrics(&args.report.source, &steps, deadline)?;
     if args.dry_run {

@@ -1,6 +1,7 @@
 //! One delivery: lock the state, collect a report, send it, keep the state. What `publish --once` does, and `watch` in each
 //! cycle.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -11,8 +12,9 @@ use crate::cli::{DeliveryArgs, PayloadFormat, SourceArgs};
 use crate::collector::Collector;
 use crate::collector::counters::Interfaces;
 use crate::config;
-use crate::delivery::Settings;
+use crate::delivery::greengrass::cause::LITE_MAX_BYTES;
 use crate::delivery::transport::{Attempt, Confirmation, Keepalive, Message, Transport, WaitFor};
+use crate::delivery::{self, Settings};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::report::Options;
@@ -40,6 +42,8 @@ pub(super) struct Publisher<'a> {
     /// In a loop, the shortest time between two reports; `None` for a single report. Only a single report fails when an
     /// explicit state directory cannot be used; a loop warns.
     pub(super) interval: Option<Duration>,
+    /// The most bytes of a report, as the transport turned out to take them; `None`: no limit of its own is known.
+    pub(super) transport_limit: Cell<Option<usize>>,
 }
 
 pub(super) struct Delivered {
@@ -52,6 +56,8 @@ pub(super) struct Delivered {
 
 pub(super) struct Prepared {
     pub(super) message: Message,
+    /// The same report, cut to what any transport takes, if this one may not take all of it.
+    smaller: Option<(Message, Warnings)>,
     /// What the next report is counted from, once this one is accepted.
     baseline: Option<Baseline>,
     pub(super) strict: Exit,
@@ -75,7 +81,7 @@ impl Publisher<'_> {
         {
             return Err(Error::TooSoon); // another run reported while the lock was waited for
         }
-        let Prepared { message, baseline, strict } = self.prepare(state, custom, warnings)?;
+        let Prepared { message, smaller, baseline, strict } = self.prepare(state, custom, warnings)?;
         let report_id = message.report_id;
 
         let attempt = Attempt {
@@ -93,6 +99,7 @@ impl Publisher<'_> {
         let delivering = format!("sending to {}", self.settings.transport.destination());
         self.steps.begin(&delivering);
         let mut session = transport.connect(attempt).map_err(Error::Delivery)?;
+        let sent_before = state.sent.clone();
         state.last_report_id = report_id;
         state.sent = moment(Instant::now());
         if let Some(Err(error)) = store.as_ref().map(|store| self.save(store, state)) {
@@ -100,12 +107,21 @@ impl Publisher<'_> {
         }
         self.steps.begin(&delivering);
         self.steps.set_sent(true); // nobody else could tell while it hangs there
-        let sent = session.send(message);
+        let mut sent = session.send(message);
+        if let Some((smaller, cut)) = smaller.filter(|_| sent.as_ref().is_err_and(delivery::Error::is_too_large)) {
+            let text = format!("the nucleus closed the connection; reports are now cut to {LITE_MAX_BYTES} bytes");
+            warnings.add(WarningKind::Cut, "transport", text);
+            warnings.append(cut);
+            self.transport_limit.set(Some(LITE_MAX_BYTES));
+            sent = transport.connect(attempt).and_then(|another| {
+                session = another;
+                session.send(smaller)
+            });
+        }
         let published = sent.as_ref().map_or_else(|error| error.published, |receipt| Some(receipt.published));
         self.steps.set_sent(published.is_some());
-        if let Some(published) = published {
-            state.sent = moment(published); // later than in the file, because writing that took time
-        }
+        // Later than in the file, because writing that took time.
+        state.sent = published.map_or(sent_before, moment);
         if sent.is_ok() && baseline.is_some() {
             state.baseline = baseline;
         }
@@ -135,20 +151,29 @@ impl Publisher<'_> {
             PayloadFormat::Json => Encoding::Json,
             PayloadFormat::Cbor => Encoding::Cbor,
         };
-        let max = self.options.max_bytes.unwrap_or(MAX_BYTES);
-        pipeline::fit(&mut report, encoding, self.options, (max, 0), warnings).map_err(|error| match error {
-            Error::MaxBytes { .. } if self.options.max_bytes.is_none() => Error::TooLarge,
-            error => error,
-        })?;
-        let mut payload = Vec::new();
-        encoding
-            .write(&report, self.options.names, &mut payload)
-            .map_err(|error| Error::Bug(format!("the report cannot be encoded: {error}")))?;
-        let message = Message { report_id: report.report_id, encoding, payload };
+        let max = self.options.max_bytes.or(self.transport_limit.get()).unwrap_or(MAX_BYTES);
+        let mut encode = |max, warnings: &mut Warnings| -> Result<Message, Error> {
+            pipeline::fit(&mut report, encoding, self.options, (max, 0), warnings).map_err(|error| match error {
+                Error::MaxBytes { .. } if self.options.max_bytes.is_none() => Error::TooLarge { max },
+                error => error,
+            })?;
+            let mut payload = Vec::new();
+            let written = encoding.write(&report, self.options.names, &mut payload);
+            written.map_err(|error| Error::Bug(format!("the report cannot be encoded: {error}")))?;
+            Ok(Message { report_id: report.report_id, encoding, payload })
+        };
+        let message = encode(max, warnings)?;
+        let may_be_too_large = self.settings.transport.is_greengrass() && self.options.max_bytes.is_none();
+        let smaller = if may_be_too_large && message.payload.len() > LITE_MAX_BYTES {
+            let mut cut = Warnings::default();
+            encode(LITE_MAX_BYTES, &mut cut).ok().map(|message| (message, cut))
+        } else {
+            None
+        };
         let taken_at = rfc3339(SystemTime::now());
         let counters = sample.counters.clone();
         let baseline = counters.and_then(|counters| Baseline::new(collector.root.host_id(), taken_at, counters));
-        Ok(Prepared { message, baseline, strict: warnings.exit(self.source.strict) })
+        Ok(Prepared { message, smaller, baseline, strict: warnings.exit(self.source.strict) })
     }
 
     /// The counters at the last accepted report; `None` when there are none to count from.

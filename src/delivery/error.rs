@@ -110,6 +110,17 @@ impl Error {
         self.describe().0
     }
 
+    /// Whether the report may have been too large for nucleus lite, which says nothing then.
+    pub(crate) fn is_too_large(&self) -> bool {
+        use greengrass::cause::{Cause::LostAtPublish, LITE_MAX_BYTES};
+        matches!(&self.cause, Cause::Greengrass(LostAtPublish { bytes, .. }) if *bytes > LITE_MAX_BYTES)
+    }
+
+    /// Whether a nucleus does not accept this component's token.
+    pub(crate) fn is_token_refused(&self) -> bool {
+        matches!(self.cause, Cause::Greengrass(greengrass::cause::Cause::TokenRefused))
+    }
+
     pub(crate) fn hint(&self) -> String {
         self.describe().2
     }

@@ -62,6 +62,10 @@ impl TransportSettings {
         }
     }
 
+    pub(crate) fn is_greengrass(&self) -> bool {
+        matches!(self, Self::Greengrass(_))
+    }
+
     /// The other end, for people.
     pub(crate) fn destination(&self) -> String {
         match self {

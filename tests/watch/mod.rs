@@ -7,6 +7,7 @@
 
 mod bytes;
 mod clocks;
+mod component;
 mod credentials;
 mod ends;
 mod hangs;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use device_defender::internals::{Schedule, default_splay as splay};
+use device_defender::internals::{Schedule, default_splay as splay, first_tick};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -211,6 +211,19 @@ proptest! {
         let interval = Duration::from_millis(interval);
         prop_assert_eq!(splay(&name, interval), splay(&name, interval));
         prop_assert!(splay(&name, interval) < interval);
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_restart_keeps_the_ticks(now in 0..10_000_000_u64, later in 0..1_000_000_u64, splay in 0..600_u64, interval in 1..600_u64) {
+        let [now, later, interval] = [now, now + later, interval].map(Duration::from_millis);
+        let splay = Duration::from_millis(splay).min(interval);
+        let first = first_tick(now, splay, interval);
+        prop_assert!(first >= now && first < now + interval.max(splay) + Duration::from_nanos(1));
+        let after = first_tick(later, splay, interval);
+        prop_assert!(after >= later);
+        prop_assert_eq!((after - first).as_nanos() % interval.as_nanos(), 0);
     }
 }
 

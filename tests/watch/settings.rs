@@ -66,14 +66,13 @@ fn intervals_are_seconds_or_durations() {
 fn the_splay_is_announced_and_below_an_interval() {
     let device = Device::with_credentials();
     let mut lines = Vec::new();
-    for thing in ["a", "b", "a"] {
+    for thing in ["a", "b"] {
         let mut flags = device.watch_port(1).set("--thing-name", thing).set("--interval", "1day");
         flags = flags.without("--splay");
         let mut watch = flags.start();
         lines.push(watch.logs("first report in "));
         watch.stop();
     }
-    assert_eq!(lines[0], lines[2], "the same each time");
     assert_ne!(lines[0], lines[1]);
     assert!(lines.iter().all(|line| !line.contains("day,")), "{lines:#?}");
     refused(&good(&device).set("--splay", "soon"), 2, &["--splay", "soon"]);

@@ -61,6 +61,12 @@ impl<'a> Log<'a> {
         self.terminal.notice(format_args!("first report in {wait}, then every {interval}"));
     }
 
+    /// That this process ends because its token does.
+    pub(super) fn leaving(&self) {
+        self.terminal
+            .error("the nucleus does not accept this component's token any more; ending, so that it is started again");
+    }
+
     pub(super) fn alive(&self) {
         if self.watchdog.is_some() {
             notify::send("WATCHDOG=1");

@@ -9,7 +9,9 @@ mod notify;
 mod plan;
 mod print;
 mod signals;
+mod token;
 
+use std::cell::Cell;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
@@ -30,6 +32,7 @@ use log::Log;
 use plan::Plan;
 use print::Printer;
 use signals::Signals;
+use token::TokenWatch;
 
 /// The wait when another run was faster: by then its report is in the state file.
 const A_MOMENT: Duration = Duration::from_secs(1);
@@ -68,7 +71,10 @@ pub(super) fn run(args: &WatchArgs, terminal: &Terminal) -> Result<Exit, Error> 
     let start = match splay {
         Some(splay) => now.saturating_add(splay),
         None if keeps_schedule => now,
-        None => now.saturating_add(schedule::default_splay(settings.thing_name.as_str(), interval)),
+        None => {
+            let splay = schedule::default_splay(settings.thing_name.as_str(), interval);
+            schedule::first_tick(now, splay, interval)
+        }
     };
     let schedule = Schedule::new(interval, start, last);
     log.first(schedule.due().saturating_sub(now), interval);
@@ -81,6 +87,7 @@ pub(super) fn run(args: &WatchArgs, terminal: &Terminal) -> Result<Exit, Error> 
         keepalive: Keepalive { every: log.longest_wait(), call: &|| log.alive() },
         steps: &steps,
         interval: Some(interval),
+        transport_limit: Cell::new(None),
     };
     let mut state = State::new(&settings.thing_name);
     let cycle = |warnings: &mut Warnings| cycle::publish(&publisher, &mut state, warnings).map(Some);
@@ -98,6 +105,7 @@ fn run_cycles(
     mut cycle: impl FnMut(&mut Warnings) -> Result<Option<Cycle>, Error>,
 ) -> Result<Exit, Error> {
     let mut done = 0_u64;
+    let mut token = TokenWatch::new(baseline::since_boot()?);
     loop {
         while let Some(left) = schedule.due().checked_sub(baseline::since_boot()?).filter(|left| !left.is_zero()) {
             // Waits are short, because the clock that measures them stops while the machine is suspended.
@@ -126,6 +134,11 @@ fn run_cycles(
             None => schedule.not_published(now, fastrand::f64()),
         }
         log.cycle(outcome.as_ref().copied(), &warnings, now, schedule.due().saturating_sub(now));
+        let is_refused = matches!(&outcome, Err(Error::Delivery(error)) if error.is_token_refused());
+        if token.cycle(is_refused, now) {
+            log.leaving();
+            return Ok(Exit::Unavailable);
+        }
         done += 1;
         if count.is_some_and(|count| count.get() == done) {
             return Ok(exit);

@@ -33,7 +33,6 @@ pub(super) fn make(args: &WatchArgs, terminal: &Terminal) -> Result<Plan, Error>
     let mut errors = Vec::new();
     let definition = args.params.as_deref().and_then(|path| read_params(path, &mut errors));
     let source = SourceArgs { proc: proc_path(args, definition.as_ref(), terminal), ..args.report.source.clone() };
-    let interval = interval(args, definition.as_ref(), &mut errors);
     let splay = args.splay.clone().and_then(|given| config::checked("splay", given, &mut errors));
     let mut settings = None;
     if !args.print {
@@ -48,6 +47,8 @@ pub(super) fn make(args: &WatchArgs, terminal: &Terminal) -> Result<Plan, Error>
         }
         settings = config.settings;
     }
+    let is_component = settings.as_ref().is_some_and(|settings| settings.transport.is_greengrass());
+    let interval = interval(args, definition.as_ref(), is_component, terminal, &mut errors);
     match interval {
         Some(interval) if errors.is_empty() => Ok(Plan { interval, splay, source, settings }),
         _ => Err(Error::Settings(errors)),
@@ -109,14 +110,27 @@ fn proc_path(args: &WatchArgs, definition: Option<&Definition>, terminal: &Termi
     Sourced::parse(path.as_os_str(), origin, from_path)
 }
 
-/// The interval: that of the flag or its variable, else that of the connector definition, else 300 s.
-fn interval(args: &WatchArgs, definition: Option<&Definition>, errors: &mut Vec<SettingError>) -> Option<Duration> {
+/// The interval: that of the flag or its variable, else that of the connector definition, else 300 s. As a component of
+/// Greengrass, an interval that is too short is raised, as AWS's component does.
+fn interval(
+    args: &WatchArgs,
+    definition: Option<&Definition>,
+    is_component: bool,
+    terminal: &Terminal,
+    errors: &mut Vec<SettingError>,
+) -> Option<Duration> {
     let Some(given) = args.interval.clone() else {
         return Some(definition.and_then(Definition::sample_interval).map_or(SHORTEST, SampleInterval::duration));
     };
     let (origin, shown) = (given.origin.clone(), given.shown());
     let interval = config::checked("interval", given, errors)?;
     if interval < SHORTEST && !args.allow_short_interval && !args.print {
+        if is_component {
+            terminal.warn(format_args!(
+                "interval {shown} ({origin}): raised to 300 seconds; the service takes no more reports"
+            ));
+            return Some(SHORTEST);
+        }
         let reason = "the service takes one report every 5 minutes; --allow-short-interval permits a shorter interval, for a \
                       broker of your own or a raised quota";
         errors.push(SettingError::value("interval", &origin, &shown, reason));
