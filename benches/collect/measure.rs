@@ -42,7 +42,14 @@ pub(crate) fn main(args: &[OsString]) -> Result<()> {
 
 /// Measures one run of a command, with its standard output sent to `/dev/null`. A command that fails is an error.
 pub(crate) fn run<S: AsRef<OsStr>>(command: &[S]) -> Result<Reading> {
-    let output = Command::new(own_path()?).arg(MEASURE).args(command).stdin(Stdio::null()).output()?;
+    run_in(command, &[])
+}
+
+/// The same with additional environment variables.
+pub(crate) fn run_in<S: AsRef<OsStr>>(command: &[S], environment: &[(&str, OsString)]) -> Result<Reading> {
+    let mut measure = Command::new(own_path()?);
+    measure.envs(environment.iter().map(|(name, value)| (name, value)));
+    let output = measure.arg(MEASURE).args(command).stdin(Stdio::null()).output()?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).trim_end().into());
     }

@@ -49,6 +49,10 @@ const STATE: &[Entry] = &[
 ];
 const TLS: &[Entry] =
     &[("SSL_CERT_FILE, SSL_CERT_DIR", "Where to find the system's trusted certificates, instead of the usual places.")];
+const NUCLEUS: &[Entry] = &[(
+    "AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT, SVCUID",
+    "The socket of a Greengrass nucleus, and this component's token, which is a secret. The nucleus sets them.",
+)];
 const SYSTEMD: &[Entry] = &[
     (
         "NOTIFY_SOCKET, WATCHDOG_USEC",
@@ -159,7 +163,7 @@ pub(super) const PAGES: [Page; 6] = [
             NOT_AUTHORIZED,
             BAD_SETTING,
         ],
-        environment: &[STATE, TLS],
+        environment: &[STATE, TLS, NUCLEUS],
         files: &[
             (STATE_FILE, "The last report ID, and the counters at the last accepted report."),
             LOCK_FILE,
@@ -207,7 +211,7 @@ pub(super) const PAGES: [Page; 6] = [
             NOT_AUTHORIZED,
             BAD_SETTING,
         ],
-        environment: &[STATE, TLS, SYSTEMD],
+        environment: &[STATE, TLS, NUCLEUS, SYSTEMD],
         files: &[
             (STATE_FILE, "The last report ID and when it was sent, and the counters at the last accepted report."),
             LOCK_FILE,

@@ -118,7 +118,7 @@ fn the_script_of_every_manifest_reports() {
             text
         };
         let lifecycle = &manifest["Lifecycle"];
-        let line = clocked(&device, nucleus.run(device.watch()));
+        let line = clocked(&device, device.watch().in_nucleus(&nucleus));
         let mut sh = tool("sh");
         sh.args(["-c", &filled(&lifecycle["run"]["Script"])]).env_clear().current_dir(device.root());
         sh.envs(line.env)

@@ -29,7 +29,7 @@ fn ends(
     texts: &[&str],
 ) {
     let (device, nucleus) = (device(), Nucleus::start(script));
-    flags(nucleus.publish(&device)).ends(code, texts);
+    flags(device.publish().in_nucleus(&nucleus)).ends(code, texts);
     let moved = if code == 0 { AFTER } else { BEFORE };
     assert_eq!(device.baseline(), Some(moved), "the baseline moves exactly when the report is accepted");
 }
@@ -37,11 +37,11 @@ fn ends(
 #[test]
 fn a_report_is_accepted() {
     let (device, nucleus) = (device(), Nucleus::accepting());
-    nucleus.publish(&device).succeeds();
+    device.publish().in_nucleus(&nucleus).succeeds();
     let report = nucleus.report();
     assert_eq!(report.topic, "$aws/things/gw/defender/metrics/json");
     assert_eq!((device.last_id(), device.baseline()), (Some(report.id()), Some(AFTER)));
-    nucleus.publish(&device).set("--format", "cbor").succeeds();
+    device.publish().in_nucleus(&nucleus).set("--format", "cbor").succeeds();
     let second = nucleus.report();
     assert_eq!(second.topic, "$aws/things/gw/defender/metrics/cbor");
     assert!(second.id() > report.id());
@@ -50,7 +50,7 @@ fn a_report_is_accepted() {
 #[test]
 fn the_transcript_shows_every_step() {
     let (device, nucleus) = (Device::new(), Nucleus::accepting());
-    let outcome = nucleus.publish(&device).flag("-v").set("--via", "greengrass").outcome();
+    let outcome = device.publish().in_nucleus(&nucleus).flag("-v").set("--via", "greengrass").outcome();
     assert_eq!(outcome.code, Some(0));
     let socket = nucleus.socket().display().to_string();
     let times = Regex::new("(in|after) (under 1 ms|[0-9]+ ms)").unwrap();
@@ -289,15 +289,15 @@ fn a_component_needs_what_a_nucleus_passes() {
 #[test]
 fn a_token_is_valid_until_the_nucleus_restarts() {
     let (device, nucleus) = (Device::new(), Nucleus::accepting());
-    nucleus.publish(&device).succeeds();
+    device.publish().in_nucleus(&nucleus).succeeds();
     nucleus.restart();
-    nucleus.publish(&device).ends(69, &["CONNECT: ", "does not accept this component's token (SVCUID)"]);
+    device.publish().in_nucleus(&nucleus).ends(69, &["CONNECT: ", "does not accept this component's token (SVCUID)"]);
 }
 
 #[test]
 fn an_endpoint_or_the_flag_chooses_the_transport() {
     let (device, nucleus) = (Device::new(), Nucleus::accepting());
-    let line = nucleus.publish(&device);
+    let line = device.publish().in_nucleus(&nucleus);
     line.dry_run().says(&[&nucleus.socket().display().to_string(), "via: greengrass (started by a Greengrass nucleus"]);
     line.clone().set("--endpoint", "broker.test").ends(78, &["no certificate"]);
     line.clone().env("DEVICE_DEFENDER_ENDPOINT", "broker.test").ends(78, &["no certificate"]);

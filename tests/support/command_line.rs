@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::{Run, pki_str};
+use super::{Nucleus, Run, pki_str};
 
 /// A command line to be.
 #[derive(Clone)]
@@ -57,6 +57,12 @@ impl CommandLine {
     /// Sets an environment variable.
     pub(crate) fn env(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
         self.env.push((name, value.into()));
+        self
+    }
+
+    /// Runs it as a component of this nucleus.
+    pub(crate) fn in_nucleus(mut self, nucleus: &Nucleus) -> Self {
+        self.env.extend(nucleus.environment());
         self
     }
 

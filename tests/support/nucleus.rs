@@ -1,6 +1,7 @@
 //! A stand-in for a Greengrass nucleus: takes connections on a Unix socket, one after the other, and plays a script on each.
 //! It behaves as nucleus lite 2.6 does: a wrong token is not answered but closed, and so is a request that is too large.
 
+use std::ffi::OsString;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ use tempfile::TempDir;
 use tokio_util::bytes::BytesMut;
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::{CommandLine, Device, NEVER, Received};
+use super::{NEVER, Received};
 
 /// The bytes of a frame from which nucleus lite closes the connection.
 const LITE_LIMIT: usize = 10_012;
@@ -110,14 +111,9 @@ impl Nucleus {
         self.reports.try_iter().collect()
     }
 
-    /// The command line of a component.
-    pub(crate) fn run(&self, line: CommandLine) -> CommandLine {
-        line.env(SOCKET_VARIABLE, self.socket()).env(TOKEN_VARIABLE, TOKEN).env("AWS_IOT_THING_NAME", "gw")
-    }
-
-    /// A report of a component.
-    pub(crate) fn publish(&self, device: &Device) -> CommandLine {
-        self.run(device.publish())
+    /// What it passes to a component in the environment.
+    pub(crate) fn environment(&self) -> [(&'static str, OsString); 3] {
+        [(SOCKET_VARIABLE, self.socket().into()), (TOKEN_VARIABLE, TOKEN.into()), ("AWS_IOT_THING_NAME", "gw".into())]
     }
 }
 

@@ -44,7 +44,7 @@ fn bytes_are_conserved_over_outages() {
         }
     });
     let device = Device::new();
-    let mut watch = nucleus.run(often(&device)).start();
+    let mut watch = often(&device).in_nucleus(&nucleus).start();
     let mut counters = BEFORE;
     for _ in 0..6 {
         watch.until("accepted");
@@ -72,7 +72,7 @@ fn a_report_that_is_too_large_for_nucleus_lite_is_cut_once_and_for_all() {
         link.accept_all()?;
         link.silence()
     });
-    let mut watch = nucleus.run(often(&device)).start();
+    let mut watch = often(&device).in_nucleus(&nucleus).start();
     let line = watch.logs("accepted");
     assert!(line.contains("reports are now cut to 7200 bytes"), "{line}");
     watch.until("accepted");
@@ -85,14 +85,14 @@ fn a_report_that_is_too_large_for_nucleus_lite_is_cut_once_and_for_all() {
         assert_eq!(report.json()["metrics"]["listening_tcp_ports"]["total"], 401);
     }
     // The limit given is kept to.
-    let line = nucleus.publish(&device).set("--max-bytes", 20_000);
+    let line = device.publish().in_nucleus(&nucleus).set("--max-bytes", 20_000);
     line.ends(75, &["nucleus lite does so for more than 7290 bytes: give --max-bytes 7200"]);
 }
 
 #[test]
 fn a_process_whose_token_is_dead_ends_after_twenty_minutes() {
     let (device, nucleus) = (Device::new(), Nucleus::accepting());
-    let line = nucleus.run(often(&device)).set("--interval", "300").env("WATCHDOG_USEC", "100000");
+    let line = often(&device).in_nucleus(&nucleus).set("--interval", "300").env("WATCHDOG_USEC", "100000");
     let mut watch = clocked(&device, line).start();
     watch.until("accepted");
     nucleus.restart();
@@ -119,7 +119,7 @@ fn an_outage_of_the_network_is_logged_once_and_never_ends_it() {
         link.silence()
     });
     let device = Device::new();
-    let line = nucleus.run(often(&device)).set("--interval", "300").env("WATCHDOG_USEC", "100000");
+    let line = often(&device).in_nucleus(&nucleus).set("--interval", "300").env("WATCHDOG_USEC", "100000");
     let mut watch = clocked(&device, line).start();
     for hours in 0..4 {
         step(&device, 0, hours * 3600);
@@ -131,7 +131,7 @@ fn an_outage_of_the_network_is_logged_once_and_never_ends_it() {
 #[test]
 fn an_interval_that_is_too_short_is_raised() {
     let (device, nucleus) = (Device::new(), Nucleus::accepting());
-    let line = nucleus.run(device.watch()).set("--splay", "0s").env("DEVICE_DEFENDER_INTERVAL", "60");
+    let line = device.watch().in_nucleus(&nucleus).set("--splay", "0s").env("DEVICE_DEFENDER_INTERVAL", "60");
     let mut watch = line.set("--state-dir", "state").start();
     watch.logs("interval 60 (environment variable DEVICE_DEFENDER_INTERVAL): raised to 300 seconds");
     watch.until("accepted");
