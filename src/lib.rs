@@ -23,7 +23,7 @@
 //! | `collector` | reading the kernel's tables, *unknown* kept apart from *empty* |
 //! | `report` | the metrics document: content, names, encodings, size, tables for people; pure |
 //! | `state` | what survives a run |
-//! | `delivery` | a report's bytes to the service and its answer back; MQTT below `delivery::mqtt` |
+//! | `delivery` | a report's bytes to the service and its answer back; over MQTT or through a Greengrass nucleus |
 //! | `schedule` | when `watch` reports; pure |
 //! | `detect` | security profiles and verdicts; pure |
 //! | `params` | the connector's parameters and their patterns |
