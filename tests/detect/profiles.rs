@@ -59,6 +59,16 @@ fn an_export_with_every_field_is_judged() {
 }
 
 #[test]
+fn an_event_has_every_field_of_its_behavior() {
+    let mut behavior = behavior("aws:listening-tcp-ports", "in-port-set", &json!({"ports": [80]}));
+    behavior["suppressAlerts"] = json!(true);
+    behavior["exportMetric"] = json!(false);
+    let reports = [report().to_string(), report().to_string().replace("300", "600")].join("\n");
+    let events = Dir::with_profile(&json!([behavior])).judge(reports, &[]).code(1).lines();
+    assert_eq!(events[0]["behavior"], behavior);
+}
+
+#[test]
 fn every_line_names_its_profile_when_there_are_several() {
     let dir = Dir::new();
     let behaviors = json!([behavior("aws:listening-tcp-ports", "in-port-set", &json!({"ports": [22]}))]);

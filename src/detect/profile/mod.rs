@@ -19,7 +19,7 @@ use crate::files::without_byte_order_mark;
 use crate::text::did_you_mean;
 use criteria::Criteria;
 pub use parser::ProfileFault;
-use parser::{ProfileParser, field};
+use parser::{Object, ProfileParser, field};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
@@ -32,7 +32,7 @@ pub struct Profile {
 }
 
 /// A metric and what is normal for it, as they are in the profile, valid or not; what is missing is empty or `null`.
-/// Serializes as in AWS's violation events.
+/// Serializes as in AWS's violation events, with every field that the profile has.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Behavior {
     #[serde(skip)]
@@ -40,6 +40,9 @@ pub struct Behavior {
     pub(crate) name: String,
     pub(crate) metric: String,
     pub(crate) criteria: Value,
+    /// Its other fields, known or not, such as `suppressAlerts`.
+    #[serde(flatten)]
+    other: Object,
     #[serde(skip)]
     pub meaning: Meaning,
 }
@@ -109,6 +112,7 @@ impl Behavior {
             name: text("name"),
             metric: text("metric"),
             criteria: value.get("criteria").cloned().unwrap_or_default(),
+            other: other_fields(value),
             meaning: meaning.unwrap_or(Meaning::Invalid(parser.faults)),
         }
     }
@@ -131,6 +135,14 @@ impl Behavior {
         let time = duration.map_or_else(String::new, |seconds| format!(" in {}", span(seconds)));
         format!("{criterion}{unit}{time}")
     }
+}
+
+/// The fields of a behavior that [`Behavior`] does not have by name, without those that are `null`.
+fn other_fields(behavior: &Value) -> Object {
+    let named = ["name", "metric", "criteria"];
+    let fields = behavior.as_object().into_iter().flatten();
+    let other = fields.filter(|(name, value)| !named.contains(&name.as_str()) && !value.is_null());
+    other.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// Seconds in words, such as `5m`.
