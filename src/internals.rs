@@ -52,6 +52,10 @@ pub mod detect {
     pub use crate::detect::reports::{Place, ReadError, Received, Reports};
 }
 
+pub mod document {
+    pub use crate::document::{DocumentError, parse};
+}
+
 pub mod greengrass {
     use std::ffi::OsStr;
     use std::path::Path;

@@ -14,12 +14,13 @@ fuzz_target!(|input: &[u8]| {
     let received: Vec<_> = Reports::new(reports).collect();
     assert!(received.len() <= reports.len());
 
-    let Ok(profile) = Profile::parse(profile) else { return };
-    assert!(!profile.behaviors.is_empty());
-    let mut tracker = AlarmTracker::new(profile.behaviors.iter());
-    let mut in_alarm = vec![false; profile.behaviors.len()];
+    let Ok(profiles) = Profile::parse_all(profile) else { return };
+    assert!(!profiles.is_empty() && profiles.iter().all(|profile| !profile.behaviors.is_empty()));
+    let behaviors: Vec<_> = profiles.iter().flat_map(|profile| &profile.behaviors).collect();
+    let mut tracker = AlarmTracker::new(behaviors.iter().copied());
+    let mut in_alarm = vec![false; behaviors.len()];
     for received in received.into_iter().flatten() {
-        for behavior in &profile.behaviors {
+        for behavior in behaviors.iter().copied() {
             let judgment = judge(behavior, &received.observation, &Coverage::Assumed);
             let verdict = &judgment.verdict;
             match &behavior.meaning {

@@ -159,7 +159,7 @@ mod tests {
     fn a_metric_that_could_not_be_read_says_why_it_is_not_judged() {
         let profile = br#"[{"name": "b", "metric": "aws:all-bytes-in",
             "criteria": {"comparisonOperator": "less-than", "value": {"count": 5}, "durationSeconds": 300}}]"#;
-        let behavior = &Profile::parse(profile).unwrap().behaviors[0];
+        let behavior = &Profile::parse_all(profile).unwrap()[0].behaviors[0];
         let mut observation = Observation::default();
         observation.add_partial(Metric::BytesIn, "rows of net/dev were not understood".to_owned());
         for coverage in [Coverage::Seconds(300), Coverage::Unknown("no baseline".to_owned()), Coverage::Assumed] {

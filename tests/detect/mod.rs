@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`verdicts`] | every metric with every operator, at the bound, below and above it |
 //! | [`profiles`] | exports with all their fields; every fault of a profile, with its place; what only the cloud can judge |
+//! | [`shapes`] | every shape that a profile comes in: JSON, YAML, templates, lists, single behaviors |
 //! | [`warnings`] | what of a profile is accepted with a warning |
 //! | [`documents`] | reports of every agent: JSON, CBOR, long, short and mixed names, incomplete ones |
 //! | [`streams`] | windows, gaps, restarts, datapoints in a row, several things |
@@ -19,6 +20,7 @@ mod output;
 mod pipe;
 mod profiles;
 mod properties;
+mod shapes;
 mod streams;
 mod units;
 mod verdicts;

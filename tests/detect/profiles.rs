@@ -155,8 +155,10 @@ fn values_out_of_range_are_reported_each() {
             ".[0].criteria.value.ports[3]: expected an integer from 0 to 65535, found \"ssh\"",
         ]
     );
-    let wrong =
-        ["10.0.0.0/33", "2001:db8::/129", "10.0.0/8", "10.0.0.0/", "/8", "", "10.0.0.0/-1", "10.0.0.0/8 ", "::1%lo"];
+    let wrong = [
+        "10.0.0.0/33", "2001:db8::/129", "10.0.0/8", "10.0.0.0/", "/8", "", "10.0.0.0/-1", "10.0.0.0/8 ", "::1%lo",
+        "010.0.0.0/8", "10.0.0.0/08", "10.0.0.0/+8", "010.0.0.1",
+    ];
     let said = faults(behavior("aws:destination-ip-addresses", "not-in-cidr-set", &json!({ "cidrs": wrong })));
     let expected: Vec<String> = wrong
         .iter()
@@ -189,15 +191,13 @@ fn every_other_fault_of_a_behavior_is_reported_and_the_others_are_judged() {
         }
         behavior
     };
-    let name = ": expected 1 to 128 letters, digits, `:`, `_` or `-`, found ";
     let service = "is not a metric of the service, and not a valid custom metric name";
     let numbers = ": applies only to numbers, and this metric is a set";
     let statistics = "p0, p0.1, p0.01, p1, p10, p50, p90, p99, p99.9, p99.99, p100";
     // A field, its value, and what follows the path of the field in the fault.
     for (base, field, value, fault) in [
         (&right, "name", Value::Null, ": missing"),
-        (&right, "name", json!("a b"), &format!("{name}\"a b\"")),
-        (&right, "name", json!(5), &format!("{name}5")),
+        (&right, "name", json!(5), ": expected a string, found 5"),
         (&right, "metric", Value::Null, ": missing"),
         (&right, "metric", json!(1), ": expected a string, found 1"),
         (
@@ -326,17 +326,46 @@ fn what_only_the_cloud_can_judge_is_reported_and_never_conforms() {
 }
 
 #[test]
+fn a_set_has_no_percentile_and_a_custom_metric_no_dimension() {
+    let percentile = json!({"comparisonOperator": "in-cidr-set", "statisticalThreshold": {"statistic": "p90"}});
+    assert_eq!(
+        faults(json!({"name": "b", "metric": "temp", "criteria": percentile})),
+        [".[0].criteria.statisticalThreshold: applies only to numbers, and the operator is one for sets"]
+    );
+    let mut dimension = behavior("temp", "less-than", &json!({"number": 5}));
+    dimension["metricDimension"] = json!({"dimensionName": "room"});
+    assert_eq!(faults(dimension), [".[0].metricDimension: does not apply to a custom metric"]);
+}
+
+#[test]
 fn a_file_that_is_no_profile_ends_the_run() {
-    let hint = "hint: expected the output of `aws iot describe-security-profile`, or its list of behaviors";
-    let shape = "not a security profile: expected an object with `behaviors`, or a list of behaviors";
+    let hint = "hint: give the output of `aws iot describe-security-profile --security-profile-name NAME`, a template as `cdk \
+                synth` prints it, or a list of behaviors; as JSON or YAML";
+    let shape = "not a security profile: expected an object with `behaviors`, a template, or a list of behaviors";
+    let deployed = "sets this when the stack is deployed; check what aws iot describe-security-profile prints";
     for (text, message) in [
-        ("", "not JSON: EOF while parsing a value at line 1 column 0"),
+        ("", "empty"),
+        (" \n", "empty"),
         ("{\"behaviors\": [", "not JSON: EOF while parsing a list at line 1 column 15"),
+        ("[1,]", "not JSON: trailing comma at line 1 column 4"),
+        ("{\"behaviors\": [], \"behaviors\": []}", "`behaviors` is given more than once at line 1 column 34"),
+        ("behaviors: [", "read as YAML: unclosed bracket '[' at line 1, column 12"),
+        ("a: 1\na: 2", "read as YAML: duplicate mapping key `a` is not allowed here at line 2, column 1"),
+        (
+            "new iot.CfnSecurityProfile(this, 'edge', {\n  behaviors: []\n});",
+            "read as YAML: mapping values are not allowed in this context at line 2, column 12",
+        ),
         ("{}", shape),
         ("5", shape),
+        ("nonsense", shape),
+        ("BEHAVIORS\tports\taws:listening-tcp-ports", shape),
         ("{\"behaviors\": {}}", shape),
+        ("Behaviors: !If [a, [], []]", &format!(".Behaviors: Fn::If {deployed}")),
+        ("securityProfileIdentifiers: [{name: edge}]", "a list of security profiles, without their behaviors"),
         ("[]", "the profile has no behaviors"),
         ("{\"behaviors\": []}", "the profile has no behaviors"),
+        ("<!DOCTYPE html><html>", "an HTML page, such as a login or error page, instead of the file"),
+        ("\0[\0]", "UTF-16 text; convert it with iconv -f UTF-16 -t UTF-8"),
     ] {
         let dir = Dir::new();
         dir.write("profile.json", text);
@@ -344,9 +373,9 @@ fn a_file_that_is_no_profile_ends_the_run() {
         assert_eq!(dir.detect(&[]).code(65).stderr(&tells).text(), "", "{text}");
     }
     let dir = Dir::new();
-    dir.write("profile.json", "nonsense");
+    dir.write("profile.json", "{nonsense");
     let tells = format!(
-        "profile: profile.json: not JSON: expected ident at line 1 column 2\n\
+        "profile: profile.json: not JSON: key must be a string at line 1 column 2\n\
          profile: none.json: No such file or directory (os error 2)\n{hint}"
     );
     dir.detect(&["none.json"]).code(66).stderr(&tells).text();

@@ -150,12 +150,13 @@ proptest! {
     fn no_json_makes_it_panic_or_leaves_a_behavior_without_a_verdict(profile in value(), reports in prop::collection::vec(value(), 0..4)) {
         let list = json!([profile]);
         for text in [profile.to_string(), list.to_string()] {
-            let Ok(profile) = Profile::parse(text.as_bytes()) else { continue };
-            let mut tracker = AlarmTracker::new(profile.behaviors.iter());
+            let Ok(profiles) = Profile::parse_all(text.as_bytes()) else { continue };
+            let behaviors: Vec<_> = profiles.iter().flat_map(|profile| &profile.behaviors).collect();
+            let mut tracker = AlarmTracker::new(behaviors.iter().copied());
             for report in &reports {
                 let Ok(observation) = Observation::from_json(report.to_string().as_bytes()) else { continue };
                 tracker.process(&observation);
-                for behavior in &profile.behaviors {
+                for behavior in behaviors.iter().copied() {
                     let said = judge(behavior, &observation, &Coverage::Assumed);
                     match &behavior.meaning {
                         Meaning::Invalid(faults) => prop_assert!(said.verdict == Verdict::Invalid && !faults.is_empty()),

@@ -17,40 +17,43 @@ const MAX_PROFILE: u64 = 1 << 20;
 
 pub(super) struct ProfileBehavior {
     pub(super) profile: Option<String>,
-    /// The name of the profile, or its file, if there are several profiles.
+    /// The name of the profile, its resource in a template, or its file, if there are several profiles.
     pub(super) label: Option<String>,
     pub(super) behavior: Behavior,
 }
 
 /// Reads the behaviors of all profiles. The error names every file that is not a profile.
 pub(super) fn read_profiles(paths: &[PathBuf], terminal: &Terminal) -> Result<Vec<ProfileBehavior>, Error> {
-    let (mut behaviors, mut errors) = (Vec::new(), Vec::new());
+    let (mut profiles, mut errors) = (Vec::new(), Vec::new());
     for path in paths {
         let file = files::input_name(path);
         let input = format!("profile: {file}");
         let text = files::read_input(path, MAX_PROFILE).map_err(|error| InputError::unreadable(&input, &error));
-        let parse = |text: Vec<u8>| Profile::parse(&text).map_err(|error| InputError::invalid(&input, error));
+        let parse = |text: Vec<u8>| Profile::parse_all(&text).map_err(|error| InputError::invalid(&input, error));
         match text.and_then(parse) {
             Err(error) => errors.push(error),
-            Ok(profile) => {
-                for warning in &profile.warnings {
+            Ok(found) => {
+                for warning in found.iter().flat_map(|profile| &profile.warnings) {
                     terminal.warn(format_args!("{input}: {warning}"));
                 }
-                let label = (paths.len() > 1).then(|| profile.name.clone().unwrap_or(file));
-                behaviors.extend(profile.behaviors.into_iter().map(|behavior| ProfileBehavior {
-                    profile: profile.name.clone(),
-                    label: label.clone(),
-                    behavior,
-                }));
+                profiles.extend(found.into_iter().map(|profile| (file.clone(), profile)));
             }
         }
     }
     if errors.is_empty() {
-        return Ok(behaviors);
+        let are_several = profiles.len() > 1;
+        return Ok(profiles.into_iter().flat_map(|(file, profile)| of_profile(file, profile, are_several)).collect());
     }
-    let hint = "expected the output of `aws iot describe-security-profile`, or its list of behaviors";
+    let hint = "give the output of `aws iot describe-security-profile --security-profile-name NAME`, a template as `cdk synth` \
+                prints it, or a list of behaviors; as JSON or YAML";
     let invalid = errors.iter().any(|error| error.kind == InputErrorKind::Invalid);
     Err(Error::Input { errors, hint: invalid.then_some(hint) })
+}
+
+fn of_profile(file: String, profile: Profile, is_one_of_several: bool) -> impl Iterator<Item = ProfileBehavior> {
+    let Profile { name, id, behaviors, .. } = profile;
+    let label = is_one_of_several.then(|| name.clone().or(id).unwrap_or(file));
+    behaviors.into_iter().map(move |behavior| ProfileBehavior { profile: name.clone(), label: label.clone(), behavior })
 }
 
 impl ProfileBehavior {

@@ -6,10 +6,11 @@ use std::ops::RangeInclusive;
 use ipnet::{IpNet, Ipv4Net};
 use serde_json::{Number, Value};
 
-use super::parser::{Object, ProfileParser, child, field};
+use super::parser::{ProfileParser, child, element, field};
 use crate::detect::criterion::{Comparison, Criterion, Membership, Set};
 use crate::detect::metric::{MetricKind, MetricName};
 use crate::detect::quote;
+use crate::document::{Object, camel_case, function};
 
 /// The longest `durationSeconds` that is accepted, a day. The service accepts at most an hour.
 const MAX_DURATION: u64 = 86400;
@@ -56,6 +57,11 @@ pub(super) struct Criteria {
 }
 
 impl Operator {
+    fn parse(value: &Value) -> Option<Self> {
+        let (_, operator) = OPERATORS.iter().find(|(name, _)| value.as_str() == Some(name))?;
+        Some(*operator)
+    }
+
     fn fits(self, kind: MetricKind) -> bool {
         match kind {
             MetricKind::Count => matches!(self, Self::Bound(_)),
@@ -109,6 +115,7 @@ impl ProfileParser<'_> {
     fn in_the_cloud(&mut self, fields: &Object, kind: MetricKind, path: &str) -> Option<&'static str> {
         let model = "only the service has the machine learning model of this metric";
         let percentile = "a percentile is computed over all devices, which only the service knows";
+        let operator = field(fields, "comparisonOperator", path).and_then(|(value, _)| Operator::parse(value));
         let mut reason = None;
         for (name, inner, known, why) in [
             ("mlDetectionConfig", "confidenceLevel", &["LOW", "MEDIUM", "HIGH"][..], model),
@@ -117,8 +124,13 @@ impl ProfileParser<'_> {
             let Some((value, path)) = field(fields, name, path) else { continue };
             if kind.is_set() {
                 self.fault(&path, "applies only to numbers, and this metric is a set");
+            } else if operator.is_some_and(|operator| operator.fits(kind) && !matches!(operator, Operator::Bound(_))) {
+                self.fault(&path, "applies only to numbers, and the operator is one for sets");
             }
-            self.one_of(value.get(inner).unwrap_or(&Value::Null), known, &format!("{path}.{inner}"));
+            match value.as_object().and_then(|fields| field(fields, inner, &path)) {
+                Some((value, path)) => self.one_of(value, known, &path),
+                None => self.one_of(&Value::Null, known, &format!("{path}.{inner}")),
+            }
             reason = reason.or(Some(why));
         }
         reason
@@ -126,13 +138,12 @@ impl ProfileParser<'_> {
 
     fn operator(&mut self, fields: &Object, kind: MetricKind, path: &str) -> Option<Operator> {
         let (value, path) = self.required(fields, "comparisonOperator", path)?;
-        let fitting = OPERATORS.iter().filter(|(_, operator)| operator.fits(kind));
-        let operator = fitting.clone().find(|(name, _)| value.as_str() == Some(name));
-        if operator.is_none() {
+        let operator = Operator::parse(value).filter(|operator| operator.fits(kind));
+        self.or_fault(operator, value, &path, || {
+            let fitting = OPERATORS.iter().filter(|(_, operator)| operator.fits(kind));
             let names: Vec<&str> = fitting.map(|(name, _)| *name).collect();
-            self.fault(path, format!("must be one of {} for this metric; found {}", names.join(", "), quote(value)));
-        }
-        operator.map(|(_, operator)| *operator)
+            format!("must be one of {} for this metric; found {}", names.join(", "), quote(value))
+        })
     }
 
     fn criterion(&mut self, fields: &Object, operator: Operator, kind: MetricKind, path: &str) -> Option<Criterion> {
@@ -144,9 +155,10 @@ impl ProfileParser<'_> {
         };
         let given = self.expected("an object", value.as_object(), value, &path)?;
         let mut given = given.iter().filter(|(_, value)| !value.is_null());
-        let only = given.next().filter(|_| given.next().is_none());
+        let only = given.next().filter(|_| given.next().is_none() && function(value).is_none());
         let (name, value) = self.expected(&format!("only {expected}"), only, value, &path)?;
         let path = child(&path, name);
+        let name = camel_case(name);
         if !allowed.contains(&name.as_str()) {
             self.fault(path, format!("does not fit the operator and the metric; expected {expected}"));
             return None;
@@ -178,7 +190,7 @@ impl ProfileParser<'_> {
         read: fn(&mut Self, &Value, &str) -> Option<T>,
     ) -> Option<L> {
         let elements = self.expected("a list", value.as_array(), value, path)?.iter().enumerate();
-        let read: Vec<_> = elements.map(|(index, value)| read(self, value, &format!("{path}[{index}]"))).collect();
+        let read: Vec<_> = elements.map(|(index, value)| read(self, value, &element(path, index))).collect();
         read.into_iter().collect()
     }
 
@@ -204,9 +216,8 @@ impl ProfileParser<'_> {
 
     /// A network, or an address as a network of one host. An IPv4-mapped network becomes IPv4.
     fn network(&mut self, value: &Value, path: &str) -> Option<IpNet> {
-        let parse = |text: &str| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok();
         let expected = "a network such as 10.0.0.0/8 or 2001:db8::/32, or an address";
-        let given = self.expected(expected, value.as_str().and_then(parse), value, path)?;
+        let given = self.expected(expected, value.as_str().and_then(parse_network), value, path)?;
         let network = given.trunc();
         if network != given {
             self.warning(path, format!("{given} has host bits set; read as {network}"));
@@ -230,4 +241,11 @@ impl ProfileParser<'_> {
     fn datapoints(&mut self, field: Option<(&Value, String)>) -> u64 {
         field.and_then(|(value, path)| self.integer(value, 1..=10, &path)).unwrap_or(1)
     }
+}
+
+/// Parses a network or an address. Leading zeros are refused, because some programs take such numbers as octal.
+fn parse_network(text: &str) -> Option<IpNet> {
+    let Some((address, length)) = text.split_once('/') else { return text.parse::<IpAddr>().ok().map(IpNet::from) };
+    let is_number = length == "0" || length.starts_with(|first: char| matches!(first, '1'..='9'));
+    IpNet::new(address.parse().ok()?, length.parse().ok().filter(|_| is_number)?).ok()
 }

@@ -1,4 +1,7 @@
-//! Security profiles: the output of `aws iot describe-security-profile`, or its list of behaviors.
+//! Security profiles: the output of `aws iot describe-security-profile`, CloudFormation templates, or lists of behaviors.
+//!
+//! A profile is any object with `behaviors`, wherever it is in the document; without one, the document is a list of behaviors
+//! or a single behavior. Names may be in PascalCase, as in templates.
 //!
 //! Every behavior is kept: with its rule if it can be judged, with the reason if only the service can judge it, with all
 //! faults and their paths if it is invalid. A path is written as for `jq`, `.behaviors[0].criteria.value.ports[2]`.
@@ -15,17 +18,19 @@ use serde_json::Value;
 use super::criterion::Criterion;
 use super::metric::{Metric, MetricName, is_name, nearest_metric};
 use super::quote;
-use crate::files::without_byte_order_mark;
+use crate::document::{self, DocumentError, Object, camel_case};
 use crate::text::did_you_mean;
 use criteria::Criteria;
 pub use parser::ProfileFault;
-use parser::{Object, ProfileParser, field};
+use parser::{ProfileParser, child, element, field, or_root, set_by};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
-    /// `securityProfileName`; `None` for a bare list of behaviors.
+    /// `securityProfileName`; `None` for behaviors without a profile, or if the name is set when a template is deployed.
     pub(crate) name: Option<String>,
-    /// At least one, in the order of the profile.
+    /// The name of the field that has the profile: in a template, the logical ID of the resource.
+    pub(crate) id: Option<String>,
+    /// In the order of the profile.
     pub behaviors: Vec<Behavior>,
     /// What is unusual but accepted.
     pub(crate) warnings: Vec<ProfileFault>,
@@ -68,51 +73,104 @@ pub struct Rule {
     pub(crate) to_clear: u64,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProfileError {
-    #[error("not JSON: {0}")]
-    Json(#[from] serde_json::Error),
-    #[error("not a security profile: expected an object with `behaviors`, or a list of behaviors")]
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    #[error("not a security profile: expected an object with `behaviors`, a template, or a list of behaviors")]
     Shape,
+    /// The output of `list-security-profiles` or `list-security-profiles-for-target`.
+    #[error("a list of security profiles, without their behaviors")]
+    OnlyNames,
+    #[error("{path}: {fault}")]
+    Computed { path: String, fault: String },
     /// Nothing could ever be violated.
     #[error("the profile has no behaviors")]
     Empty,
 }
 
 impl Profile {
-    /// Parses the output of `describe-security-profile`, the input of `create-security-profile`, or a bare list of
-    /// behaviors.
+    /// Parses all profiles of a document.
     ///
     /// # Errors
     /// [`ProfileError`] if there is no behavior.
-    pub fn parse(text: &[u8]) -> Result<Self, ProfileError> {
-        let document: Value = serde_json::from_slice(without_byte_order_mark(text))?;
-        let (path, list) = match &document {
-            Value::Array(list) => (".", list),
-            _ => (".behaviors", document.get("behaviors").and_then(Value::as_array).ok_or(ProfileError::Shape)?),
-        };
-        if list.is_empty() {
-            return Err(ProfileError::Empty);
+    pub fn parse_all(text: &[u8]) -> Result<Vec<Self>, ProfileError> {
+        let document = document::parse(text)?;
+        let mut profiles = Vec::new();
+        find(&document, "", None, &mut profiles)?;
+        if profiles.is_empty() {
+            let error = if lists_names(&document) { ProfileError::OnlyNames } else { ProfileError::Shape };
+            profiles.push(Self::new(None, None, behaviors(&document, "").ok_or(error)?));
         }
+        profiles.retain(|profile| !profile.behaviors.is_empty());
+        if profiles.is_empty() { Err(ProfileError::Empty) } else { Ok(profiles) }
+    }
+
+    fn new(name: Option<String>, id: Option<&str>, behaviors: Vec<(String, &Value)>) -> Self {
         let mut warnings = Vec::new();
-        let mut parse = |(index, behavior)| Behavior::parse(behavior, format!("{path}[{index}]"), &mut warnings);
-        let behaviors = list.iter().enumerate().map(&mut parse).collect();
-        let name = document.get("securityProfileName").and_then(Value::as_str).map(str::to_owned);
-        Ok(Self { name, behaviors, warnings })
+        let behaviors =
+            behaviors.into_iter().map(|(path, value)| Behavior::parse(value, &path, &mut warnings)).collect();
+        Self { name, id: id.map(str::to_owned), behaviors, warnings }
     }
 }
 
+/// Adds the profiles in `value`, which is in the field `id`.
+fn find(value: &Value, path: &str, id: Option<&str>, profiles: &mut Vec<Profile>) -> Result<(), ProfileError> {
+    match value {
+        Value::Object(fields) => {
+            if let Some((list, path)) = field(fields, "behaviors", path) {
+                if let Some(function) = document::function(list) {
+                    return Err(ProfileError::Computed { path, fault: set_by(function) });
+                }
+                let name = document::field(fields, "securityProfileName").and_then(|(_, name)| name.as_str());
+                let behaviors = behaviors(list, &path).ok_or(ProfileError::Shape)?;
+                profiles.push(Profile::new(name.map(str::to_owned), id, behaviors));
+                return Ok(());
+            }
+            fields.iter().try_for_each(|(name, value)| {
+                let id = if name == "Properties" { id } else { Some(name.as_str()) };
+                find(value, &child(path, name), id, profiles)
+            })
+        }
+        Value::Array(list) => {
+            list.iter().enumerate().try_for_each(|(index, value)| find(value, &element(path, index), id, profiles))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The behaviors of a list, or a single behavior, with their paths.
+fn behaviors<'v>(value: &'v Value, path: &str) -> Option<Vec<(String, &'v Value)>> {
+    match value {
+        Value::Array(list) => {
+            Some(list.iter().enumerate().map(|(index, value)| (element(path, index), value)).collect())
+        }
+        Value::Object(fields)
+            if document::field(fields, "metric").or(document::field(fields, "criteria")).is_some() =>
+        {
+            Some(vec![(path.to_owned(), value)])
+        }
+        _ => None,
+    }
+}
+
+/// Whether a document names profiles, as `list-security-profiles` does.
+fn lists_names(document: &Value) -> bool {
+    ["securityProfileIdentifiers", "securityProfileTargetMappings"].iter().any(|name| document.get(*name).is_some())
+}
+
 impl Behavior {
-    fn parse(value: &Value, path: String, warnings: &mut Vec<ProfileFault>) -> Self {
+    fn parse(value: &Value, path: &str, warnings: &mut Vec<ProfileFault>) -> Self {
         let mut parser = ProfileParser { faults: Vec::new(), warnings };
-        let meaning = parser.meaning(value, &path).filter(|_| parser.faults.is_empty());
-        let text = |name| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let meaning = parser.meaning(value, path).filter(|_| parser.faults.is_empty());
+        let mut fields = in_camel_case(value).as_object().cloned().unwrap_or_default();
+        let text = |value: Option<Value>| value.as_ref().and_then(document::text).unwrap_or_default();
         Self {
-            path,
-            name: text("name"),
-            metric: text("metric"),
-            criteria: value.get("criteria").cloned().unwrap_or_default(),
-            other: other_fields(value),
+            path: or_root(path).to_owned(),
+            name: text(fields.remove("name")),
+            metric: text(fields.remove("metric")),
+            criteria: fields.remove("criteria").unwrap_or_default(),
+            other: fields,
             meaning: meaning.unwrap_or(Meaning::Invalid(parser.faults)),
         }
     }
@@ -137,12 +195,16 @@ impl Behavior {
     }
 }
 
-/// The fields of a behavior that [`Behavior`] does not have by name, without those that are `null`.
-fn other_fields(behavior: &Value) -> Object {
-    let named = ["name", "metric", "criteria"];
-    let fields = behavior.as_object().into_iter().flatten();
-    let other = fields.filter(|(name, value)| !named.contains(&name.as_str()) && !value.is_null());
-    other.map(|(name, value)| (name.clone(), value.clone())).collect()
+/// A value with the names of all fields in camelCase, as the API writes them, without those that are `null`.
+fn in_camel_case(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) if document::function(value).is_none() => {
+            let fields = fields.iter().filter(|(_, value)| !value.is_null());
+            fields.map(|(name, value)| (camel_case(name), in_camel_case(value))).collect()
+        }
+        Value::Array(list) => list.iter().map(in_camel_case).collect(),
+        value => value.clone(),
+    }
 }
 
 /// Seconds in words, such as `5m`.
@@ -157,8 +219,17 @@ impl ProfileParser<'_> {
         let fields = self.expected("an object", behavior.as_object(), behavior, path)?;
         self.warn_unknown(fields, &FIELDS, path);
         if let Some((name, path)) = self.required(fields, "name", path) {
-            let valid = name.as_str().filter(|name| is_name(name));
-            self.expected("1 to 128 letters, digits, `:`, `_` or `-`", valid, name, &path);
+            let text = document::text(name);
+            match self.expected("a string", text, name, &path) {
+                Some(text) if document::is_known(&text) && !is_name(&text) => {
+                    let shown = quote(name);
+                    self.warning(
+                        path,
+                        format!("the service accepts only 1 to 128 letters, digits, `:`, `_` or `-`, found {shown}"),
+                    );
+                }
+                _ => {}
+            }
         }
         let (metric, metric_path) = self.required(fields, "metric", path)?;
         let metric = self.expected("a string", metric.as_str(), metric, &metric_path)?;
@@ -166,6 +237,9 @@ impl ProfileParser<'_> {
         let dimension = field(fields, "metricDimension", path);
         if let Some((dimension, path)) = &dimension {
             self.dimension(dimension, path);
+        }
+        if let (Some((_, path)), MetricName::DeviceSide(Metric::Custom(_))) = (&dimension, &metric) {
+            self.fault(path, "does not apply to a custom metric");
         }
         let (criteria, criteria_path) = self.required(fields, "criteria", path)?;
         let criteria = self.criteria(criteria, &metric, &criteria_path)?;
@@ -186,7 +260,7 @@ impl ProfileParser<'_> {
 
     /// Checks a `MetricDimension`, which must have a name and may have an operator.
     fn dimension(&mut self, value: &Value, path: &str) {
-        let name = value.get("dimensionName").and_then(Value::as_str);
+        let name = value.as_object().and_then(|fields| document::text(field(fields, "dimensionName", path)?.0));
         self.expected("an object with the string `dimensionName`", name, value, path);
         if let Some((operator, path)) = value.as_object().and_then(|fields| field(fields, "operator", path)) {
             self.one_of(operator, &["IN", "NOT_IN"], &path);

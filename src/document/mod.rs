@@ -1,0 +1,152 @@
+//! Documents as operators have them: JSON or YAML, printed by the AWS CLI or part of a CloudFormation template.
+//!
+//! A text that begins with `{` or `[` is JSON, any other text is YAML. Both are read into the same value: a YAML tag such as
+//! `!Sub` becomes the function `Fn::Sub` that it stands for. The API writes names in camelCase and CloudFormation in
+//! PascalCase, so [`field`] accepts both.
+//!
+//! An object must not have a name twice: which of two values counts depends on the reader.
+
+mod function;
+mod yaml;
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use serde_saphyr::Tagged;
+
+use crate::files::without_byte_order_mark;
+use crate::sniff;
+pub(crate) use function::{function, is_known, text};
+pub(crate) use yaml::{YamlError, yaml_options};
+
+pub(crate) type Object = Map<String, Value>;
+
+/// Why a text is not a document, with the line and column if they are known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct DocumentError(String);
+
+/// The most objects in JSON. An object of the smallest size takes about 600 bytes of memory.
+const MAX_OBJECTS: usize = 50_000;
+
+/// Parses a JSON or YAML document.
+///
+/// # Errors
+/// [`DocumentError`] for any other text, and if the document exceeds the bounds: 128 levels and [`MAX_OBJECTS`] in JSON,
+/// those of [`yaml_options`] in YAML.
+pub fn parse(text: &[u8]) -> Result<Value, DocumentError> {
+    let text = without_byte_order_mark(text);
+    if let Some(kind) = sniff::foreign_kind(text) {
+        return Err(DocumentError(kind.to_owned()));
+    }
+    match text.trim_ascii_start().first() {
+        None => Err(DocumentError("empty".to_owned())),
+        Some(b'{' | b'[') if memchr::memchr_iter(b'{', text).count() > MAX_OBJECTS => {
+            Err(DocumentError(format!("too large: more than {MAX_OBJECTS} objects")))
+        }
+        Some(b'{' | b'[') => serde_json::from_slice(text).map(|Node(value)| value).map_err(|error| {
+            let not_json = if error.is_data() { "" } else { "not JSON: " }; // with a repeated name it is JSON
+            DocumentError(format!("{not_json}{error}"))
+        }),
+        Some(_) => match serde_saphyr::from_slice_with_options(text, yaml_options()) {
+            Ok(Node(value)) => Ok(value),
+            Err(error) => Err(DocumentError(format!("read as YAML: {}", YamlError(&error)))),
+        },
+    }
+}
+
+/// A field by its name in camelCase, which may also be in PascalCase, with the name that the document has. `null` counts as
+/// missing.
+pub(crate) fn field<'v>(fields: &'v Object, name: &str) -> Option<(&'v str, &'v Value)> {
+    let found = |name: &str| fields.get_key_value(name).filter(|(_, value)| !value.is_null());
+    found(name).or_else(|| found(&pascal_case(name))).map(|(name, value)| (name.as_str(), value))
+}
+
+/// A name with its first letter in lower case.
+pub(crate) fn camel_case(name: &str) -> String {
+    with_first(name, char::to_ascii_lowercase)
+}
+
+/// A name with its first letter in upper case.
+pub(crate) fn pascal_case(name: &str) -> String {
+    with_first(name, char::to_ascii_uppercase)
+}
+
+fn with_first(name: &str, change: impl FnOnce(&char) -> char) -> String {
+    let mut letters = name.chars();
+    letters.next().map(|first| change(&first)).into_iter().chain(letters).collect()
+}
+
+/// A value in which no object has a name twice and YAML tags are functions.
+struct Node(Value);
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Tagged(Untagged(value), tag) = Tagged::deserialize(deserializer)?;
+        Ok(Self(match tag.as_deref().and_then(function::of_tag) {
+            Some(function) => Value::Object(Map::from_iter([(function, value)])),
+            None => value,
+        }))
+    }
+}
+
+struct Untagged(Value);
+
+impl<'de> Deserialize<'de> for Untagged {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor).map(Self)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Value, S::Error> {
+        let mut list = Vec::new();
+        while let Some(Node(value)) = seq.next_element()? {
+            list.push(value);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Value, M::Error> {
+        let mut object = Map::new();
+        while let Some((name, Node(value))) = map.next_entry::<String, _>()? {
+            if object.insert(name.clone(), value).is_some() {
+                return Err(M::Error::custom(format_args!("`{name}` is given more than once")));
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
