@@ -21,27 +21,37 @@ pub(crate) fn function(value: &Value) -> Option<&str> {
     (name == "Ref" || name.starts_with("Fn::")).then_some(name)
 }
 
-/// A string, or the text that a function makes. The parts that are not known before the stack is deployed are `${…}`, as in
-/// `Fn::Sub`.
-pub(crate) fn text(value: &Value) -> Option<String> {
-    let Some(name) = function(value) else { return value.as_str().map(str::to_owned) };
-    let argument = value.get(name)?;
-    let first = || argument.get(0).unwrap_or(argument).as_str();
-    let text = match name {
-        "Ref" => argument.as_str().map(placeholder),
-        "Fn::Sub" => first().map(str::to_owned),
-        "Fn::Join" => first().zip(argument.get(1).and_then(Value::as_array)).and_then(|(separator, parts)| {
-            let parts: Option<Vec<String>> = parts.iter().map(text).collect();
-            Some(parts?.join(separator))
-        }),
-        _ => None,
-    };
-    Some(text.unwrap_or_else(|| placeholder(name)))
+/// A string, or the text that a function makes.
+pub(crate) struct Text {
+    /// What is known only when the stack is deployed is `${…}`, as in `Fn::Sub`.
+    pub(crate) text: String,
+    /// Whether nothing of it is known only then.
+    pub(crate) is_known: bool,
 }
 
-/// Whether a text has no parts that become known when the stack is deployed.
-pub(crate) fn is_known(text: &str) -> bool {
-    !text.contains("${")
+impl Text {
+    /// `None` for a value that is neither a string nor a function.
+    pub(crate) fn of(value: &Value) -> Option<Self> {
+        let Some(name) = function(value) else {
+            return Some(Self { text: value.as_str()?.to_owned(), is_known: true });
+        };
+        let text = made_by(name, value.get(name)?).unwrap_or_else(|| placeholder(name));
+        let is_known = !text.contains("${");
+        Some(Self { text, is_known })
+    }
+}
+
+fn made_by(name: &str, argument: &Value) -> Option<String> {
+    let first = || argument.get(0).unwrap_or(argument).as_str();
+    match name {
+        "Ref" => argument.as_str().map(placeholder),
+        "Fn::Sub" => first().map(str::to_owned),
+        "Fn::Join" => {
+            let parts = argument.get(1)?.as_array()?.iter().map(|part| Some(Text::of(part)?.text));
+            Some(parts.collect::<Option<Vec<String>>>()?.join(first()?))
+        }
+        _ => None,
+    }
 }
 
 fn placeholder(name: &str) -> String {

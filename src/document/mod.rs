@@ -17,7 +17,7 @@ use serde_saphyr::Tagged;
 
 use crate::files::without_byte_order_mark;
 use crate::sniff;
-pub(crate) use function::{function, is_known, text};
+pub(crate) use function::{Text, function};
 pub(crate) use yaml::{YamlError, yaml_options};
 
 pub(crate) type Object = Map<String, Value>;

@@ -22,7 +22,6 @@ pub(crate) fn yaml_options() -> Options {
             max_total_replayed_events: MAX_REPEATED,
         },
         non_finite_float_policy: NonFiniteFloatPolicy::AsString,
-        leading_zero_numbers_as_strings: true,
         with_snippet: false,
     }
 }

@@ -1,5 +1,8 @@
 //! Connector definitions as operators have them: given to `aws greengrass create-connector-definition`, returned by
-//! `get-connector-definition-version`, or the bare `Parameters` object (AWS IoT Greengrass version 1 API).
+//! `get-connector-definition-version`, in a CloudFormation template, or the bare `Parameters` object (AWS IoT Greengrass
+//! version 1 API).
+//!
+//! Every list of `Connectors` is checked, wherever it is in the document.
 
 use std::ops::RangeInclusive;
 
@@ -7,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Parameter, ParameterFault, ProcDestinationPath, SampleInterval, check_name, check_text};
+use crate::document::{Text, field};
 use crate::text;
 
 const NAME: &str = "DeviceDefender";
@@ -27,6 +31,7 @@ pub struct Definition {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Connector {
     pub id: Option<String>,
+    /// What is known only when a template is deployed is `${…}`.
     pub arn: Option<String>,
     /// Whether it is a Device Defender connector; the others are not checked.
     pub checked: bool,
@@ -51,43 +56,56 @@ pub struct Finding {
     pub fault: ParameterFault,
 }
 
-/// The document is JSON, but not a known kind of definition.
+/// The document is not a known kind of definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected a connector definition, an answer of get-connector-definition-version, or a Parameters object")]
+#[error("expected a connector definition with its connectors, a template that has one, or a Parameters object")]
 pub struct UnknownShape;
 
 impl Definition {
     pub fn check(document: &Value) -> Result<Self, UnknownShape> {
         let mut definition = Self::default();
-        let object = document.as_object().ok_or(UnknownShape)?;
-        let inner = ["Definition", "InitialVersion"].iter().find_map(|name| object.get(*name)?.as_object());
-        let object = inner.unwrap_or(object);
-        if let Some(list) = object.get("Connectors") {
-            for connector in list.as_array().ok_or(UnknownShape)? {
-                if connector.get("ConnectorArn").is_none() {
+        let mut lists = Vec::new();
+        find_lists(document, &mut lists);
+        let mut has_several = false;
+        if lists.is_empty() {
+            definition.check_alone(document)?;
+        }
+        for list in lists {
+            let before = definition.checked().count();
+            for connector in list {
+                if arn_of(connector).is_none() {
                     definition.problem("ConnectorArn", None, "is missing", ARN_REMEDY);
                 }
                 definition.check_connector(connector);
             }
-        } else if object.contains_key("ConnectorArn") || object.contains_key("Parameters") {
-            definition.check_connector(&Value::Object(object.clone())); // it may have been copied without its ARN
+            has_several |= definition.checked().count() > before + 1;
+        }
+        let found = |message, remedy| Finding::new(None, "definition", None, ParameterFault::new(message, remedy));
+        if definition.checked().next().is_none() {
+            definition.problems.push(found(
+                "has no DeviceDefender connector",
+                "give the definition that has the connector …/connectors/DeviceDefender/versions/3",
+            ));
+        }
+        if has_several {
+            definition
+                .warnings
+                .push(found("has several DeviceDefender connectors", "keep one: a group has one instance of it"));
+        }
+        Ok(definition)
+    }
+
+    /// Checks a single connector, which may have been copied without its ARN, or bare parameters.
+    fn check_alone(&mut self, document: &Value) -> Result<(), UnknownShape> {
+        let object = document.as_object().filter(|object| !object.contains_key("Resources")).ok_or(UnknownShape)?;
+        if ["connectorArn", "parameters"].iter().any(|name| field(object, name).is_some()) {
+            self.check_connector(document);
         } else if object.keys().any(|name| nearest(name).is_some()) {
-            definition.check_parameters(object, Connector { checked: true, ..Connector::default() });
+            self.check_parameters(object, Connector { checked: true, ..Connector::default() });
         } else {
             return Err(UnknownShape);
         }
-        let found = |message, remedy| Finding::new(None, "definition", None, ParameterFault::new(message, remedy));
-        match definition.checked().count() {
-            0 => definition.problems.push(found(
-                "has no DeviceDefender connector",
-                "give the definition that has the connector …/connectors/DeviceDefender/versions/3",
-            )),
-            1 => {}
-            _ => definition
-                .warnings
-                .push(found("has several DeviceDefender connectors", "keep one: a group has one instance of it")),
-        }
-        Ok(definition)
+        Ok(())
     }
 
     /// Checks single values; those that are `None` are not missed.
@@ -115,28 +133,39 @@ impl Definition {
     }
 
     fn check_connector(&mut self, connector: &Value) {
-        let text = |name: &str| connector.get(name)?.as_str().map(str::to_owned);
-        let mut found = Connector { id: text("Id"), arn: text("ConnectorArn"), ..Connector::default() };
-        let (arn, parameters) = (connector.get("ConnectorArn"), connector.get("Parameters"));
-        match arn.map(parse_arn) {
+        let arn = arn_of(connector);
+        let [id, parameters] = ["id", "parameters"].map(|name| Some(field(connector.as_object()?, name)?.1));
+        let [id, text] = [id, arn].map(|value| Text::of(value?));
+        let parsed = arn.map(|_| text.as_ref().ok_or("is not a string").and_then(parse_arn));
+        let mut found = Connector { id: id.map(|id| id.text), ..Connector::default() };
+        match parsed {
             None => found.checked = parameters.is_some(),
-            Some(Ok((name, version))) => {
+            Some(Ok(Arn { name, version })) => {
                 found.checked = name == NAME;
-                if found.checked && !VERSIONS.contains(&version) {
+                if found.checked && version.is_some_and(|version| !VERSIONS.contains(&version)) {
                     let fault = ParameterFault::new("names an unknown version", "versions 1, 2 and 3 are known");
                     self.warn("ConnectorArn", arn, fault);
                 }
             }
+            Some(Err(COMPUTED)) => {
+                let names = parameters.and_then(Value::as_object).into_iter().flat_map(Map::keys);
+                found.checked = names.into_iter().any(|name| nearest(name).is_some());
+                if found.checked {
+                    let remedy = "make sure that it becomes …/connectors/DeviceDefender/versions/3";
+                    self.warn("ConnectorArn", arn, ParameterFault::new(COMPUTED, remedy));
+                }
+            }
             Some(Err(message)) => {
-                found.checked = arn.and_then(Value::as_str).is_some_and(|arn| arn.contains(NAME));
+                found.checked = text.as_ref().is_some_and(|arn| arn.text.contains(NAME));
                 self.problem("ConnectorArn", arn, message, ARN_REMEDY);
             }
         }
+        found.arn = text.map(|arn| arn.text);
         match parameters {
             _ if !found.checked => self.connectors.push(found),
             Some(Value::Object(parameters)) => self.check_parameters(parameters, found),
             other => {
-                let message = if other.is_some() { "is not a JSON object" } else { "is missing" };
+                let message = if other.is_some() { "is not an object" } else { "is missing" };
                 self.problem("Parameters", other, message, "give an object with the three parameters");
                 self.connectors.push(found);
             }
@@ -154,9 +183,14 @@ impl Definition {
                 value = parameters.get(name);
                 self.problem(name, None, "is misspelled", &format!("call it {}", parameter.name()));
             }
-            match value {
-                Some(Value::String(value)) => self.check_value(&mut connector, parameter, value),
-                Some(other) => self.check_non_string(parameter, other),
+            match value.map(|value| (value, Text::of(value))) {
+                Some((_, Some(Text { text, is_known: true }))) => self.check_value(&mut connector, parameter, &text),
+                Some((computed, Some(_))) => {
+                    let remedy =
+                        "check the deployed definition, as aws greengrass get-connector-definition-version prints it";
+                    self.broken_rule(parameter, Some(computed), ParameterFault::new(COMPUTED, remedy));
+                }
+                Some((other, None)) => self.check_non_string(parameter, other),
                 None => {
                     let remedy = format!("add \"{}\": \"{}\"", parameter.name(), parameter.example());
                     self.broken_rule(parameter, None, ParameterFault::new("is missing", remedy));
@@ -179,7 +213,7 @@ impl Definition {
 
     /// Reports a value that is not a string, and what else is wrong with it if it is a number.
     fn check_non_string(&mut self, parameter: Parameter, value: &Value) {
-        const NUMBER: &str = "is a JSON number, not a string";
+        const NUMBER: &str = "is a number, not a string";
         let give_string = format!("give a string, such as \"{}\"", parameter.example());
         let checked = value.as_number().map(|number| Connector::default().set(parameter, &number.to_string()));
         let (message, remedy) = match checked {
@@ -240,22 +274,51 @@ impl Finding {
 
 const ARN_REMEDY: &str = "give arn:aws:greengrass:REGION::/connectors/DeviceDefender/versions/3";
 
-/// Parses `arn:PARTITION:greengrass:REGION:ACCOUNT:/connectors/NAME/versions/N` into name and version. Region and account
-/// may be empty, as in AWS's own examples.
-fn parse_arn(value: &Value) -> Result<(&str, u64), &'static str> {
-    let text = value.as_str().ok_or("is not a string")?;
+/// What is wrong with a value that a function of CloudFormation computes.
+const COMPUTED: &str = "is set when the stack is deployed";
+
+/// Adds every list of connectors in a document.
+fn find_lists<'v>(value: &'v Value, lists: &mut Vec<&'v [Value]>) {
+    match value {
+        Value::Object(object) => match field(object, "connectors") {
+            Some((_, Value::Array(list))) => lists.push(list),
+            _ => object.values().for_each(|value| find_lists(value, lists)),
+        },
+        Value::Array(list) if list.iter().any(|connector| arn_of(connector).is_some()) => lists.push(list),
+        Value::Array(list) => list.iter().for_each(|value| find_lists(value, lists)),
+        _ => {}
+    }
+}
+
+fn arn_of(connector: &Value) -> Option<&Value> {
+    Some(field(connector.as_object()?, "connectorArn")?.1)
+}
+
+struct Arn<'t> {
+    name: &'t str,
+    /// `None` if it is known only when the stack is deployed.
+    version: Option<u64>,
+}
+
+/// Parses `arn:PARTITION:greengrass:REGION:ACCOUNT:/connectors/NAME/versions/N`. Region and account may be empty, as in AWS's
+/// own examples. Of an ARN that is partly known, the end is enough.
+fn parse_arn(Text { text, is_known }: &Text) -> Result<Arn<'_>, &'static str> {
     let parse = || {
-        let fields: Vec<&str> = text.splitn(6, ':').collect();
-        let ["arn", partition, "greengrass", region, account, resource] = fields.as_slice() else { return None };
+        let (start, resource) = text.split_once("/connectors/")?;
+        let (name, version) = resource.split_once("/versions/")?;
+        if !is_known {
+            return Some(Arn { name, version: version.parse().ok() });
+        }
+        let fields: Vec<&str> = start.splitn(6, ':').collect();
+        let ["arn", partition, "greengrass", region, account, ""] = fields.as_slice() else { return None };
         let is_word = |word: &str| word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-        let (name, version) = resource.strip_prefix("/connectors/")?.split_once("/versions/")?;
         let well_formed = partition.starts_with("aws") && is_word(partition) && is_word(region);
         let well_formed = well_formed && is_number(account) && is_number(version);
         let named = !name.is_empty() && !name.contains('/');
-        Some((name, version.parse().ok()?)).filter(|_| well_formed && named)
+        Some(Arn { name, version: Some(version.parse().ok()?) }).filter(|_| well_formed && named)
     };
-    parse().ok_or("is not the ARN of a connector")
+    parse().ok_or(if *is_known { "is not the ARN of a connector" } else { COMPUTED })
 }
 
 fn known(name: &str) -> Option<Parameter> {

@@ -150,7 +150,7 @@ fn the_json_document_has_every_field() {
 {"id":"my-connector","arn":"arn:aws:greengrass:us-west-2::/connectors/SNS/versions/4","checked":false},
 {"id":"my-connector","arn":"arn:aws:greengrass:::/connectors/DeviceDefender/versions/3","checked":true},
 {"id":"my-connector","arn":"arn:aws:greengrass:::/connectors/DeviceDefender/versions/3","checked":true}],"problems":[
-{"connector":1,"name":"SampleIntervalSeconds","value":60,"message":"is a JSON number, not a string","rule":"a string of the digits 0 to 9, a number of seconds, 300 or more","pattern":"^[0-9]*(?:3[0-9][0-9]|[4-9][0-9]{2}|[1-9][0-9]{3,})$","remedy":"give a string, such as \"300\""},
+{"connector":1,"name":"SampleIntervalSeconds","value":60,"message":"is a number, not a string","rule":"a string of the digits 0 to 9, a number of seconds, 300 or more","pattern":"^[0-9]*(?:3[0-9][0-9]|[4-9][0-9]{2}|[1-9][0-9]{3,})$","remedy":"give a string, such as \"300\""},
 {"connector":1,"name":"SampleIntervalSeconds","value":60,"message":"is below 300","rule":"a string of the digits 0 to 9, a number of seconds, 300 or more","pattern":"^[0-9]*(?:3[0-9][0-9]|[4-9][0-9]{2}|[1-9][0-9]{3,})$","remedy":"give \"300\" or more: the service takes a report every 5 minutes"}],"warnings":[
 {"connector":1,"name":"procDestinationPath","value":null,"message":"is not a parameter of this connector","rule":null,"pattern":null,"remedy":"remove it"},
 {"connector":2,"name":"SampleIntervalSeconds","value":"0301","message":"has leading zeros","rule":null,"pattern":null,"remedy":"write \"301\""},
@@ -326,6 +326,33 @@ fn messages_about_a_parameters_object() {
             input(
                 "a value that is there twice: the last one counts",
                 r#"{"Parameters":{"SampleIntervalSeconds":"600","SampleIntervalSeconds":"5","ProcDestinationPath":"/host_proc","ProcDestinationPath-ResourceId":"my-proc-resource"}}"#,
+            ),
+        ],
+    );
+}
+
+#[test]
+fn messages_about_functions() {
+    let join = json!({ "Fn::Join": ["", ["arn:aws:greengrass:", { "Ref": "AWS::Region" }, "::/connectors/DeviceDefender/versions/4"]] });
+    let with = |arn: Value, parameters: Value| definition(&[json!({ "ConnectorArn": arn, "Parameters": parameters })]);
+    let sub = json!({ "Fn::Sub": "arn:aws:greengrass:${AWS::Region}::/connectors/SNS/versions/4" });
+    golden(
+        "functions",
+        vec![
+            input("a version that is not known, in an ARN that is partly known", with(join, right_parameters())),
+            input("another connector", with(sub, right_parameters())),
+            input("an ARN of which nothing is known", with(json!({ "Ref": "Arn" }), right_parameters())),
+            input(
+                "the same, and parameters of another connector",
+                with(json!({ "Ref": "Arn" }), json!({ "DefaultSNSArn": "a" })),
+            ),
+            input(
+                "values that are set when the stack is deployed, and one that is known",
+                json!({
+                    "SampleIntervalSeconds": { "Ref": "Interval" },
+                    "ProcDestinationPath": { "Fn::Sub": "/host/proc" },
+                    "ProcDestinationPath-ResourceId": { "Fn::If": ["Prod", "a", "b"] },
+                }),
             ),
         ],
     );

@@ -32,8 +32,9 @@ fn parameters_are_right(parameters: Option<&Value>) -> bool {
 fn judge(connector: &Value, in_list: bool) -> (bool, bool) {
     const ARN: &str = r"\Aarn:aws[a-z0-9-]*:greengrass:[a-z0-9-]*:[0-9]*:/connectors/([^/]+)/versions/([0-9]{1,19})\z";
     static SHAPE: LazyLock<Regex> = LazyLock::new(|| Regex::new(ARN).unwrap());
-    let parameters = connector.get("Parameters");
-    let Some(arn) = connector.get("ConnectorArn") else {
+    let field = |name| connector.get(name).filter(|value| !value.is_null());
+    let parameters = field("Parameters");
+    let Some(arn) = field("ConnectorArn") else {
         return (parameters.is_some(), !in_list && parameters_are_right(parameters));
     };
     let text = arn.as_str().unwrap_or_default();

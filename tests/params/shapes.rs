@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::params::{ARN, connector, definition, right_parameters, validate};
 
 /// Every shape that this connector can come in.
-fn shapes(connector: &Value) -> [(&'static str, Value); 7] {
+fn shapes(connector: &Value) -> [(&'static str, Value); 13] {
     let version = definition(std::slice::from_ref(connector));
     [
         ("given to create-connector-definition --initial-version", version.clone()),
@@ -28,6 +28,31 @@ fn shapes(connector: &Value) -> [(&'static str, Value); 7] {
                 "Id": "22b8ed33",
                 "Version": "8dbd7ccd",
             }),
+        ),
+        (
+            "AWS::Greengrass::ConnectorDefinition in a template",
+            json!({
+                "Parameters": { "Name": { "Type": "String" } },
+                "Resources": { "Topic": { "Type": "AWS::SNS::Topic" }, "Connectors": {
+                    "Type": "AWS::Greengrass::ConnectorDefinition",
+                    "Properties": { "Name": "edge", "InitialVersion": version },
+                }},
+            }),
+        ),
+        (
+            "AWS::Greengrass::ConnectorDefinitionVersion in a template",
+            json!({ "Resources": { "Version": {
+                "Type": "AWS::Greengrass::ConnectorDefinitionVersion",
+                "Properties": { "ConnectorDefinitionId": { "Ref": "Definition" }, "Connectors": version["Connectors"] },
+            }}}),
+        ),
+        ("its properties", json!({ "Name": "edge", "InitialVersion": version, "Tags": { "a": "b" } })),
+        ("a list of connectors", version["Connectors"].clone()),
+        ("a group and its definitions", json!({ "GroupDefinitions": [{ "ConnectorDefinition": version }] })),
+        (
+            "names as the SDKs have them",
+            json!({ "connectors": [{ "id": connector["Id"], "connectorArn": connector["ConnectorArn"],
+                "parameters": connector["Parameters"] }] }),
         ),
         ("a single connector", connector.clone()),
         ("a connector's Parameters, with their name", json!({ "Parameters": connector["Parameters"] })),
@@ -73,6 +98,53 @@ fn the_definition_in_the_platforms_documentation_is_valid_in_every_shape() {
             }
         }
     }
+}
+
+#[test]
+fn yaml_templates_are_checked() {
+    let text = "\
+AWSTemplateFormatVersion: 2010-09-09
+Resources:
+  Definition:
+    Type: AWS::Greengrass::ConnectorDefinition
+    Properties:
+      Name: !Sub '${AWS::StackName}-connectors'
+  Version:
+    Type: AWS::Greengrass::ConnectorDefinitionVersion
+    Properties:
+      ConnectorDefinitionId: !Ref Definition
+      Connectors:
+        - Id: topic
+          ConnectorArn: !Sub 'arn:aws:greengrass:${AWS::Region}::/connectors/SNS/versions/4'
+          Parameters: {DefaultSNSArn: !Ref Topic}
+        - Id: defender
+          ConnectorArn: !Join ['', ['arn:aws:greengrass:', !Ref AWS::Region, '::/connectors/DeviceDefender/versions/3']]
+          Parameters:
+            SampleIntervalSeconds: '600'
+            ProcDestinationPath: /host_proc
+            ProcDestinationPath-ResourceId: my-proc-resource
+";
+    let connectors = json!([
+        { "id": "topic", "arn": "arn:aws:greengrass:${AWS::Region}::/connectors/SNS/versions/4", "checked": false },
+        { "id": "defender", "arn": "arn:aws:greengrass:${AWS::Region}::/connectors/DeviceDefender/versions/3", "checked": true },
+    ]);
+    for text in [text.to_owned(), format!("\u{feff}---\n{text}"), text.replace('\n', "\r\n")] {
+        let verdict = validate(&["-", "--format", "json"]).stdin(text).json();
+        assert_eq!((&verdict["valid"], &verdict["connectors"]), (&json!(true), &connectors));
+    }
+    let number = text.replace("'600'", "0600");
+    let verdict = validate(&["-", "--format", "json"]).stdin(number).code(1).json();
+    assert_eq!(verdict["problems"][0]["message"], "is a number, not a string");
+    let parameters =
+        "SampleIntervalSeconds: '600'\nProcDestinationPath: /host_proc\nProcDestinationPath-ResourceId: a\n";
+    assert_eq!(validate(&["-"]).stdin(parameters).text(), "valid: no problems, no warnings\n");
+}
+
+#[test]
+fn several_definitions_of_a_template_may_have_one_connector_each() {
+    let version = definition(&[connector(ARN, &right_parameters())]);
+    let template = json!({ "Resources": { "A": { "Properties": version }, "B": { "Properties": version } } });
+    assert_eq!(validate(&["-"]).stdin(template.to_string()).text(), "valid: no problems, no warnings\n");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! `validate-params`: check the connector's parameters and report all problems at once.
 
 mod probe;
-mod unique_keys;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -12,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::{ValidateParamsArgs, VerdictFormat};
+use crate::document;
 use crate::error::{Error, InputError};
 use crate::exit::Exit;
 use crate::files;
@@ -20,7 +20,6 @@ use crate::params::{Parameter, ParameterFault, ProcDestinationPath};
 use crate::terminal::{Out, Terminal};
 use crate::text::escape;
 use probe::Probe;
-use unique_keys::UniqueKeys;
 
 /// In bytes.
 const MAX_INPUT: u64 = 1 << 20;
@@ -50,17 +49,15 @@ struct JsonFinding<'a> {
 
 /// Reads a connector definition and checks it. Only a file that is not a definition at all is an error.
 pub(super) fn read_definition(path: &Path) -> Result<Definition, Error> {
-    const SHAPES: &str = "give an object with Connectors, Definition or InitialVersion, or one with the parameters; the \
-                          answer of get-connector-definition has none of them";
+    const SHAPES: &str = "give the output of `aws greengrass get-connector-definition-version --connector-definition-id ID \
+                          --connector-definition-version-id VERSION`, a template as `cdk synth` prints it, or an object with \
+                          the parameters; as JSON or YAML";
     let name = files::input_name(path);
     let text = files::read_input(path, MAX_INPUT).map_err(|error| InputError::unreadable(&name, &error))?;
-    let parsed = serde_json::from_slice(files::without_byte_order_mark(&text));
-    let UniqueKeys(document) = parsed.map_err(|error: serde_json::Error| {
-        let not_json = if error.is_data() { "" } else { "not JSON: " }; // with a repeated key it is JSON
-        InputError::invalid(&name, format!("{not_json}{error}"))
-    })?;
-    Definition::check(&document)
-        .map_err(|error| Error::Input { errors: vec![InputError::invalid(&name, error)], hint: Some(SHAPES) })
+    let invalid =
+        |reason: String| Error::Input { errors: vec![InputError::invalid(&name, reason)], hint: Some(SHAPES) };
+    let document = document::parse(&text).map_err(|error| invalid(error.to_string()))?;
+    Definition::check(&document).map_err(|error| invalid(error.to_string()))
 }
 
 pub(super) fn run(args: &ValidateParamsArgs, terminal: &Terminal) -> Result<Exit, Error> {

@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::criterion::Criterion;
 use super::metric::{Metric, MetricName, is_name, nearest_metric};
 use super::quote;
-use crate::document::{self, DocumentError, Object, camel_case};
+use crate::document::{self, DocumentError, Object, Text, camel_case};
 use crate::text::did_you_mean;
 use criteria::Criteria;
 pub use parser::ProfileFault;
@@ -164,7 +164,7 @@ impl Behavior {
         let mut parser = ProfileParser { faults: Vec::new(), warnings };
         let meaning = parser.meaning(value, path).filter(|_| parser.faults.is_empty());
         let mut fields = in_camel_case(value).as_object().cloned().unwrap_or_default();
-        let text = |value: Option<Value>| value.as_ref().and_then(document::text).unwrap_or_default();
+        let text = |value: Option<Value>| value.as_ref().and_then(Text::of).map_or_else(String::new, |text| text.text);
         Self {
             path: or_root(path).to_owned(),
             name: text(fields.remove("name")),
@@ -219,16 +219,10 @@ impl ProfileParser<'_> {
         let fields = self.expected("an object", behavior.as_object(), behavior, path)?;
         self.warn_unknown(fields, &FIELDS, path);
         if let Some((name, path)) = self.required(fields, "name", path) {
-            let text = document::text(name);
-            match self.expected("a string", text, name, &path) {
-                Some(text) if document::is_known(&text) && !is_name(&text) => {
-                    let shown = quote(name);
-                    self.warning(
-                        path,
-                        format!("the service accepts only 1 to 128 letters, digits, `:`, `_` or `-`, found {shown}"),
-                    );
-                }
-                _ => {}
+            let text = self.expected("a string", Text::of(name), name, &path);
+            if text.is_some_and(|name| name.is_known && !is_name(&name.text)) {
+                let expected = "the service accepts only 1 to 128 letters, digits, `:`, `_` or `-`";
+                self.warning(path, format!("{expected}, found {}", quote(name)));
             }
         }
         let (metric, metric_path) = self.required(fields, "metric", path)?;
@@ -260,7 +254,7 @@ impl ProfileParser<'_> {
 
     /// Checks a `MetricDimension`, which must have a name and may have an operator.
     fn dimension(&mut self, value: &Value, path: &str) {
-        let name = value.as_object().and_then(|fields| document::text(field(fields, "dimensionName", path)?.0));
+        let name = value.as_object().and_then(|fields| Text::of(field(fields, "dimensionName", path)?.0));
         self.expected("an object with the string `dimensionName`", name, value, path);
         if let Some((operator, path)) = value.as_object().and_then(|fields| field(fields, "operator", path)) {
             self.one_of(operator, &["IN", "NOT_IN"], &path);
