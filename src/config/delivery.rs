@@ -106,7 +106,10 @@ impl Layers<'_> {
         };
         let (exit, remedy) = match error {
             CoreError::Unreadable { .. } => (Exit::NoInput, "or give all settings in another way"),
-            CoreError::None(_) => (Exit::Settings, "give the directory that Greengrass is installed in"),
+            CoreError::None(_) => (
+                Exit::Settings,
+                "give the directory that Greengrass is installed in, or /etc/greengrass for nucleus lite",
+            ),
             CoreError::Broken { .. } => (Exit::Settings, "give all settings in another way"),
         };
         self.errors.push(SettingError::new(exit, "Greengrass core", format!("{error}; {remedy}")));
@@ -142,14 +145,14 @@ impl Layers<'_> {
             self.errors.push(SettingError::new(Exit::Settings, field, message));
         }
         if given.endpoint.is_none() {
-            fill(&mut given.endpoint, core.endpoint, from_str, &file, self.errors);
-            fill(&mut given.port, core.port, from_str, &file, self.errors);
+            fill(&mut given.endpoint, core.endpoint, from_str);
+            fill(&mut given.port, core.port, from_str);
         }
-        fill(&mut given.thing_name, core.thing_name, from_str, &file, self.errors);
+        fill(&mut given.thing_name, core.thing_name, from_str);
         if !given.insecure_plaintext {
-            fill(&mut given.ca_file, core.ca, parse_path, &file, self.errors);
-            fill(&mut given.cert_file, core.certificate, parse_path, &file, self.errors);
-            fill(&mut given.key_file, core.key, parse_path, &file, self.errors);
+            fill(&mut given.ca_file, core.ca, parse_path);
+            fill(&mut given.cert_file, core.certificate, parse_path);
+            fill(&mut given.key_file, core.key, parse_path);
         }
         self.core = CoreFile::Read(file);
     }
@@ -260,20 +263,8 @@ fn endpoint_warning(host: &Host) -> Option<Warning> {
 }
 
 /// Takes a setting from a field of a core's configuration, unless a higher layer has it.
-fn fill<T>(
-    setting: &mut Option<Sourced<T>>,
-    field: Option<Field>,
-    parse: fn(&OsStr) -> Result<T, String>,
-    file: &Path,
-    errors: &mut Vec<SettingError>,
-) {
-    let (None, Some(Field { name, value })) = (&setting, field) else { return };
-    let origin = Origin::File { file: file.to_owned(), field: name };
-    match value {
-        Ok(text) => *setting = Some(Sourced::parse(text.as_ref(), origin, parse)),
-        Err(kind) => {
-            let message = format!("{origin}: expected text, not {kind}");
-            errors.push(SettingError::new(Exit::Settings, name, message));
-        }
-    }
+fn fill<T>(setting: &mut Option<Sourced<T>>, field: Option<Field>, parse: fn(&OsStr) -> Result<T, String>) {
+    let (None, Some(Field { file, name, text, fault })) = (&setting, field) else { return };
+    let origin = Origin::File { file, field: name };
+    *setting = Some(Sourced::parse(text.as_ref(), origin, |text| fault.map_or_else(|| parse(text), Err)));
 }

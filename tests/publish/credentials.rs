@@ -20,10 +20,14 @@ fn every_usual_key_and_certificate_works() {
         ("together", "together"),
         ("windows", "windows"),
         ("bag", "bag"),
+        ("ec", "sec1-as-pkcs8"),
+        ("ec", "pkcs8-as-pkcs1"),
+        ("rsa", "pkcs1-as-pkcs8"),
+        ("indented-ec", "indented-ec"),
     ] {
         let begins = |format: &str| fs::read_to_string(pki_str(&format!("{key}.key"))).unwrap().contains(format);
         assert!(begins(match key {
-            "rsa-pkcs1" => "-----BEGIN RSA PRIVATE KEY-----",
+            "rsa-pkcs1" | "pkcs8-as-pkcs1" => "-----BEGIN RSA PRIVATE KEY-----",
             "ec-sec1" | "p384-sec1" => "-----BEGIN EC PRIVATE KEY-----",
             _ => "-----BEGIN PRIVATE KEY-----",
         }));
@@ -64,7 +68,14 @@ fn a_key_that_cannot_be_used_is_reported_before_connecting() {
         outcome.says_nothing_of(&["InvalidPem", "NoItemsFound"]);
     }
     let outcome = unconnected(|_, publish| publish.identity("p521", "p521"));
-    outcome.is(78, &["p521.key"]);
+    outcome.is(78, &["p521.key: EC keys on P-521 are not supported; supported are "]);
+    for key in ["explicit", "explicit-pkcs8"] {
+        let outcome = unconnected(|_, publish| publish.identity("ec", key));
+        outcome.is(78, &[&format!("{key}.key: "), "openssl ec -param_enc named_curve -in OLD -out NEW"]);
+        outcome.says_nothing_of(&["P-256"]);
+    }
+    let outcome = unconnected(|_, publish| publish.identity("ec", "without-public"));
+    outcome.is(78, &["without-public.key: the EC key is damaged, or lacks the public key"]);
     let broken = unconnected(|device, publish| {
         let key = fs::read_to_string(pki_str("ec.key")).unwrap();
         fs::write(device.path("half.key"), key.lines().take(2).collect::<String>()).unwrap();
@@ -86,6 +97,46 @@ fn a_certificate_that_cannot_be_used_is_reported_before_connecting() {
         publish.set("--cert-file", "x.pem")
     });
     broken.is(78, &["x.pem"]);
+}
+
+/// Text in UTF-16, as an editor of Windows writes it.
+fn utf16(text: &str) -> Vec<u8> {
+    ["\u{feff}", text].concat().encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+#[test]
+fn a_file_of_another_kind_is_named_with_the_command_that_converts_it() {
+    let read = |name: &str| fs::read_to_string(pki_str(name)).unwrap();
+    let ssh = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk=\n-----END OPENSSH PRIVATE KEY-----\n";
+    let answer =
+        |text: String| serde_json::json!({ "certificatePem": text, "keyPair": {"PrivateKey": text} }).to_string();
+    let html = b"\n<!doctype html>\n<title>Sign in</title>".to_vec();
+    let binary = |name: &str| fs::read(pki_str(name)).unwrap();
+    for (flag, content, told) in [
+        ("--key-file", ssh.into(), "ssh-keygen -p -m PKCS8 -f COPY"),
+        ("--key-file", utf16(&read("ec.key")), "this is UTF-16 text; convert it with iconv -f UTF-16 -t UTF-8"),
+        ("--key-file", answer(read("ec.key")).into(), "the line breaks are written as \\n, as in a JSON string"),
+        ("--key-file", html.clone(), "this is an HTML page"),
+        ("--key-file", binary("der.key"), "this is DER; run openssl pkey -inform DER -in OLD -out NEW"),
+        ("--key-file", binary("der-sec1.key"), "this is DER; run openssl pkey -inform DER -in OLD -out NEW"),
+        ("--key-file", binary("public.key"), "this is a public key"),
+        ("--key-file", binary("ec.pem"), "this is a certificate"),
+        ("--cert-file", binary("trusted.pem"), "openssl x509 -in OLD -out NEW"),
+        ("--cert-file", binary("pkcs7.pem"), "this is PKCS #7; run openssl pkcs7 -print_certs -in OLD -out NEW"),
+        ("--cert-file", binary("pkcs12.pem"), "this is PKCS #12; run openssl pkcs12 -nodes -in OLD -out NEW"),
+        ("--cert-file", binary("der.pem"), "this is DER; run openssl x509 -inform DER -in OLD -out NEW"),
+        ("--cert-file", binary("ec.csr"), "this is a certificate request"),
+        ("--cert-file", binary("ec.key"), "this is a private key"),
+        ("--cert-file", answer(read("ec.pem")).into(), "the line breaks are written as \\n, as in a JSON string"),
+        ("--ca-file", utf16(&read("ca.pem")), "this is UTF-16 text"),
+        ("--ca-file", html, "this is an HTML page, such as a login or error page"),
+    ] {
+        let outcome = unconnected(|device, publish| {
+            fs::write(device.path("other"), &content).unwrap();
+            publish.set(flag, "other")
+        });
+        outcome.is(78, &["other: no ", "found; expected PEM, with a line BEGIN ", told]);
+    }
 }
 
 #[test]

@@ -9,15 +9,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::RootCertStore;
 use rustls::client::ClientConfig;
-use rustls::crypto::ring::{default_provider, sign::any_supported_type};
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::CertificateDer;
 use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 use x509_cert::certificate::{CertificateInner, Raw};
 use x509_cert::der::Decode;
 use x509_cert::name::Name;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
+use super::pem;
 use super::refusal;
 use super::settings::CredentialFiles;
 use super::tls::Tls;
@@ -196,15 +196,8 @@ impl Loader {
 
     /// The certificates in a PEM file, at least one.
     fn certificates(&mut self, file: &Path) -> Option<Vec<CertificateDer<'static>>> {
-        const NO_CERTIFICATE: &str = "no certificate found; expected PEM, with a line BEGIN CERTIFICATE";
         let text = self.read(file)?;
-        let (kind, reason) = match CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>() {
-            Ok(certificates) if !certificates.is_empty() => return Some(certificates),
-            Ok(_) => (CredentialErrorKind::Missing, NO_CERTIFICATE),
-            Err(error) => (CredentialErrorKind::Malformed, &*broken_pem(&error)),
-        };
-        self.error(file, kind, reason);
-        None
+        pem::certificates(&text).map_err(|(kind, reason)| self.error(file, kind, &reason)).ok()
     }
 
     /// The certificates to trust: those in the file that are valid now.
@@ -280,45 +273,12 @@ impl Loader {
     }
 
     fn key(&mut self, file: &Path) -> Option<Arc<dyn SigningKey>> {
-        const UNSUPPORTED: &str =
-            "this key is not supported; supported are RSA of 2048 to 8192 bits, and EC on P-256 or P-384";
         let text = self.read(file)?;
         if let Some(mode) = files::world_readable_mode(file) {
             let file = file.display();
             let text = format!("{file}: any user can read this key (mode {mode:04o}); run chmod 600 {file}");
             self.warn(format!("readable {file}"), text);
         }
-        let (kind, reason) = match PrivateKeyDer::from_pem_slice(&text).map(|key| any_supported_type(&key)) {
-            Ok(Ok(key)) => return Some(key),
-            Ok(Err(_)) => (CredentialErrorKind::Unsupported, UNSUPPORTED.to_owned()),
-            Err(error) => why_no_key(&text, &error),
-        };
-        self.error(file, kind, &reason);
-        None
+        pem::private_key(&text).map_err(|(kind, reason)| self.error(file, kind, &reason)).ok()
     }
-}
-
-fn why_no_key(text: &[u8], error: &pem::Error) -> (CredentialErrorKind, String) {
-    const ENCRYPTED: &str = "the key is encrypted, and there is nobody to ask for its password; decrypt it with openssl \
-                             pkey, into a file that only this user can read";
-    let has = |line: &[u8]| memchr::memmem::find(text, line).is_some();
-    let reason = match error {
-        _ if has(b"BEGIN ENCRYPTED PRIVATE KEY") || has(b"Proc-Type: 4,ENCRYPTED") => {
-            return (CredentialErrorKind::Unsupported, ENCRYPTED.to_owned());
-        }
-        pem::Error::NoItemsFound if has(b"BEGIN CERTIFICATE") => "no private key found, only a certificate",
-        pem::Error::NoItemsFound => "no private key found; expected PEM, with a line BEGIN PRIVATE KEY (or RSA, EC)",
-        error => return (CredentialErrorKind::Malformed, broken_pem(error)),
-    };
-    (CredentialErrorKind::Missing, reason.to_owned())
-}
-
-fn broken_pem(error: &pem::Error) -> String {
-    let reason = match error {
-        pem::Error::MissingSectionEnd { .. } => "a section has no end line; is the file cut off?",
-        pem::Error::IllegalSectionStart { .. } => "the first line of a section is malformed",
-        pem::Error::Base64Decode(_) => "a section is not base64",
-        _ => "it cannot be read",
-    };
-    format!("broken PEM: {reason}")
 }

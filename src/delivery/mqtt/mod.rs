@@ -16,6 +16,7 @@ mod context;
 mod credentials;
 mod network;
 pub(crate) mod packets;
+pub(crate) mod pem;
 mod refusal;
 mod session;
 pub(crate) mod settings;

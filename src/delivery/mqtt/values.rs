@@ -90,10 +90,10 @@ impl FromStr for ClientId {
 
 /// Parses the path of a credential file: a path, or a `file:` URI as in a Greengrass configuration (RFC 8089).
 pub(crate) fn parse_path(text: &OsStr) -> Result<PathBuf, String> {
-    const HARDWARE: &str = "keys and certificates in hardware (PKCS #11, RFC 7512) are not supported; give files, for \
+    const HARDWARE: &str = "keys and certificates in hardware (PKCS #11, TPM, PARSEC) are not supported; give files, for \
                             example of a certificate made for this program";
     let Some(utf8) = text.to_str() else { return Ok(PathBuf::from(text)) };
-    if utf8.starts_with("pkcs11:") {
+    if ["pkcs11:", "handle:", "parsec:"].iter().any(|scheme| utf8.starts_with(scheme)) {
         return Err(HARDWARE.to_owned());
     }
     let Some(rest) = utf8.strip_prefix("file:") else { return Ok(PathBuf::from(utf8)) };

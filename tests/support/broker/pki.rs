@@ -115,6 +115,22 @@ sed 's/$/\r/' ec.pem >windows.pem
 { printf 'Bag Attributes\n    friendlyName: gw\nKey Attributes: <No Attributes>\n'; cat ec.key; } >bag.key
 openssl x509 -in ec.pem -text >bag.pem
 
+# Labels that name another format than the key has.
+sed '1,/END EC PARAMETERS/d; s/EC PRIVATE/PRIVATE/' ec-sec1.key >sec1-as-pkcs8.key
+sed 's/ PRIVATE/ RSA PRIVATE/' ec.key >pkcs8-as-pkcs1.key
+sed 's/RSA PRIVATE/PRIVATE/' rsa-pkcs1.key >pkcs1-as-pkcs8.key
+mark='\357\273\277'
+for name in ec.key ec.pem; do { printf $mark; sed 's/^/\t /' $name; } >indented-$name; done
+openssl ec -in ec.key -param_enc explicit -out explicit.key
+openssl pkcs8 -topk8 -nocrypt -in explicit.key -out explicit-pkcs8.key
+openssl ec -in ec.key -no_public -out without-public.key
+openssl pkey -in ec.key -pubout -out public.key
+openssl ec -in ec.key -outform DER -out der-sec1.key
+openssl x509 -in ec.pem -outform DER -out der.pem
+openssl x509 -in ec.pem -trustout -out trusted.pem
+openssl crl2pkcs7 -nocrl -certfile ec.pem -out pkcs7.pem
+openssl pkcs12 -export -in ec.pem -inkey ec.key -passout pass: -out pkcs12.pem
+
 request p521 gw -newkey ec -pkeyopt ec_paramgen_curve:secp521r1
 sign p521 ca client
 openssl pkcs8 -topk8 -in ec.key -passout pass:secret -out encrypted.key

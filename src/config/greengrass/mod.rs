@@ -1,0 +1,285 @@
+//! The lowest layer: a Greengrass core's configuration, so that a core device needs no other settings.
+//!
+//! - Version 2: `config/effectiveConfig.yaml` (AWS IoT Greengrass developer guide, version 2, "Configure the AWS IoT
+//!   Greengrass Core software" and "Install with manual resource provisioning"). Until the nucleus restarts, what fleet
+//!   provisioning has set is only in [`tlog`].
+//! - Nucleus lite: `config.yaml` and `config.d/*.yaml`, usually in `/etc/greengrass` (its manual, "Setup").
+//! - Version 1: `config/config.json` (version 1, "Configure the AWS IoT Greengrass core"): certificates below `crypto`, or
+//!   before 1.7 as names below `certs`.
+//!
+//! Values are returned as written, each with its file and the name of its field; [`super::delivery`] checks those that are
+//! needed. What other components have in their configuration does not matter.
+
+mod tlog;
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
+
+use crate::document::{self, YamlError, yaml_options};
+use crate::files;
+use crate::sniff;
+
+/// The most bytes of a configuration that are read.
+const MAX_FILE: u64 = 8 << 20;
+
+/// Where a core is installed, or nucleus lite configured, by default.
+pub(crate) const USUAL_ROOTS: [&str; 3] = ["/greengrass/v2", "/greengrass", "/etc/greengrass"];
+
+/// A value and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    pub file: PathBuf,
+    /// The path of the field, with dots, after the component that it belongs to, if any: `component: path`.
+    pub name: &'static str,
+    /// The text of a string or an integer.
+    pub text: String,
+    /// Why the value cannot be used. Without a text of it, `text` is `…`.
+    pub fault: Option<String>,
+}
+
+/// What a core's configuration says. Certificates and key are paths or URIs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Core {
+    /// The configuration file, the first one of several.
+    pub file: PathBuf,
+    pub endpoint: Option<Field>,
+    pub port: Option<Field>,
+    pub thing_name: Option<Field>,
+    pub ca: Option<Field>,
+    pub certificate: Option<Field>,
+    pub key: Option<Field>,
+    /// The field that configures a proxy, if one does.
+    pub proxy: Option<&'static str>,
+}
+
+/// Why a root provides no settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CoreError {
+    #[error(
+        "{}: no Greengrass core found: none of config/effectiveConfig.yaml, config/config.tlog, config/config.json and \
+         config.yaml exists",
+        .0.display()
+    )]
+    None(PathBuf),
+    #[error("{}: {reason}", file.display())]
+    Unreadable { file: PathBuf, reason: String },
+    #[error("{}: cannot be parsed: {reason}", file.display())]
+    Broken { file: PathBuf, reason: String },
+}
+
+/// Reads the configuration below `root`: that of version 2 if there is one, else that of version 1 or nucleus lite.
+///
+/// # Errors
+/// [`CoreError`] with the file.
+pub fn read(root: &Path) -> Result<Core, CoreError> {
+    let [effective, log, v1, lite] =
+        ["config/effectiveConfig.yaml", "config/config.tlog", "config/config.json", "config.yaml"]
+            .map(|file| Some(root.join(file)).filter(|file| may_be_there(file)));
+    match (effective, log, v1, lite) {
+        (None, Some(log), ..) => read_log(log),
+        (Some(effective), log, ..) => {
+            let core = read_yaml(effective, "aws.greengrass.Nucleus")?;
+            match log {
+                Some(log) if core.is_incomplete() => Ok(core.or(read_log(log)?)),
+                _ => Ok(core),
+            }
+        }
+        (None, None, Some(v1), _) => {
+            let config = document::parse(&read_file(&v1)?).map_err(|error| broken(&v1, error.to_string()))?;
+            match config {
+                Value::Object(_) => Ok(of_v1(&v1, &config, root)),
+                other => Err(broken(&v1, format!("expected an object, found {}", kind(&other)))),
+            }
+        }
+        (None, None, None, Some(lite)) => {
+            let mut files = yaml_files(&root.join("config.d"))?;
+            files.insert(0, lite);
+            // A later file wins.
+            let cores = files.into_iter().rev().map(|file| read_yaml(file, "aws.greengrass.NucleusLite"));
+            let found = cores.reduce(|later, earlier| Ok(later?.or(earlier?)));
+            found.unwrap_or_else(|| Err(CoreError::None(root.to_owned())))
+        }
+        (None, None, None, None) => Err(CoreError::None(root.to_owned())),
+    }
+}
+
+/// Whether a file exists, or may exist in a directory that this user cannot search.
+fn may_be_there(file: &Path) -> bool {
+    file.metadata().err().is_none_or(|e| !matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
+}
+
+/// The YAML files of a directory, by name; none if it does not exist.
+fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, CoreError> {
+    if !may_be_there(directory) {
+        return Ok(Vec::new());
+    }
+    let entries = fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries = entries.map_err(|error| unreadable(directory, &error))?;
+    let files = entries.into_iter().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = files.filter(|file| file.extension().is_some_and(|it| it == "yaml")).collect();
+    files.sort();
+    Ok(files)
+}
+
+fn read_file(file: &Path) -> Result<Vec<u8>, CoreError> {
+    files::read(file, MAX_FILE).map_err(|error| unreadable(file, &error))
+}
+
+fn unreadable(file: &Path, error: &io::Error) -> CoreError {
+    CoreError::Unreadable { file: file.to_owned(), reason: files::explain(file, error) }
+}
+
+fn broken(file: &Path, reason: String) -> CoreError {
+    CoreError::Broken { file: file.to_owned(), reason }
+}
+
+/// The part of a version 2 configuration that is of use here. The rest is skipped while parsing.
+#[derive(Deserialize, Serialize)]
+struct Configuration {
+    system: Option<Value>,
+    services: Option<Services>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Services {
+    #[serde(rename = "aws.greengrass.Nucleus")]
+    nucleus: Option<Service>,
+    #[serde(rename = "aws.greengrass.NucleusLite")]
+    nucleus_lite: Option<Service>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Service {
+    configuration: Option<Value>,
+}
+
+fn read_yaml(file: PathBuf, nucleus: &str) -> Result<Core, CoreError> {
+    let text = read_file(&file)?;
+    let text = files::without_byte_order_mark(&text);
+    if let Some(kind) = sniff::foreign_kind(text) {
+        return Err(broken(&file, kind.to_owned()));
+    }
+    let mut options = yaml_options();
+    options.duplicate_keys = DuplicateKeyPolicy::PassThrough;
+    options.merge_keys = MergeKeyPolicy::AsOrdinary;
+    options.leading_zero_numbers_as_strings = true; // a thing name may be 007
+    let config: Result<Option<Configuration>, _> = serde_saphyr::from_slice_with_options(text, options);
+    let config = config.map_err(|error| broken(&file, YamlError(&error).to_string()))?;
+    Ok(of_v2(file, &json!(config), nucleus))
+}
+
+fn read_log(file: PathBuf) -> Result<Core, CoreError> {
+    let config = tlog::read(&file).map_err(|error| unreadable(&file, &error))?;
+    Ok(of_v2(file, &config, "aws.greengrass.Nucleus"))
+}
+
+fn of_v2(file: PathBuf, config: &Value, nucleus: &str) -> Core {
+    let nucleus = config.pointer(&format!("/services/{nucleus}/configuration")).unwrap_or(&Value::Null);
+    let system = |name| field(&file, config, name);
+    let nucleus_field = |name| field(&file, nucleus, name);
+    Core {
+        endpoint: nucleus_field("aws.greengrass.Nucleus: iotDataEndpoint"),
+        port: nucleus_field("aws.greengrass.Nucleus: mqtt.port"),
+        thing_name: system("system.thingName"),
+        ca: system("system.rootCaPath"),
+        certificate: system("system.certificateFilePath"),
+        key: system("system.privateKeyPath"),
+        proxy: has_proxy(nucleus.get("networkProxy")).then_some("networkProxy"),
+        file,
+    }
+}
+
+fn of_v1(file: &Path, config: &Value, root: &Path) -> Core {
+    let field = |name| field(file, config, name);
+    let thing_name = field("coreThing.thingArn").map(|arn| match arn.text.split_once(":thing/") {
+        Some((start, name)) if start.starts_with("arn:") => Field { text: name.to_owned(), ..arn },
+        _ => {
+            Field { fault: arn.fault.or(Some("not the ARN of a thing; expected arn:…:thing/NAME".to_owned())), ..arn }
+        }
+    });
+    let [ca, certificate, key] = if config.get("crypto").is_some_and(|crypto| !crypto.is_null()) {
+        [
+            field("crypto.caPath"),
+            field("crypto.principals.IoTCertificate.certificatePath"),
+            field("crypto.principals.IoTCertificate.privateKeyPath"),
+        ]
+    } else {
+        ["coreThing.caPath", "coreThing.certPath", "coreThing.keyPath"].map(|name| {
+            let found = field(name)?;
+            let below_certs = root.join("certs").join(&found.text);
+            Some(Field { text: below_certs.to_string_lossy().into_owned(), ..found })
+        })
+    };
+    Core {
+        file: file.to_owned(),
+        endpoint: field("coreThing.iotHost"),
+        port: field("coreThing.iotMqttPort"),
+        thing_name,
+        ca,
+        certificate,
+        key,
+        proxy: has_proxy(config.pointer("/coreThing/networkProxy")).then_some("coreThing.networkProxy"),
+    }
+}
+
+/// The field below `parent` with this name; `None` when it is missing or empty.
+fn field(file: &Path, parent: &Value, name: &'static str) -> Option<Field> {
+    let path = name.rsplit(": ").next()?;
+    let (text, fault) = match path.split('.').try_fold(parent, |value, key| value.get(key))? {
+        Value::Null => return None,
+        Value::String(text) if text.trim().is_empty() => return None,
+        Value::String(text) => (text.trim().to_owned(), None),
+        Value::Number(number) if !number.is_f64() => (number.to_string(), None),
+        other => ("…".to_owned(), Some(format!("expected text, not {}", kind(other)))),
+    };
+    Some(Field { file: file.to_owned(), name, text, fault })
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::String(_) => "a quoted string",
+        Value::Number(number) if number.is_f64() => "a number with a fraction",
+        Value::Number(_) => "a number",
+        Value::Bool(_) => "true or false",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+impl Core {
+    /// Whether a setting that has no default is missing.
+    fn is_incomplete(&self) -> bool {
+        [&self.endpoint, &self.thing_name, &self.certificate, &self.key].iter().any(|field| field.is_none())
+    }
+
+    /// Takes what is missing from another configuration.
+    fn or(self, other: Self) -> Self {
+        Self {
+            file: self.file,
+            endpoint: self.endpoint.or(other.endpoint),
+            port: self.port.or(other.port),
+            thing_name: self.thing_name.or(other.thing_name),
+            ca: self.ca.or(other.ca),
+            certificate: self.certificate.or(other.certificate),
+            key: self.key.or(other.key),
+            proxy: self.proxy.or(other.proxy),
+        }
+    }
+}
+
+/// Whether a `networkProxy` configures anything but the addresses that need no proxy.
+fn has_proxy(network_proxy: Option<&Value>) -> bool {
+    match network_proxy {
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(list)) => list.iter().any(|value| has_proxy(Some(value))),
+        Some(Value::Object(object)) => object.iter().any(|(k, v)| k != "noProxyAddresses" && has_proxy(Some(v))),
+        Some(Value::Bool(_) | Value::Number(_)) => true,
+    }
+}
