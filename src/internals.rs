@@ -32,10 +32,41 @@ pub mod collector {
 }
 
 pub mod delivery {
+    use std::ffi::OsStr;
+    use std::path::PathBuf;
+
+    use crate::delivery::mqtt::credentials::Certificate;
+    use crate::delivery::mqtt::pem;
+    use crate::delivery::mqtt::values::{ClientId, Host, parse_path};
+
     pub use crate::delivery::greengrass::frames::{Frame, FrameError, Frames, HeaderValue};
     pub use crate::delivery::greengrass::messages::{Incoming as NucleusMessage, Operation};
     pub use crate::delivery::mqtt::packets::{Incoming, PacketError, Packets};
     pub use crate::delivery::reply::{Answer, Rejection, Reply, ReplyError};
+
+    /// The subjects of the certificates in a PEM file, `None` for one that is not X.509.
+    pub fn certificates(text: &[u8]) -> Result<Vec<Option<String>>, String> {
+        let certificates = pem::certificates(text).map_err(|(_, reason)| reason)?;
+        Ok(certificates.iter().map(|der| Some(Certificate::parse(der)?.subject)).collect())
+    }
+
+    /// Whether a PEM file has a private key that can be used, or why not.
+    pub fn private_key(text: &[u8]) -> Result<(), String> {
+        pem::private_key(text).map(drop).map_err(|(_, reason)| reason)
+    }
+
+    pub fn host(text: &str) -> Result<String, String> {
+        text.parse().map(|Host(name)| name.to_str().into_owned()).map_err(str::to_owned)
+    }
+
+    pub fn client_id(text: &str) -> Result<String, String> {
+        text.parse().map(|ClientId(id)| id)
+    }
+
+    /// The path of a credential file, from a path or a URI.
+    pub fn credential_path(text: &OsStr) -> Result<PathBuf, String> {
+        parse_path(text)
+    }
 }
 
 pub mod detect {

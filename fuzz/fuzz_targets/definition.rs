@@ -1,4 +1,4 @@
-//! Arbitrary bytes as a connector definition, and as text that is escaped for a terminal. Every problem names a connector
+//! Arbitrary bytes as a connector definition in JSON or YAML, and as text that is escaped for a terminal. Every problem names a connector
 //! of the definition, a value is invalid exactly if it has a problem, and escaped text has no control characters.
 #![no_main]
 
@@ -6,7 +6,7 @@ mod alike;
 
 use alike::alike;
 use device_defender::internals::params::{Definition, Parameter};
-use device_defender::internals::{escape, escape_json};
+use device_defender::internals::{document, escape, escape_json};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -25,10 +25,10 @@ fn check_escapes(text: &str) {
 
 fuzz_target!(|text: &[u8]| {
     check_escapes(&String::from_utf8_lossy(text));
-    let Ok(document) = serde_json::from_slice::<Value>(text) else { return };
+    let Ok(document) = document::parse(text) else { return };
 
     let pretty = serde_json::to_string_pretty(&document).unwrap();
-    if !String::from_utf8_lossy(text).contains(RAW_VALUE_KEY) {
+    if !pretty.contains(RAW_VALUE_KEY) {
         let again: Value = serde_json::from_str(&escape_json(&pretty)).unwrap();
         assert!(alike(&again, &document), "escaping JSON keeps its values");
     }

@@ -13,7 +13,7 @@
 //! | [`session`] | CONNECT, SUBSCRIBE, PUBLISH, the answer, DISCONNECT |
 
 mod context;
-mod credentials;
+pub(crate) mod credentials;
 mod network;
 pub(crate) mod packets;
 pub(crate) mod pem;
