@@ -26,11 +26,13 @@
 //! | `delivery` | a report's bytes to the service and its answer back; over MQTT or through a Greengrass nucleus |
 //! | `schedule` | when `watch` reports; pure |
 //! | `detect` | security profiles and verdicts; pure |
+//! | `document` | JSON, YAML and CloudFormation templates, for `detect` and `params`; pure |
 //! | `params` | the connector's parameters and their patterns |
 //! | `commands` | one file or folder a command; the only place where the parts meet |
 //! | `error`, `warning`, `exit` | why a command failed, what was less than perfect, the exit codes |
 //! | `terminal`, `table`, `text` | standard output and error, tables, escaping of foreign text |
-//! | `files`, `thing`, `time` | bounded reads of foreign files, the thing name, clocks and durations |
+//! | `files`, `sniff` | bounded reads of foreign files, and names for those of another kind |
+//! | `thing`, `time` | the thing name, clocks and durations |
 //!
 //! Dependencies point one way: `commands` uses all others, `config` knows `cli` and fills the types that `delivery`,
 //! `report` and `schedule` own, and nothing imports in a circle. Pure parts take clock, byte order and bytes as arguments.

@@ -109,8 +109,9 @@ pub(crate) struct DeliveryArgs {
     pub key_file: Option<Sourced<PathBuf>>,
     /// Read missing settings from the Greengrass core in this directory
     ///
-    /// Version 1 (config/config.json) or 2 (config/effectiveConfig.yaml). Without this flag, and when a setting is
-    /// missing, /greengrass/v2 and /greengrass are tried.
+    /// Version 1 (config/config.json), version 2 (config/effectiveConfig.yaml, config/config.tlog) or nucleus lite
+    /// (config.yaml, config.d). Without this flag, and when a setting is missing, /greengrass/v2, /greengrass and
+    /// /etc/greengrass are tried.
     #[arg(long, value_name = "DIR", env = "DEVICE_DEFENDER_GREENGRASS_ROOT", hide_env_values = true)]
     #[arg(value_hint = ValueHint::DirPath, value_parser = sourced_path(from_path))]
     pub greengrass_root: Option<Sourced<PathBuf>>,

@@ -12,6 +12,9 @@ use crate::thing::ThingName;
 #[derive(Debug, Args)]
 pub(crate) struct DetectArgs {
     /// The security profile, or its list of behaviors, - for standard input; may be given more than once
+    ///
+    /// JSON or YAML: what aws iot describe-security-profile prints, a CloudFormation template with its profiles, as cdk synth
+    /// prints it, a list of behaviors, or a single behavior.
     #[arg(long, value_name = "FILE", required = true, num_args = 1.., value_hint = ValueHint::FilePath)]
     pub profile: Vec<PathBuf>,
     /// Check the reports in this file instead of this device, - for standard input

@@ -60,8 +60,8 @@ pub(crate) enum Command {
     /// Check the parameters of a Greengrass Device Defender connector
     ///
     /// Reports all problems of a connector definition at once, each with what to change. Reads a definition as given to
-    /// create-connector-definition, the answer of get-connector-definition-version, or a bare Parameters object, and
-    /// requires all three parameters; or checks only the values given as flags.
+    /// create-connector-definition, the answer of get-connector-definition-version, a CloudFormation template, or a bare
+    /// Parameters object, in JSON or YAML, and requires all three parameters; or checks only the values given as flags.
     ValidateParams(Lazy<ValidateParamsArgs>),
     /// Send one report to AWS IoT Device Defender, or to any MQTT broker, and wait for the answer
     ///

@@ -11,7 +11,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`metric`] | the metrics and their names |
-//! | [`profile`] | the JSON of a security profile; its faults and where they are |
+//! | [`profile`] | security profiles in JSON, YAML and templates; their faults and where they are |
 //! | [`criterion`] | operators and their values: what is normal |
 //! | [`measured`] | measured values, and exact comparison of numbers |
 //! | [`observation`] | the measured values of one report |

@@ -65,7 +65,8 @@ const STATE_FILE: &str = "/var/lib/device-defender/THING.json";
 const LOCK_FILE: Entry =
     ("/var/lib/device-defender/THING.lock", "Locked from before a report is collected until its answer has arrived.");
 const GREENGRASS_FILES: Entry = (
-    "/greengrass/v2/config/effectiveConfig.yaml, /greengrass/config/config.json",
+    "/greengrass/v2/config/effectiveConfig.yaml, /greengrass/v2/config/config.tlog, /greengrass/config/config.json, \
+     /etc/greengrass/config.yaml, /etc/greengrass/config.d/*.yaml",
     "The configuration of a Greengrass core, which provides missing settings.",
 );
 
@@ -241,9 +242,10 @@ pub(super) const PAGES: [Page; 6] = [
             ("behaviors", "A list with one object for each behavior of each profile."),
             (
                 "behaviors[].profile",
-                "The name of the profile. Without a name: its file if there are several profiles, otherwise null.",
+                "The name of the profile. Without a name, if there are several profiles: its resource in a template, or its \
+                 file; otherwise null.",
             ),
-            ("behaviors[].behavior, metric, criteria", "As in the profile."),
+            ("behaviors[].behavior, metric, criteria", "As in the profile, with names in camelCase."),
             (
                 "behaviors[].verdict",
                 "conforms; violated; not-judged: only the service can judge it, or the report lacks the data; invalid: the \
@@ -267,7 +269,7 @@ pub(super) const PAGES: [Page; 6] = [
                 "Events",
                 "With more than one report, the output is one line for each alarm that starts or ends, in the format of \
                  the service's violation events: violationEventTime (the time of the report in milliseconds since 1970), \
-                 thingName, behavior (name, metric, criteria), violationEventType (in-alarm or alarm-cleared), metricValue, \
+                 thingName, behavior (all its fields), violationEventType (in-alarm or alarm-cleared), metricValue, \
                  violationId (the same at start and end) and securityProfileName. Unknown fields are left out.",
             ),
         ],
@@ -339,7 +341,7 @@ pub(super) const PAGES: [Page; 6] = [
             (Exit::Success, "The parameters are valid. Also if the reader of standard output goes away."),
             (Exit::CheckFailed, "A parameter is invalid, or --probe found a path unusable."),
             USAGE,
-            (Exit::Input, "The file is not JSON, or not a connector definition."),
+            (Exit::Input, "The file is neither JSON nor YAML, or not a connector definition."),
             (Exit::NoInput, "The file cannot be opened."),
             BUG,
             OUTPUT,
