@@ -66,31 +66,26 @@ impl Definition {
         let mut definition = Self::default();
         let mut lists = Vec::new();
         find_lists(document, &mut lists);
-        let mut has_several = false;
         if lists.is_empty() {
             definition.check_alone(document)?;
         }
-        for list in lists {
-            let before = definition.checked().count();
-            for connector in list {
-                if arn_of(connector).is_none() {
-                    definition.problem("ConnectorArn", None, "is missing", ARN_REMEDY);
-                }
-                definition.check_connector(connector);
+        for connector in lists.into_iter().flatten() {
+            if arn_of(connector).is_none() {
+                definition.problem("ConnectorArn", None, "is missing", ARN_REMEDY);
             }
-            has_several |= definition.checked().count() > before + 1;
+            definition.check_connector(connector);
         }
         let found = |message, remedy| Finding::new(None, "definition", None, ParameterFault::new(message, remedy));
-        if definition.checked().next().is_none() {
-            definition.problems.push(found(
+        match definition.checked().count() {
+            0 => definition.problems.push(found(
                 "has no DeviceDefender connector",
                 "give the definition that has the connector …/connectors/DeviceDefender/versions/3",
-            ));
-        }
-        if has_several {
-            definition
-                .warnings
-                .push(found("has several DeviceDefender connectors", "keep one: a group has one instance of it"));
+            )),
+            1 => {}
+            _ => definition.warnings.push(found(
+                "has several DeviceDefender connectors",
+                "keep one for each group; watch --params uses the first",
+            )),
         }
         Ok(definition)
     }

@@ -156,7 +156,7 @@ fn the_json_document_has_every_field() {
 {"connector":2,"name":"SampleIntervalSeconds","value":"0301","message":"has leading zeros","rule":null,"pattern":null,"remedy":"write \"301\""},
 {"connector":2,"name":"SampleIntervalSeconds","value":"0301","message":"is not a whole number of minutes","rule":null,"pattern":null,"remedy":"use a multiple of 60"},
 {"connector":2,"name":"SampleIntervalSeconds","value":"0301","message":"does not divide any durationSeconds that a behavior can have","rule":null,"pattern":null,"remedy":"use a divisor of 300, 600, 900, 1800 or 3600, such as \"600\""},
-{"connector":null,"name":"definition","value":null,"message":"has several DeviceDefender connectors","rule":null,"pattern":null,"remedy":"keep one: a group has one instance of it"}],"probe":null}
+{"connector":null,"name":"definition","value":null,"message":"has several DeviceDefender connectors","rule":null,"pattern":null,"remedy":"keep one for each group; watch --params uses the first"}],"probe":null}
 
 "#]],
     );
