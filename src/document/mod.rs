@@ -33,8 +33,8 @@ const MAX_OBJECTS: usize = 50_000;
 /// Parses a JSON or YAML document.
 ///
 /// # Errors
-/// [`DocumentError`] for any other text, and if the document exceeds the bounds: 128 levels and [`MAX_OBJECTS`] in JSON,
-/// those of [`yaml_options`] in YAML.
+/// [`DocumentError`] for any other text, and if the document exceeds the bounds: 128 levels and 50,000 objects in JSON,
+/// those of `yaml_options` in YAML.
 pub fn parse(text: &[u8]) -> Result<Value, DocumentError> {
     let text = without_byte_order_mark(text);
     if let Some(kind) = sniff::foreign_kind(text) {
@@ -56,11 +56,15 @@ pub fn parse(text: &[u8]) -> Result<Value, DocumentError> {
     }
 }
 
-/// A field by its name in camelCase, which may also be in PascalCase, with the name that the document has. `null` counts as
-/// missing.
+/// A field by its name in camelCase, which may also be in PascalCase, with the name that the document has.
 pub(crate) fn field<'v>(fields: &'v Object, name: &str) -> Option<(&'v str, &'v Value)> {
-    let found = |name: &str| fields.get_key_value(name).filter(|(_, value)| !value.is_null());
+    let found = |name: &str| fields.get_key_value(name).filter(|(_, value)| !is_missing(value));
     found(name).or_else(|| found(&pascal_case(name))).map(|(name, value)| (name.as_str(), value))
+}
+
+/// Whether a value counts as missing: `null`, or CloudFormation's `AWS::NoValue`.
+pub(crate) fn is_missing(value: &Value) -> bool {
+    value.is_null() || value.get("Ref").and_then(Value::as_str) == Some("AWS::NoValue")
 }
 
 /// A name with its first letter in lower case.

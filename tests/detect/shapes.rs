@@ -125,9 +125,12 @@ Resources:
           Name: Again
         - Name: Deployed
           Metric: aws:num-listening-tcp-ports
+          MetricDimension: !Ref AWS::NoValue
           Criteria: {ComparisonOperator: less-than, Value: {Count: !Ref Max}}
+        - !If [Prod, {Name: a}, {Name: b}]
 ";
-    let expected = ["- ports-${Env} violated", "- Again violated", "- Deployed invalid"].map(str::to_owned);
+    let expected =
+        ["- ports-${Env} violated", "- Again violated", "- Deployed invalid", "-  invalid"].map(str::to_owned);
     assert_eq!(verdicts(text), (expected.to_vec(), String::new()));
 
     let dir = Dir::new();
@@ -136,6 +139,7 @@ Resources:
     let fault = json!({"path": ".Resources.Edge.Properties.Behaviors[2].Criteria.Value.Count",
         "message": "Ref sets this when the stack is deployed; check what aws iot describe-security-profile prints"});
     assert_eq!(said["behaviors"][2]["faults"], json!([fault]));
+    assert_eq!(said["behaviors"][3]["faults"][0]["path"], ".Resources.Edge.Properties.Behaviors[3]");
     let criteria = json!({"comparisonOperator": "in-port-set", "value": {"ports": ["22"]}});
     assert_eq!(said["behaviors"][0]["criteria"], criteria, "in the API's case");
 }

@@ -10,7 +10,7 @@ use super::parser::{ProfileParser, child, element, field};
 use crate::detect::criterion::{Comparison, Criterion, Membership, Set};
 use crate::detect::metric::{MetricKind, MetricName};
 use crate::detect::quote;
-use crate::document::{Object, camel_case, function};
+use crate::document::{Object, camel_case};
 
 /// The longest `durationSeconds` that is accepted, a day. The service accepts at most an hour.
 const MAX_DURATION: u64 = 86400;
@@ -85,7 +85,7 @@ impl Operator {
 
 impl ProfileParser<'_> {
     pub(super) fn criteria(&mut self, criteria: &Value, metric: &MetricName, path: &str) -> Option<Criteria> {
-        let fields = self.expected("an object", criteria.as_object(), criteria, path)?;
+        let fields = self.object(criteria, path)?;
         self.warn_unknown(fields, &FIELDS, path);
         let kind = match metric {
             MetricName::DeviceSide(metric) => metric.kind(),
@@ -153,9 +153,9 @@ impl ProfileParser<'_> {
             self.fault(format!("{path}.value"), format!("missing; expected {expected}"));
             return None;
         };
-        let given = self.expected("an object", value.as_object(), value, &path)?;
+        let given = self.object(value, &path)?;
         let mut given = given.iter().filter(|(_, value)| !value.is_null());
-        let only = given.next().filter(|_| given.next().is_none() && function(value).is_none());
+        let only = given.next().filter(|_| given.next().is_none());
         let (name, value) = self.expected(&format!("only {expected}"), only, value, &path)?;
         let path = child(&path, name);
         let name = camel_case(name);

@@ -163,7 +163,10 @@ impl Behavior {
     fn parse(value: &Value, path: &str, warnings: &mut Vec<ProfileFault>) -> Self {
         let mut parser = ProfileParser { faults: Vec::new(), warnings };
         let meaning = parser.meaning(value, path).filter(|_| parser.faults.is_empty());
-        let mut fields = in_camel_case(value).as_object().cloned().unwrap_or_default();
+        let mut fields = match in_camel_case(value) {
+            Value::Object(fields) => fields,
+            _ => Object::new(),
+        };
         let text = |value: Option<Value>| value.as_ref().and_then(Text::of).map_or_else(String::new, |text| text.text);
         Self {
             path: or_root(path).to_owned(),
@@ -195,11 +198,11 @@ impl Behavior {
     }
 }
 
-/// A value with the names of all fields in camelCase, as the API writes them, without those that are `null`.
+/// A value with the names of all fields in camelCase, as the API writes them, without those that count as missing.
 fn in_camel_case(value: &Value) -> Value {
     match value {
         Value::Object(fields) if document::function(value).is_none() => {
-            let fields = fields.iter().filter(|(_, value)| !value.is_null());
+            let fields = fields.iter().filter(|(_, value)| !document::is_missing(value));
             fields.map(|(name, value)| (camel_case(name), in_camel_case(value))).collect()
         }
         Value::Array(list) => list.iter().map(in_camel_case).collect(),
@@ -216,7 +219,7 @@ const FIELDS: [&str; 6] = ["name", "metric", "metricDimension", "criteria", "sup
 
 impl ProfileParser<'_> {
     fn meaning(&mut self, behavior: &Value, path: &str) -> Option<Meaning> {
-        let fields = self.expected("an object", behavior.as_object(), behavior, path)?;
+        let fields = self.object(behavior, path)?;
         self.warn_unknown(fields, &FIELDS, path);
         if let Some((name, path)) = self.required(fields, "name", path) {
             let text = self.expected("a string", Text::of(name), name, &path);

@@ -84,6 +84,12 @@ impl ProfileParser<'_> {
         read
     }
 
+    /// The fields of an object that is written out, not made by a function.
+    pub(super) fn object<'v>(&mut self, value: &'v Value, path: &str) -> Option<&'v Object> {
+        let fields = value.as_object().filter(|_| document::function(value).is_none());
+        self.expected("an object", fields, value, path)
+    }
+
     pub(super) fn required<'v>(&mut self, fields: &'v Object, name: &str, path: &str) -> Option<(&'v Value, String)> {
         let found = field(fields, name, path);
         if found.is_none() {
