@@ -235,7 +235,7 @@ _device__defender() {
             return 0
             ;;
         device__subcmd__defender__subcmd__generate)
-            opts="-v -q -h --verbose --quiet --color --help completions units"
+            opts="-v -q -h --verbose --quiet --color --force --help completions units"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -165,4 +165,5 @@ always\t'Always'
 never\t'Never'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate" -s v -l verbose -d 'Print each step to standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate" -s q -l quiet -d 'Print errors only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate" -l force -d 'Replace files that are there and differ'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate" -s h -l help -d 'Print help (see more with \'--help\')'

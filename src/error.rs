@@ -61,6 +61,9 @@ pub(crate) enum Error {
     System { what: &'static str, source: io::Error },
     #[error("{target}: {source}")]
     Output { target: String, source: io::Error },
+    /// Files to be written are there already, and differ.
+    #[error("{}", self.messages().join("; "))]
+    Exists(Vec<PathBuf>),
     #[error("bug: {0}")]
     Bug(String),
 }
@@ -153,7 +156,7 @@ impl Error {
                 Kind::Throttled | Kind::Unanswered => Exit::TryLater,
             },
             Self::System { .. } => Exit::Unavailable,
-            Self::Output { .. } => Exit::Output,
+            Self::Output { .. } | Self::Exists(_) => Exit::Output,
             Self::Bug(_) => Exit::Bug,
         }
     }
@@ -163,6 +166,10 @@ impl Error {
         match self {
             Self::Settings(errors) => errors.iter().map(ToString::to_string).collect(),
             Self::Input { errors, .. } => errors.iter().flat_map(InputError::messages).collect(),
+            Self::Exists(paths) => paths
+                .iter()
+                .map(|path| format!("{}: exists and is different; nothing was written", path.display()))
+                .collect(),
             error => vec![error.to_string()],
         }
     }
@@ -180,10 +187,14 @@ impl Error {
             Self::Root(error) => error.hint(),
             Self::MaxBytes { .. } => "give a larger --max-bytes, or fewer custom metrics",
             Self::TooLarge { .. } => "send fewer or shorter custom metrics",
+            Self::StateDir(error) if error.is_unsafe_path() => {
+                "give a --state-dir below directories that only root or its owner can change"
+            }
             Self::StateDir(_) => "give a --state-dir that this user can write to, and that has room",
             Self::Locked { .. } => "wait for the other run to end, or give --timeout more time",
             Self::Overdue { .. } => "is a network mount or a disk there not responding?",
             Self::Delivery(error) => return Some(error.hint()),
+            Self::Exists(_) => "--force replaces what is different",
             Self::Bug(_) => "please report this, with the command line",
             Self::NoTable { .. }
             | Self::Processes { .. }

@@ -14,7 +14,11 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Opens a regular file. A pipe in a saved tree would block, and a device might never end, so both are refused.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    let file = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    regular(File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?)
+}
+
+/// Refuses a file that is not regular.
+pub(crate) fn regular(file: File) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
 }
 
@@ -35,7 +39,8 @@ pub(crate) fn read_input(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if is_stdin(path) { bounded(io::stdin().lock(), limit) } else { bounded(File::open(path)?, limit) }
 }
 
-fn bounded(input: impl Read, limit: u64) -> io::Result<Vec<u8>> {
+/// Reads at most `limit` bytes; more are an error.
+pub(crate) fn bounded(input: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     input.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     match u64::try_from(bytes.len()) {
@@ -65,7 +70,7 @@ pub(crate) fn explain(path: &Path, error: &io::Error) -> String {
     if error.kind() != ErrorKind::PermissionDenied {
         return error.to_string();
     }
-    let us = format!("this process runs as {}; run as root, or grant that user access", user_name(geteuid()));
+    let us = format!("this process runs as {}; run as root, or grant that user access", user_name(geteuid().as_raw()));
     let closed = path.ancestors().skip(1).find(|above| {
         let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
         above.metadata().is_ok() && access(above, AccessFlags::X_OK).is_err()
@@ -83,19 +88,23 @@ pub(crate) fn explain(path: &Path, error: &io::Error) -> String {
 
 /// The owner, group and mode of a file, in words.
 fn ownership(metadata: &Metadata) -> String {
-    let group = match Group::from_gid(Gid::from_raw(metadata.gid())) {
-        Ok(Some(group)) => group.name,
-        _ => metadata.gid().to_string(),
-    };
-    let owner = user_name(Uid::from_raw(metadata.uid()));
-    format!("belongs to {owner} and group {group} (mode {:04o})", mode(metadata))
+    let (owner, group) = (user_name(metadata.uid()), group_name(metadata.gid()));
+    format!("belongs to {owner} and {group} (mode {:04o})", mode(metadata))
 }
 
-/// The name of a user, or the number of one without a name.
-fn user_name(uid: Uid) -> String {
-    match User::from_uid(uid) {
+/// A user by name, or by the number of one without a name: `user mail`.
+pub(crate) fn user_name(uid: u32) -> String {
+    match User::from_uid(Uid::from_raw(uid)) {
         Ok(Some(user)) => format!("user {}", user.name),
         _ => format!("user {uid}"),
+    }
+}
+
+/// A group by name, or by the number of one without a name: `group mail`.
+pub(crate) fn group_name(gid: u32) -> String {
+    match Group::from_gid(Gid::from_raw(gid)) {
+        Ok(Some(group)) => format!("group {}", group.name),
+        _ => format!("group {gid}"),
     }
 }
 

@@ -31,7 +31,7 @@
 //! | `commands` | one file or folder a command; the only place where the parts meet |
 //! | `error`, `warning`, `exit` | why a command failed, what was less than perfect, the exit codes |
 //! | `terminal`, `table`, `text` | standard output and error, tables, escaping of foreign text |
-//! | `files`, `sniff` | bounded reads of foreign files, and names for those of another kind |
+//! | `files`, `directory`, `sniff` | bounded reads of foreign files; directories that root cannot be led out of; names for files of another kind |
 //! | `thing`, `time` | the thing name, clocks and durations |
 //!
 //! Dependencies point one way: `commands` uses all others, `config` knows `cli` and fills the types that `delivery`,
@@ -51,6 +51,7 @@ mod commands;
 mod config;
 mod delivery;
 mod detect;
+mod directory;
 mod document;
 mod error;
 mod exit;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`support`] | nothing; it holds what the others are made of |
 //! | [`golden`] | the documents of captured hosts, in every form |
-//! | [`cli`] | `collect`: flags, streams, terminals, custom metrics, the payload budget, `--since` |
+//! | [`cli`] | `collect`, `generate`: flags, streams, terminals, custom metrics, the payload budget, `--since` |
 //! | [`hostile`] | `collect` over damaged trees |
 //! | [`netns`] | `collect` in network namespaces with known sockets |
 //! | [`params`] | `validate-params` |

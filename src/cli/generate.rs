@@ -12,6 +12,9 @@ pub(crate) struct GenerateArgs {
     /// The directory to write to
     #[arg(value_hint = ValueHint::DirPath, default_value = ".")]
     pub dir: PathBuf,
+    /// Replace files that are there and differ
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

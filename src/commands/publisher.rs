@@ -216,7 +216,8 @@ impl Publisher<'_> {
                 }
             }
         };
-        match State::load(&dir, thing) {
+        let loaded = store.as_ref().map_or_else(|| State::load(&dir, thing), |store| store.load(thing));
+        match loaded {
             Ok(Some(on_disk)) if on_disk.last_report_id > state.last_report_id => *state = on_disk,
             Ok(_) => {}
             Err(_) if store.is_none() => {} // there is a warning about the directory already

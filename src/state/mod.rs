@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::collector::counters::Interfaces;
 use crate::collector::proc::root::HostId;
-use crate::files;
+use crate::directory::Directory;
 use crate::thing::ThingName;
 
 const VERSION: u64 = 1;
@@ -137,9 +137,18 @@ impl State {
 
     /// Reads the state of `thing` in the directory `dir`; `None`: there is none yet.
     pub fn load(dir: &Path, thing: &ThingName) -> Result<Option<Self>, StateError> {
-        let path = dir.join(format!("{thing}.json"));
+        match Directory::open(dir) {
+            Ok(dir) => Self::read(&dir, thing),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StateError::Unreadable { path: dir.to_owned(), source }),
+        }
+    }
+
+    fn read(dir: &Directory, thing: &ThingName) -> Result<Option<Self>, StateError> {
+        let name = format!("{thing}.json");
+        let path = dir.join(&name);
         // A kill may have left anything here, and so may anyone else: a pipe is not waited for.
-        let text = match files::read(&path, MAX_SIZE) {
+        let text = match dir.read(&name, MAX_SIZE) {
             Ok(text) => text,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(StateError::Unreadable { path, source }),

@@ -4,21 +4,25 @@
 //! the file is being replaced, `THING.new`. All have mode 0600. Files that root writes belong to the owner of the directory,
 //! so that a run by hand does not lock the service out.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
+use std::fs::{File, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
-use nix::unistd::geteuid;
+use nix::sys::stat::Mode;
 
-use super::State;
+use super::{State, StateError};
+use crate::directory::{Directory, UnsafePath};
 use crate::thing::ThingName;
+
+/// For the owner only.
+const PRIVATE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 
 /// Exclusive lock on a thing's state, released on drop.
 #[derive(Debug)]
 pub(crate) struct Store {
-    dir: PathBuf,
+    dir: Directory,
     _lock: File,
 }
 
@@ -33,6 +37,14 @@ pub(crate) enum StoreError {
     NoHome,
 }
 
+impl StoreError {
+    /// Whether another user can lead the path of the directory elsewhere.
+    pub(crate) fn is_unsafe_path(&self) -> bool {
+        let Self::Unusable { source, .. } = self else { return false };
+        matches!(source.get_ref(), Some(error) if error.is::<UnsafePath>())
+    }
+}
+
 impl Store {
     /// Locks the state of `thing` in the directory `dir`, which is made if it is not there.
     pub(crate) fn lock(dir: &Path, thing: &ThingName) -> Result<Self, StoreError> {
@@ -40,69 +52,39 @@ impl Store {
             let path = path.to_owned();
             move |source| StoreError::Unusable { path, source }
         };
-        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unusable(dir))?;
-        let path = dir.join(format!("{thing}.lock"));
-        let lock = open_lock(dir, &path).map_err(unusable(&path))?;
+        let dir = Directory::create(dir, Mode::S_IRWXU).map_err(unusable(dir))?;
+        let name = format!("{thing}.lock");
+        let path = dir.join(&name);
+        let lock = open_lock(&dir, &name).map_err(unusable(&path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { dir: dir.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self { dir, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path)),
             Err(TryLockError::Error(source)) => Err(StoreError::Unusable { path, source }),
         }
     }
 
-    /// Replaces the file: the new one is complete on disk before it takes the old one's name. After an error the old file
-    /// is still there.
+    /// Reads the state of `thing`; `None`: there is none yet.
+    pub(crate) fn load(&self, thing: &ThingName) -> Result<Option<State>, StateError> {
+        State::read(&self.dir, thing)
+    }
+
+    /// Replaces the file. After an error the old file is still there.
     pub(crate) fn save(&self, state: &State) -> Result<(), StoreError> {
         let thing_name = &state.thing_name;
-        let mut text = serde_json::to_vec(state)
-            .map_err(|error| StoreError::Unusable { path: self.dir.clone(), source: error.into() })?;
+        let name = format!("{thing_name}.json");
+        let unusable = |source| StoreError::Unusable { path: self.dir.join(&name), source };
+        let mut text = serde_json::to_vec(state).map_err(|error| unusable(error.into()))?;
         text.push(b'\n');
-
-        let path = self.dir.join(format!("{thing_name}.json"));
-        let new = self.dir.join(format!("{thing_name}.new"));
-        let replace = || {
-            remove(&new)?; // a run that was killed may have left one
-            let mut file = create(&self.dir, &new)?;
-            file.write_all(&text)?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            File::open(&self.dir)?.sync_all()
-        };
-        replace().map_err(|source| {
-            drop(remove(&new));
-            StoreError::Unusable { path, source }
-        })
+        self.dir.replace(&name, &text, PRIVATE).map_err(unusable)
     }
 }
 
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// Creates a file. It must not exist, so a symbolic link in its place is not followed.
-fn create(dir: &Path, path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    if geteuid().is_root() {
-        let owner = dir.metadata()?;
-        match fchown(&file, Some(owner.uid()), Some(owner.gid())) {
-            Err(error) if error.kind() != ErrorKind::PermissionDenied => return Err(error),
-            _ => {} // a root without that right, as in a sandbox, keeps the file
-        }
-    }
-    Ok(file)
-}
-
-fn open_lock(dir: &Path, path: &Path) -> io::Result<File> {
-    match create(dir, path) {
+fn open_lock(dir: &Directory, name: &str) -> io::Result<File> {
+    match dir.create_file(name, PRIVATE) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
-            let file = OpenOptions::new().write(true).custom_flags(flags).open(path)?;
-            let about = file.metadata()?;
-            if about.is_file() && about.nlink() == 1 { Ok(file) } else { Err(io::Error::other("not a plain file")) }
+            let file = dir.open_file(name, OFlag::O_WRONLY)?;
+            if file.metadata()?.nlink() == 1 { Ok(file) } else { Err(io::Error::other("has another name, too")) }
         }
-        result => result,
+        file => file,
     }
 }

@@ -3,6 +3,7 @@
 
 mod budget;
 mod custom;
+mod generate;
 mod since;
 mod state;
 mod streams;

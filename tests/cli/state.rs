@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nix::sys::stat::Mode;
 use serde_json::{Value, json};
 
 use crate::cli::since::{EARLIER, NOW, with_baseline};
@@ -67,8 +68,8 @@ fn what_stands_in_place_of_a_state_file_is_reported() {
     type Stranger = (&'static str, fn(PathBuf), &'static str);
     let strangers: [Stranger; 3] = [
         ("a directory", |path| fs::create_dir(path).unwrap(), "not a regular file"),
-        ("a loop", |path| symlink("gw.json", path).unwrap(), "Too many levels of symbolic links (os error 40)"),
-        ("no end", |path| symlink("/dev/zero", path).unwrap(), "not a regular file"),
+        ("a pipe", |path| nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap(), "not a regular file"),
+        ("a link", |path| symlink("/dev/zero", path).unwrap(), "a symbolic link, which is not followed"),
     ];
     for (what, put, fault) in strangers {
         let device = Device::with(NOW);

@@ -13,6 +13,7 @@ mod hangs;
 mod network;
 mod nucleus;
 mod outcomes;
+mod paths;
 mod report;
 mod session;
 mod settings;

@@ -1,0 +1,72 @@
+//! `generate DIR`: files that somebody edited stay, and links are not followed.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown, symlink};
+
+use crate::support::{Dir, Run, is_root};
+
+const UNIT: &str = "device-defender.service";
+
+fn generate(dir: &Dir, args: &[&str]) -> Run {
+    Run::new(dir.root(), &[&["generate", "units"], args].concat())
+}
+
+#[test]
+fn a_file_that_differs_is_replaced_only_when_asked() {
+    let dir = Dir::new();
+    generate(&dir, &["a/b"]).prints_nothing();
+    let whole = fs::read_to_string(dir.path("a/b").join(UNIT)).unwrap();
+    let inode = || fs::metadata(dir.path("a/b").join(UNIT)).unwrap().ino();
+    let before = inode();
+    generate(&dir, &["a/b"]).prints_nothing();
+    generate(&dir, &["a/b", "--force"]).prints_nothing();
+    assert_eq!(inode(), before, "what is the same is not written again");
+
+    for edited in [String::new(), whole.replace('5', "6"), format!("{whole}# mine\n")] {
+        fs::write(dir.path("a/b").join(UNIT), &edited).unwrap();
+        fs::remove_file(dir.path("a/b/device-defender-publish.timer")).unwrap();
+        let refused = "a/b/device-defender.service: exists and is different; nothing was written\n\
+             hint: --force replaces what is different";
+        generate(&dir, &["a/b"]).code(74).stderr(refused).prints_nothing();
+        assert_eq!(fs::read_to_string(dir.path("a/b").join(UNIT)).unwrap(), edited);
+        assert!(!dir.path("a/b/device-defender-publish.timer").exists());
+        generate(&dir, &["a/b", "--force"]).prints_nothing();
+        assert_eq!(fs::read_to_string(dir.path("a/b").join(UNIT)).unwrap(), whole);
+        assert_eq!(fs::read_dir(dir.path("a/b")).unwrap().count(), 5);
+    }
+}
+
+#[test]
+fn a_link_in_the_place_of_a_file_is_not_followed() {
+    let dir = Dir::new();
+    fs::create_dir(dir.path("out")).unwrap();
+    fs::write(dir.path("secret"), "secret").unwrap();
+    for target in ["../secret", "../missing", "/dev/null"] {
+        symlink(target, dir.path("out").join(UNIT)).unwrap();
+        let refused = "out/device-defender.service: exists and is different; nothing was written\n\
+             hint: --force replaces what is different";
+        generate(&dir, &["out"]).code(74).stderr(refused).prints_nothing();
+        generate(&dir, &["out", "--force"]).prints_nothing();
+        assert!(fs::symlink_metadata(dir.path("out").join(UNIT)).unwrap().is_file());
+        fs::remove_file(dir.path("out").join(UNIT)).unwrap();
+    }
+    assert_eq!(fs::read_to_string(dir.path("secret")).unwrap(), "secret");
+    assert!(!dir.path("missing").exists());
+}
+
+#[test]
+fn root_does_not_write_where_another_user_leads() {
+    assert!(is_root(), "this test makes files of another user: run it as root");
+    let dir = Dir::new();
+    for name in ["home", "roots"] {
+        fs::create_dir(dir.path(name)).unwrap();
+    }
+    chown(dir.path("home"), Some(65534), Some(65534)).unwrap();
+    symlink("../roots", dir.path("home/link")).unwrap();
+    let refused = "home/link: unsafe path: user nobody can change ./home, but not ./home/..";
+    for args in [&["home/link"][..], &["home/link", "--force"]] {
+        generate(&dir, args).code(74).stderr(refused).prints_nothing();
+    }
+    assert_eq!(fs::read_dir(dir.path("roots")).unwrap().count(), 0);
+    generate(&dir, &["home"]).prints_nothing();
+}
