@@ -5,7 +5,7 @@ use clap::CommandFactory;
 pub use crate::cli::Since;
 pub use crate::schedule::{Schedule, default_splay, first_tick};
 pub use crate::state::{NoBaseline, State, StateError, things};
-pub use crate::text::{escape, escape_json};
+pub use crate::text::{escape, escape_json, quote};
 pub use crate::thing::{ThingName, ThingNameError};
 
 /// The command line, for the man pages.

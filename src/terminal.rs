@@ -165,6 +165,12 @@ impl Terminal {
         self.print(Priority::Error, &text);
     }
 
+    /// Prints how the program is used, lines that come from the parser of the command line.
+    pub(crate) fn usage(text: &str) {
+        let text: String = text.lines().flat_map(|line| [escape(line), "\n".to_owned()]).collect();
+        let _unreadable = io::stderr().write_all(text.as_bytes());
+    }
+
     /// Writes an escaped line to standard error. If that fails, nobody is left to hear of it.
     fn print(&self, priority: Priority, text: &dyn Display) {
         let text = escape(&text.to_string());

@@ -38,9 +38,19 @@ pub fn escape_json(text: &str) -> String {
 }
 
 /// Replaces what could drive a terminal or mislead a reader by its code point, `\u{1b}`: control characters, and
-/// Unicode's format characters that are invisible or change the direction of text.
+/// characters that are invisible or change the direction of text.
 pub fn escape(text: &str) -> String {
     replace_harmful(text, |c, safe| safe.extend(c.escape_unicode()))
+}
+
+/// A foreign name as it is shown among others: in quotes and escaped, unless it is a plain word. So a process named
+/// `sshd(1) nginx` looks like one, and a name of blanks does not look like none.
+pub fn quote(name: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() && !is_harmful(c) || "-_.:/@+".contains(c);
+    if !name.is_empty() && name.chars().all(is_plain) {
+        return name.to_owned();
+    }
+    format!("\"{}\"", escape(&name.replace('\\', r"\\").replace('"', "\\\"")))
 }
 
 fn replace_harmful(text: &str, replace: impl Fn(char, &mut String)) -> String {
@@ -51,9 +61,16 @@ fn replace_harmful(text: &str, replace: impl Fn(char, &mut String)) -> String {
     safe
 }
 
+/// Whether a character has one of Unicode's properties `Cc` (control), `Cf` (format), `Zl`, `Zp` (line and paragraph
+/// separators) or `Default_Ignorable_Code_Point` (shown as nothing). A test compares this list with the one of the `regex`
+/// crate.
 fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
+            | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
 }

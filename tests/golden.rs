@@ -334,21 +334,27 @@ fn odd_interface_names_are_kept_as_they_are_and_what_is_no_utf_8_reads_as_u_fffd
     let table = collect(ODD_NAMES, &["--format", "table", "--color", "never"]).text();
     let (head, sections) = table.split_once("\n\n").unwrap();
     let (ports, others) = sections.split_once("\nEstablished").unwrap();
-    let harmful = |c: char| c.is_control() || c == '\u{202e}';
-    let escape = |c: char| if harmful(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    let escape = |c: char| match c {
+        '"' | '\\' => format!("\\{c}"),
+        c if c.is_control() || c == '\u{202e}' => c.escape_unicode().to_string(),
+        c => c.to_string(),
+    };
+    let shown = |name: &str| match name {
+        name if name.chars().all(|c| c.is_alphanumeric() || c == '-') => name.to_owned(),
+        name => format!("\"{}\"", name.chars().map(escape).collect::<String>()),
+    };
     let rows = |base: u64, family: &str| -> String {
         let row = |(port, name): (u64, &str)| {
-            let name: String = name.chars().map(escape).collect();
-            let name = if name == "*" && family == "v4" { "not known".to_owned() } else { name };
-            format!("{port}  {name}{}  {family}\n", " ".repeat(18 - get_string_width(&name)))
+            let name = if name == "*" && family == "v4" { "not known".to_owned() } else { shown(name) };
+            format!("{port}  {name}{}  {family}\n", " ".repeat(20 - get_string_width(&name)))
         };
         (base + 1..).zip(NAMES).map(row).collect()
     };
-    let titles = "Port  Interface           Family\n";
+    let titles = "Port  Interface             Family\n";
     let tcp = rows(7000, "v4") + &rows(7100, "v6");
     let udp = rows(7200, "v4") + &rows(7300, "v6");
     let expected = format!(
-        "Listening TCP ports: 43\n{titles}  22  all interfaces      v4 v6\n{tcp}\nListening UDP ports: 42\n{titles}{udp}"
+        "Listening TCP ports: 43\n{titles}  22  all interfaces        v4 v6\n{tcp}\nListening UDP ports: 42\n{titles}{udp}"
     );
     assert_eq!(ports, expected);
     assert_snapshot_of("golden/odd-names.txt", format!("{head}\n\nEstablished{others}"));

@@ -16,6 +16,7 @@ use std::ffi::OsString;
 use std::num::{IntErrorKind, ParseIntError};
 use std::process;
 
+use clap::builder::{StyledStr, Styles};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 
@@ -25,15 +26,15 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::sourced::Origin;
 use crate::terminal::{Color, StdoutError, Terminal, Verbosity};
-use crate::text::{did_you_mean, nearest};
+use crate::text::{did_you_mean, escape, nearest};
 use crate::warning::Warnings;
 
 /// Runs the program with these arguments, the first of which is its name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     let args: Vec<OsString> = args.into_iter().collect();
-    let cli = match parse(&args) {
+    let cli = match parse(&args, Styles::default()) {
         Ok(cli) => cli,
-        Err(error) => return show_usage(&error),
+        Err(error) => return show_usage(&error, &args),
     };
     let verbosity = match (cli.global.quiet, cli.global.verbose) {
         (true, _) => Verbosity::Quiet,
@@ -73,8 +74,8 @@ pub fn report_panics() {
     }));
 }
 
-fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
-    let mut command = Cli::command();
+fn parse(args: &[OsString], styles: Styles) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command().styles(styles);
     let is_never = |pair: &[OsString]| matches!(pair, [flag, when] if flag == "--color" && when == "never");
     if args.windows(2).any(is_never) || args.iter().any(|arg| arg == "--color=never") {
         command = command.color(clap::ColorChoice::Never); // help and usage errors are shown before the flag is parsed
@@ -84,19 +85,48 @@ fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
 }
 
 /// Shows clap's output: help, version, or a usage error.
-fn show_usage(error: &clap::Error) -> Exit {
+fn show_usage(error: &clap::Error, args: &[OsString]) -> Exit {
     let terminal = Terminal::new(Color::Never, Verbosity::Normal);
     if let Some(error) = invalid_value(error) {
         return report(&Error::Settings(vec![error]), &terminal);
     }
-    let is_requested = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // Without styles, every escape sequence in the text is foreign.
+        let plain = parse(args, Styles::plain()).err();
+        Terminal::usage(&plain.map_or_else(String::new, usage_text));
+        return Exit::Usage;
+    }
     match error.print() {
-        Err(source) if is_requested && source.kind() != std::io::ErrorKind::BrokenPipe => {
+        Err(source) if source.kind() != std::io::ErrorKind::BrokenPipe => {
             report(&StdoutError(source).into(), &terminal)
         }
-        _ if is_requested => Exit::Success,
-        _ => Exit::Usage,
+        _ => Exit::Success,
     }
+}
+
+/// The text of a usage error without styles, with what it quotes escaped.
+fn usage_text(mut error: clap::Error) -> String {
+    let escape_styled = |text: &StyledStr| StyledStr::from(escape(&text.ansi().to_string()));
+    let quoted: Vec<(ContextKind, ContextValue)> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => Some((kind, ContextValue::String(escape(text)))),
+            ContextValue::Strings(texts) => {
+                Some((kind, ContextValue::Strings(texts.iter().map(|text| escape(text)).collect())))
+            }
+            ContextValue::StyledStr(text) if kind != ContextKind::Usage => {
+                Some((kind, ContextValue::StyledStr(escape_styled(text))))
+            }
+            ContextValue::StyledStrs(texts) => {
+                Some((kind, ContextValue::StyledStrs(texts.iter().map(escape_styled).collect())))
+            }
+            _ => None,
+        })
+        .collect();
+    for (kind, value) in quoted {
+        error.insert(kind, value);
+    }
+    error.render().ansi().to_string()
 }
 
 /// The error of a value that clap refused, in the words of the values that this program checks itself.

@@ -13,7 +13,7 @@ use super::{Connections, Interface, Ports, Report};
 use crate::collector::counters::Counters;
 use crate::collector::proc::owners::{Owner, Owners};
 use crate::table::{Cells, Column, Table};
-use crate::text::escape;
+use crate::text::{escape, quote};
 
 /// What the tables show in addition to the report.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +91,7 @@ fn write_traffic(stats: Option<&NetworkStats>, view: View<'_>, out: &mut dyn Wri
         let Counters { bytes_in, packets_in, bytes_out, packets_out } = *counters;
         vec![name, bytes(bytes_in), bytes(bytes_out), packets_in.to_string(), packets_out.to_string()]
     };
-    table.fill(stats.by_interface.iter(), |(name, counters)| row(escape(name), counters));
+    table.fill(stats.by_interface.iter(), |(name, counters)| row(quote(name), counters));
     table.push(row("all".to_owned(), &stats.sum));
     write_table(&table, view, out)
 }
@@ -128,12 +128,12 @@ fn write_title(title: &str, total: Option<u64>, out: &mut dyn Write) -> io::Resu
     writeln!(out, "\n{}: {total}", title.bold())
 }
 
-/// The interface in words. Every text that is not a name contains a blank, which a name cannot.
+/// The interface in words. Every text that is not a name contains a blank, and a name that does is in quotes.
 fn interface(interface: Interface<'_>) -> String {
     match interface {
         Interface::Any => "all interfaces".to_owned(),
         Interface::Unknown | Interface::Null => "not known".to_owned(),
-        Interface::Name(name) => escape(name),
+        Interface::Name(name) => quote(name),
     }
 }
 
@@ -142,7 +142,7 @@ pub(crate) fn processes(owners: &Owners, inodes: &[u64]) -> Option<String> {
     let mut list: Vec<&Owner> = inodes.iter().flat_map(|&inode| owners.of(inode)).collect();
     list.sort_unstable();
     list.dedup();
-    let list: Vec<String> = list.iter().map(|owner| format!("{}({})", escape(&owner.name), owner.pid)).collect();
+    let list: Vec<String> = list.iter().map(|owner| format!("{}({})", quote(&owner.name), owner.pid)).collect();
     (!list.is_empty()).then(|| list.join(" "))
 }
 

@@ -116,6 +116,28 @@ fn a_wrong_command_line_is_refused_with_2() {
 }
 
 #[test]
+fn what_a_usage_error_quotes_is_escaped() {
+    for (args, quoted) in [
+        (&["collect", "\u{1b}[31mred"][..], r"unexpected argument '\u{1b}[31mred' found"),
+        (
+            &["collect", "--frob\ndevice-defender: all is well"],
+            r"argument '--frob\u{a}device-defender: all is well' found",
+        ),
+        (&["collect", "--strict=\u{202e}0"], r"unexpected value '\u{202e}0' for '--strict' found"),
+        (&["\u{9b}2Jcollect"], r"unrecognized subcommand '\u{9b}2Jcollect'"),
+        (&["collect", "--proc\u{7}=/proc"], r"unexpected argument '--proc\u{7}' found"),
+        (&["collect", "--netns", "\u{3164}"], r"netns `\u{3164}` (--netns): expected auto, self, or a process ID"),
+    ] {
+        let stderr = String::from_utf8(Run::new(&fixtures(), args).finish().stderr).unwrap();
+        assert!(stderr.contains(quoted), "{stderr}");
+        assert!(
+            !stderr.contains(|c: char| c != '\n' && (c.is_control() || "\u{202e}\u{3164}".contains(c))),
+            "{stderr:?}"
+        );
+    }
+}
+
+#[test]
 fn global_flags_may_stand_before_the_command() {
     for args in [&["-v", "collect"][..], &["--verbose", "collect"]] {
         let output = Run::new(&fixtures(), &[args, &["--proc", "idle/proc"]].concat()).finish();

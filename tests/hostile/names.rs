@@ -1,6 +1,6 @@
 //! The tables that only interface names come from, and names that try to drive a terminal.
 
-use crate::hostile::tree::{ALL, HEADER_ROUTE, Tree, interface};
+use crate::hostile::tree::{ALL, HEADER_DEV, HEADER_ROUTE, Tree, interface};
 
 /// What is seen when the interface of 192.0.2.10 is not known.
 fn unnamed() -> String {
@@ -94,5 +94,29 @@ fn no_name_reaches_a_table_or_standard_error_raw() {
         }
     }
     let table = String::from_utf8(tree.collect(&["--format", "table", "-q"]).output()).unwrap();
-    assert!(table.contains("  80  \\u{1b}[31mred"), "{table}");
+    assert!(table.contains("  80  \"\\u{1b}[31mred\""), "{table}");
+}
+
+#[test]
+fn a_name_that_shows_nothing_is_shown_in_a_table() {
+    let tree = Tree::new();
+    let lines = |name: &str| {
+        tree.write("dev", HEADER_DEV.to_owned() + &interface(name, ["1"; 4]));
+        let table = tree.collect(&["--format", "table", "-q"]).text();
+        table.lines().rev().nth(1).unwrap().split("  ").next().unwrap().to_owned()
+    };
+    for (name, shown) in [
+        ("\u{3164}", r#""\u{3164}""#),
+        ("\u{115f}", r#""\u{115f}""#),
+        ("\u{1d173}", r#""\u{1d173}""#),
+        ("\u{2800}", "\"\u{2800}\""), // a Braille pattern without dots
+        ("all", "all"),
+        ("eth0.7@if3", "eth0.7@if3"),
+        ("br-\u{6f22}", "br-\u{6f22}"),
+        (r"\u{3164}", r#""\\u{3164}""#),
+        ("a\"b", r#""a\"b""#),
+        ("not\u{a0}known", "\"not\u{a0}known\""),
+    ] {
+        assert_eq!(lines(name), shown, "{name:?}");
+    }
 }

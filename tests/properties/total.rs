@@ -10,10 +10,11 @@ use device_defender::internals::collector::{
     read_if_inet6, read_route,
 };
 use device_defender::internals::report::{CustomMetrics, Report, Style};
-use device_defender::internals::{NoBaseline, Since, State, ThingName, escape, things};
+use device_defender::internals::{NoBaseline, Since, State, ThingName, escape, escape_json, quote, things};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
+use regex::Regex;
 
 use crate::properties::captured;
 use crate::properties::captured::{content, damaged};
@@ -138,14 +139,32 @@ proptest! {
     }
 
     #[test]
-    fn escaped_text_cannot_drive_a_terminal(text in any::<String>()) {
+    fn escaped_text_is_read_as_it_is(text in any::<String>()) {
         let escaped = escape(&text);
-        let deceiving = ['\u{ad}', '\u{200b}', '\u{200f}', '\u{202e}', '\u{2066}', '\u{feff}', '\u{e0001}'];
-        prop_assert!(!escaped.contains(|c: char| c.is_control() || deceiving.contains(&c)));
         prop_assert_eq!(escape(&escaped), escaped.clone());
         if text.chars().all(|c| c.is_ascii_graphic() || c == ' ') {
             prop_assert_eq!(escaped, text);
         }
+    }
+
+    #[test]
+    fn a_quoted_name_is_one_word_or_in_quotes_and_no_two_are_alike(names in any::<[String; 2]>(), word in "[a-zA-Z0-9._:/@+-]+") {
+        let [one, other] = names.each_ref().map(|name| quote(name));
+        prop_assert_eq!(one == other, names[0] == names[1]);
+        let inside = one.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let is_closed = |text: &str| !text.replace(r"\\", "").replace("\\\"", "").contains('"');
+        prop_assert!(inside.map_or(!one.is_empty() && one.chars().all(|c| c.is_alphanumeric() || "-_.:/@+".contains(c)), is_closed));
+        prop_assert_eq!(quote(&word), word);
+    }
+}
+
+#[test]
+fn what_is_escaped_is_what_unicode_calls_control_format_or_ignorable() {
+    let harmful = Regex::new(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]").unwrap();
+    for c in '\0'..=char::MAX {
+        let text = c.to_string();
+        assert_eq!(escape(&text) != text, harmful.is_match(&text), "{c:?}");
+        assert_eq!(escape_json(&text) != text, harmful.is_match(&text) && c != '\n', "{c:?}");
     }
 }
 
