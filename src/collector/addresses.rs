@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use nix::ifaddrs::getifaddrs;
 
-/// Interface names by local address; `None`: several interfaces have it.
+/// Interface names by local address; `None`: several interfaces have it, or it is unknown which one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Addresses(BTreeMap<IpAddr, Option<String>>);
 
@@ -33,6 +33,11 @@ impl Addresses {
         if *assigned != Some(interface) {
             *assigned = None;
         }
+    }
+
+    /// Adds an address whose interface is not known, whatever else is added.
+    pub(crate) fn add_unknown(&mut self, address: IpAddr) {
+        self.0.insert(address, None);
     }
 
     pub(crate) fn of_this_namespace() -> io::Result<Self> {

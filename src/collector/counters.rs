@@ -15,12 +15,14 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Adds what another interface has carried. Sums stop at 2^64 - 1.
-    pub(crate) fn add(&mut self, other: Self) {
-        self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
-        self.packets_in = self.packets_in.saturating_add(other.packets_in);
-        self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
-        self.packets_out = self.packets_out.saturating_add(other.packets_out);
+    /// Adds what another interface has carried; `None` if a sum exceeds 64 bits.
+    pub(crate) fn checked_add(self, other: Self) -> Option<Self> {
+        Some(Self {
+            bytes_in: self.bytes_in.checked_add(other.bytes_in)?,
+            packets_in: self.packets_in.checked_add(other.packets_in)?,
+            bytes_out: self.bytes_out.checked_add(other.bytes_out)?,
+            packets_out: self.packets_out.checked_add(other.packets_out)?,
+        })
     }
 }
 

@@ -101,9 +101,12 @@ impl Collector {
         sample.counters = interfaces.filter(|_| is_complete);
     }
 
-    /// Finds the interface names: from the system if the namespace is our own, else from the tables.
+    /// Finds the interface names: from the system if the namespace is our own, else from the tables. The system's answer has
+    /// no bound, so it is not asked where there are too many interfaces.
     fn read_addresses(&self, sample: &mut Sample) -> Addresses {
+        let too_many = |problem: &Problem| matches!(problem, Problem::Unknown { error: TableError::TooMany(_), .. });
         if self.root.own_namespace
+            && !sample.problems.iter().any(too_many)
             && let Ok(addresses) = Addresses::of_this_namespace()
         {
             return addresses;

@@ -33,7 +33,7 @@ pub(super) fn run(args: &CollectArgs, terminal: &Terminal, warnings: &mut Warnin
     let sample = pipeline::sample(&collector, terminal, warnings)?;
     pipeline::trace_excluded(&sample, &options, terminal);
     let last_report_id = state.map_or(0, |state| state.last_report_id);
-    let mut report = pipeline::build(&sample, baseline.as_ref(), last_report_id, custom, &options);
+    let mut report = pipeline::build(&sample, baseline.as_ref(), last_report_id, custom, &options, warnings);
     if let Some(max) = options.max_bytes {
         let (encoding, newline) = match args.format {
             Format::Cbor => (Encoding::Cbor, 0),

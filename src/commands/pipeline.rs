@@ -96,9 +96,14 @@ pub(super) fn build<'s>(
     last_report_id: u64,
     custom: Option<CustomMetrics>,
     options: &Options,
+    warnings: &mut Warnings,
 ) -> Report<'s> {
     let report_id = state::next_report_id(last_report_id, unix_seconds());
-    Report::build(sample, baseline, report_id, custom, options)
+    let report = Report::build(sample, baseline, report_id, custom, options);
+    if baseline.is_some() && sample.counters.is_some() && report.network_stats.is_none() {
+        warnings.no_traffic("the counters of the interfaces add up to more than 64 bits hold");
+    }
+    report
 }
 
 /// Prints how many interfaces each pattern excludes.

@@ -145,7 +145,8 @@ impl Publisher<'_> {
         let collector = pipeline::open(self.source, self.terminal, warnings)?;
         let sample = pipeline::sample(&collector, self.terminal, warnings)?;
         let baseline = self.baseline(state, &collector, warnings);
-        let mut report = pipeline::build(&sample, baseline.as_ref(), state.last_report_id, custom, self.options);
+        let mut report =
+            pipeline::build(&sample, baseline.as_ref(), state.last_report_id, custom, self.options, warnings);
 
         let encoding = match self.delivery.format {
             PayloadFormat::Json => Encoding::Json,

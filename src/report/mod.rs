@@ -38,7 +38,7 @@ pub struct Report<'a> {
     pub listening_tcp_ports: Option<Ports<'a>>,
     /// Bound and not connected.
     pub listening_udp_ports: Option<Ports<'a>>,
-    /// `None`, too, if there is nothing to count from.
+    /// `None`, too, if there is nothing to count from, or if a sum exceeds 64 bits.
     pub network_stats: Option<NetworkStats>,
     pub established_connections: Option<Connections<'a>>,
     pub custom_metrics: Option<CustomMetrics>,
@@ -128,7 +128,7 @@ impl<'a> Report<'a> {
         let style = options.style;
         let network_stats = baseline
             .zip(sample.counters.as_ref())
-            .map(|(before, now)| NetworkStats::new(traffic::since(before, now), &options.exclude_interfaces));
+            .and_then(|(before, now)| NetworkStats::new(traffic::since(before, now), &options.exclude_interfaces));
         // The connector wrote no empty lists.
         let is_written = |total| style == Style::Plain || total > 0;
         let ports = |sockets: &'a Option<Sockets>, state| {

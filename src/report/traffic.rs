@@ -10,20 +10,17 @@ use crate::collector::counters::{Counters, Interfaces};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkStats {
-    /// Sums stop at 2^64 - 1.
     pub sum: Counters,
     pub by_interface: Interfaces,
 }
 
 impl NetworkStats {
-    /// Sums the traffic of all interfaces that no pattern of `exclude` matches.
-    pub fn new(mut by_interface: Interfaces, exclude: &[Pattern]) -> Self {
+    /// Sums the traffic of all interfaces that no pattern of `exclude` matches; `None` if a sum exceeds 64 bits, and so is
+    /// unknown.
+    pub fn new(mut by_interface: Interfaces, exclude: &[Pattern]) -> Option<Self> {
         by_interface.retain(|name, _| !exclude.iter().any(|pattern| pattern.matches(name)));
-        let mut sum = Counters::default();
-        for counters in by_interface.values() {
-            sum.add(*counters);
-        }
-        Self { sum, by_interface }
+        let sum = by_interface.values().try_fold(Counters::default(), |sum, counters| sum.checked_add(*counters))?;
+        Some(Self { sum, by_interface })
     }
 }
 

@@ -1,6 +1,7 @@
 //! `net/dev`: counters and names as they should not be.
 
-use crate::hostile::tree::{ALL, HEADER_DEV, Tree, interface};
+use crate::hostile::tree::{ALL, HEADER_DEV, Tree, interface, sees};
+use crate::support::Run;
 
 /// What is seen when a row of `net/dev` was skipped.
 const UNKNOWN: &str = "tcp:22,80@eth0 udp:68 traffic:? established:1";
@@ -19,19 +20,30 @@ fn traffic(counters: &str) -> String {
 }
 
 #[test]
-fn sums_stop_at_the_largest_number_instead_of_wrapping() {
+fn a_sum_of_more_than_64_bits_is_unknown() {
     let max = "18446744073709551615";
     let tree = Tree::new();
+    let shows = |rows: &[(&str, [&str; 4])]| {
+        let rows: String = rows.iter().map(|(name, counters)| interface(name, *counters)).collect();
+        tree.write("dev", HEADER_DEV.to_owned() + &rows);
+    };
+    shows(&[("a", [max, "1", "2", "3"]), ("b", ["0", "1", max, "0"])]);
+    let unknown = "warning: no network_stats: the counters of the interfaces add up to more than 64 bits hold";
+    tree.check("one of four", UNKNOWN, unknown, 0);
+    let table = tree.collect(&["--format", "table"]).stderr(unknown).text();
+    assert!(table.contains("\nTraffic: unknown\n"), "{table}");
+    shows(&[("a", [max, "1", "2", "3"]), ("b", ["0", "1", "3", max])]);
+    let excluded = tree.collect(&["--exclude-interface", "b"]).output();
+    assert_eq!(sees(&excluded), traffic(&format!("{max}/1/2/3")), "what is excluded is not added");
+    shows(&[("a", [max; 4]), ("b", ["0"; 4])]);
+    tree.check("the largest sum", &traffic(&[max; 4].join("/")), "", 0);
     tree.write(
         "dev",
-        format!("{HEADER_DEV}{}{}{}", interface("a", [max; 4]), interface("b", [max; 4]), interface("c", ["1"; 4])),
+        [HEADER_DEV.as_bytes(), b"x\xff: 9 9 0 0 0 0 0 0 9 9\nx\xfe: ", max.as_bytes(), b" 1 0 0 0 0 0 0 1 1\n"]
+            .concat(),
     );
-    tree.check("three", &traffic(&[max; 4].join("/")), "", 0);
-    tree.write(
-        "dev",
-        format!("{HEADER_DEV}{}{}", interface("a", [max, "1", "2", "3"]), interface("b", ["0", "1", max, "3"])),
-    );
-    tree.check("some", &traffic(&format!("{max}/2/{max}/6")), "", 0);
+    let tells = "warning: tree/net/dev: the counters of `x\u{fffd}` add up to more than 64 bits hold; what it holds is left out";
+    tree.check("names that look the same", UNKNOWN, tells, 66);
 }
 
 #[test]
@@ -94,7 +106,7 @@ fn names_may_be_glued_to_their_numbers_and_hold_colons() {
             tree.append("dev", format!("{name}:{blank}1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0\n"));
             tree.check(what, &traffic("301/4/701/8"), "", 0);
             let excluded = tree.collect(&["--exclude-interface", name]).output();
-            assert_eq!(crate::hostile::tree::sees(&excluded), ALL, "{what}: the name is {name}");
+            assert_eq!(sees(&excluded), ALL, "{what}: the name is {name}");
         }
     }
 }
@@ -126,11 +138,34 @@ fn columns_are_found_by_name() {
     tree.check("fewer, as old kernels have", &traffic("1/2/3/4"), "", 0);
 }
 
+/// The unit that `generate` writes limits the memory to 64 MB.
 #[test]
-fn a_hundred_thousand_interfaces_are_summed() {
+fn more_interfaces_than_fit_the_memory_of_the_unit_are_refused() {
     let tree = Tree::new();
-    tree.append("dev", (0..100_000).map(|n| interface(&format!("v{n}"), ["1"; 4])).collect::<String>());
-    tree.check("many", &traffic("100300/100003/100700/100007"), "", 0);
+    let interfaces = |count: u32| -> String {
+        HEADER_DEV.to_owned()
+            + &(0..count).map(|n| interface(&format!("interface{n:06}"), ["1"; 4])).collect::<String>()
+    };
+    let in_64_mb = |run: Run| -> Run { run.with_memory(64 << 20) };
+    tree.write("dev", interfaces(32_768));
+    let full = in_64_mb(tree.collect(&[])).output();
+    assert_eq!(sees(&full), traffic("32768/32768/32768/32768"));
+    let refused = "warning: tree/net/dev: more than 32768 interfaces; what it holds is left out";
+    for count in [1_000_000, 32_769] {
+        tree.write("dev", interfaces(count));
+        let report = in_64_mb(tree.collect(&[])).stderr(refused).output();
+        assert_eq!(sees(&report), UNKNOWN);
+    }
+    tree.check("strict", UNKNOWN, refused, 66);
+}
+
+#[test]
+fn a_name_that_no_interface_can_have_is_a_malformed_row() {
+    let tree = Tree::new();
+    tree.append("dev", interface("a123456789bcdef", ["1"; 4]));
+    tree.check("15 bytes", &traffic("301/4/701/8"), "", 0);
+    tree.append("dev", interface("a123456789bcdefg", ["1"; 4]));
+    tree.check("16 bytes", UNKNOWN, &skipped(6, "column face holds `a123456789bcdefg`"), 65);
 }
 
 #[test]

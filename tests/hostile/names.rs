@@ -70,6 +70,44 @@ fn an_ambiguous_interface_is_left_out() {
     }
 }
 
+/// In a VRF, an address is local in a routing table of its own, whose routes `net/route` does not list.
+#[test]
+fn an_address_of_another_routing_table_has_no_interface() {
+    let trie = |tables: &[(&str, &str)]| {
+        let leaf = |(name, address)| {
+            format!(
+                "{name}:\n  +-- 192.0.2.0/24 2 0 1\n     |-- {address}\n        /32 host LOCAL\n     |-- 192.0.2.255\n        /32 link BROADCAST\n"
+            )
+        };
+        tables.iter().copied().map(leaf).collect::<String>()
+    };
+    let (vrf, main, local) = ("Id 100", "Main", "Local");
+    for (tables, expected) in [
+        (&[(vrf, "192.0.2.10"), (main, "192.0.2.11"), (local, "192.0.2.11")][..], unnamed()),
+        (&[(main, "192.0.2.11"), (local, "192.0.2.11"), (vrf, "192.0.2.10")], unnamed()),
+        (&[(vrf, "192.0.2.11"), (main, "192.0.2.10"), (local, "192.0.2.10")], ALL.to_owned()),
+        (&[(vrf, "192.0.2.10"), (local, "192.0.2.10")], unnamed()), // in both, so it is unknown which one a socket has
+        (&[(local, "192.0.2.10")], ALL.to_owned()),
+    ] {
+        let tree = Tree::new();
+        tree.write("fib_trie", trie(tables));
+        tree.check(&format!("{tables:?}"), &expected, "", 0);
+    }
+}
+
+#[test]
+fn more_addresses_than_can_be_kept_leave_the_names_out() {
+    let tree = Tree::new();
+    let route = |n| format!("eth0\t{n:06X}0A\t00000000\t0001\t0\t0\t0\tFFFFFFFF\t0\t0\t0\n");
+    tree.append("route", (0..32_768).map(route).collect::<String>());
+    let tells = "warning: interface names may be missing: tree/net/route: more than 32768 networks";
+    tree.check("networks", &unnamed(), tells, 0);
+    let tree = Tree::new();
+    tree.append("if_inet6", (0..32_768).map(|n| format!("{n:032x} 01 80 10 80 lo\n")).collect::<String>());
+    let tells = "warning: interface names may be missing: tree/net/if_inet6: more than 32768 addresses";
+    tree.check("addresses", ALL, tells, 0);
+}
+
 /// Names that would color, clear, title, hide or turn round what a terminal shows.
 const NAMES: [&str; 7] =
     ["\u{1b}[31mred", "\u{1b}]0;t\u{7}", "\u{9b}2J", "a\u{8}\u{8}b", "\u{202e}0hte", "z\u{200b}w", "d\u{7f}"];

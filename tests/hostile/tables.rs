@@ -1,9 +1,13 @@
 //! Whole tables that cannot be used: their block is left out and told, the rest is printed. Unknown is not empty.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use crate::hostile::tree::{ALL, HEADER, HEADER_6, HEADER_DEV, Tree};
+use device_defender::internals::collector::counters;
+
+use crate::hostile::tree::{ALL, HEADER, HEADER_6, HEADER_DEV, Tree, sees};
 
 /// The tables of the report, and what is still seen when one of them is unknown.
 const TABLES: [(&str, &str); 5] = [
@@ -193,4 +197,36 @@ fn when_no_table_can_be_read_nothing_is_printed() {
         assert!(tree.collect(args).code(66).stderr(&tells).output().is_empty());
     }
     assert!(tree.collect(&["-q"]).code(66).stderr(failure).output().is_empty());
+}
+
+/// Such as a file that somebody else keeps writing to. Most of this one is a hole, so it takes no room.
+#[test]
+fn a_table_that_never_ends_is_given_up() {
+    for (table, expected) in TABLES {
+        let tree = Tree::new();
+        File::options().append(true).open(tree.net().join(table)).unwrap().set_len(1 << 40).unwrap();
+        let tells = format!("warning: tree/net/{table}: larger than 256 MiB; what it holds is left out");
+        let report = tree.collect(&["--strict"]).code(66).stderr(&tells).output();
+        assert_eq!(sees(&report), expected, "{table}");
+    }
+}
+
+#[test]
+fn no_more_of_a_table_is_read_than_the_bound() {
+    let mut endless = Counted(0);
+    let error = counters::read(&mut endless).unwrap_err();
+    assert_eq!(error.to_string(), "larger than 256 MiB");
+    assert!(endless.0 <= (256 << 20) + 16 * 1024, "{} bytes were read", endless.0);
+}
+
+/// Headers of `net/dev` without end, and how many bytes of them were read.
+struct Counted(usize);
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let text = HEADER_DEV.as_bytes().iter().cycle().skip(self.0 % HEADER_DEV.len());
+        buffer.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+        self.0 += buffer.len();
+        Ok(buffer.len())
+    }
 }

@@ -125,7 +125,7 @@ proptest! {
         let connected = routes.iter().filter(|route| route.connected);
         let broadcast: BTreeSet<_> = connected.map(Route::broadcast).collect();
         let broadcast: Vec<_> = broadcast.into_iter().collect();
-        addresses.add_by_network(&FibAddresses { local: local.clone(), broadcast: broadcast.clone() }, &networks);
+        addresses.add_by_network(&FibAddresses { local: local.clone(), broadcast: broadcast.clone(), elsewhere: Vec::new() }, &networks);
         for &address in &local {
             let around: Vec<_> = routes.iter().filter(|route| route.has(address, &broadcast)).collect();
             let narrowest = around.iter().map(|route| route.bits).max();
@@ -154,10 +154,15 @@ proptest! {
     fn local_and_broadcast_addresses_are_those_the_trie_calls_so(
         local in vec(Ipv4Addr::any(), 0..9),
         others in vec(Ipv4Addr::any(), 0..9),
+        elsewhere in vec(Ipv4Addr::any(), 0..9),
     ) {
         let sorted = |list: &[Ipv4Addr]| list.iter().copied().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>();
-        let read = read_fib_trie(trie(&local, &others).as_bytes()).unwrap();
-        prop_assert_eq!(read, FibAddresses { local: sorted(&local), broadcast: sorted(&others) });
+        let vrf = trie(&elsewhere, &others).replace("Main:", "Id 7:").replace("Local:", "Id 100:");
+        for text in [vrf.clone() + &trie(&local, &others), trie(&local, &others) + &vrf] {
+            let read = read_fib_trie(text.as_bytes()).unwrap();
+            let [local, broadcast, elsewhere] = [&local, &others, &elsewhere].map(|list| sorted(list));
+            prop_assert_eq!(read, FibAddresses { local, broadcast, elsewhere });
+        }
     }
 
     #[test]
@@ -169,7 +174,7 @@ proptest! {
         routes.push(star); // blackhole, unreachable
         let (networks, _) = read_route(route_table(&routes, Endian::Little).as_bytes(), Endian::Little).unwrap();
         let mut addresses = Addresses::default();
-        addresses.add_by_network(&FibAddresses { local: vec![local], broadcast }, &networks);
+        addresses.add_by_network(&FibAddresses { local: vec![local], broadcast, elsewhere: Vec::new() }, &networks);
         prop_assert_ne!(addresses.interface(IpAddr::V4(local)), Some("*"));
     }
 }

@@ -114,7 +114,7 @@ impl Scene {
 
     /// Its traffic since boot.
     pub(crate) fn network_stats(&self) -> Option<NetworkStats> {
-        self.counters.clone().map(|counters| NetworkStats::new(counters, &[]))
+        self.counters.clone().and_then(|counters| NetworkStats::new(counters, &[]))
     }
 
     /// Its report.

@@ -65,6 +65,15 @@ impl Run {
         self
     }
 
+    /// Lets it have at most so many bytes of memory: a run that takes more aborts.
+    pub(crate) fn with_memory(mut self, bytes: u64) -> Self {
+        let mut command = Command::new("prlimit");
+        command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(self.command.get_current_dir().unwrap());
+        command.arg(format!("--data={bytes}")).arg(self.command.get_program()).args(self.command.get_args());
+        self.command = command;
+        self
+    }
+
     /// Expects this exit code.
     pub(crate) fn code(self, code: i32) -> Self {
         Self { code, ..self }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use super::numbers::decimal;
-use super::tables::{Malformed, RowError, TableError, TableLine, read_rows, words};
+use super::tables::{MAX_KEPT, Malformed, RowError, TableError, TableLine, interface_name, read_rows, words};
 use crate::collector::counters::{Counters, Interfaces};
 
 /// Positions of the counters in a row, counted from 0 after the name, in the order of [`COLUMNS`].
@@ -35,13 +35,21 @@ pub fn read(table: impl Read) -> Result<(Interfaces, Malformed), TableError> {
     };
     // The first line has the names of the two halves; the second one repeats where they begin.
     let malformed = read_rows(table, 2, is_header, |line| {
-        let (name, counters) = parse_row(line.whole()?, positions.get())?;
-        rows.insert(name, counters);
+        if rows.len() <= MAX_KEPT {
+            let (name, counters) = parse_row(line.whole()?, positions.get())?;
+            rows.insert(name, counters);
+        }
         Ok(())
     })?;
+    if rows.len() > MAX_KEPT {
+        return Err(TableError::TooMany("interfaces"));
+    }
     let mut interfaces = Interfaces::new();
     for (name, counters) in rows {
-        interfaces.entry(String::from_utf8_lossy(&name).into_owned()).or_default().add(counters);
+        let name = String::from_utf8_lossy(&name).into_owned();
+        let before = interfaces.get(&name).copied().unwrap_or_default();
+        let Some(sum) = before.checked_add(counters) else { return Err(TableError::Overflow { name }) };
+        interfaces.insert(name, sum);
     }
     Ok((interfaces, malformed))
 }
@@ -61,10 +69,7 @@ fn parse_header(line: &[u8]) -> Option<Positions> {
 fn parse_row(row: &[u8], positions: Positions) -> Result<(Vec<u8>, Counters), RowError> {
     let colon = row.iter().rposition(|&b| b == b':').ok_or(RowError::Missing("face"))?;
     let (name, numbers) = row.split_at_checked(colon).unwrap_or_default();
-    let name = name.trim_ascii_start();
-    if name.is_empty() {
-        return Err(RowError::Missing("face"));
-    }
+    let name = interface_name("face", name.trim_ascii_start())?;
     let numbers: Vec<&[u8]> = words(numbers.get(1..).unwrap_or_default()).collect();
     let mut counters = [0; 4];
     for ((counter, place), column) in counters.iter_mut().zip(positions).zip(COLUMNS) {

@@ -2,20 +2,22 @@
 //! namespaces and saved copies.
 //!
 //! - `net/if_inet6` lists every IPv6 address with its interface (kernel: `if6_seq_show` in `net/ipv6/addrconf.c`);
-//! - `net/fib_trie` lists every local IPv4 address, without its interface (`net/ipv4/fib_trie.c`);
+//! - `net/fib_trie` lists every local IPv4 address, without its interface, by routing table (`net/ipv4/fib_trie.c`);
 //! - `net/route` lists the routes of the main table with their interface (same file).
 //!
 //! An IPv4 address is assumed to be on the interface of the narrowest network around it that the kernel itself connected
 //! when an address was assigned. Such a network has its broadcast address in `fib_trie`; a route made by hand does not.
 //! Ambiguous addresses are left out, never guessed: those on two interfaces (link-local ones, as the socket tables carry
-//! no scope), in two equally narrow networks, or covered by a default route only.
+//! no scope), in two equally narrow networks, or covered by a default route only, and those that are local in another
+//! routing table than `main` and `local`, as in a VRF, whose routes `net/route` does not list.
 #![warn(clippy::arithmetic_side_effects)]
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::numbers::{Endian, HexAddress};
-use super::tables::{Malformed, RowError, TableError, TableLine, for_each_line, read_rows};
+use super::tables::{MAX_KEPT, Malformed, RowError, TableError, TableLine, for_each_line, interface_name, read_rows};
 use crate::collector::addresses::Addresses;
 
 /// A directly connected network of the main routing table.
@@ -30,17 +32,25 @@ impl Addresses {
     /// Adds the local IPv4 addresses: those in 127.0.0.0/8, which have no route, with `lo`; the others with the interface
     /// of the narrowest network around them.
     pub fn add_by_network(&mut self, fib: &FibAddresses, networks: &[Network]) {
+        for &address in &fib.elsewhere {
+            self.add_unknown(IpAddr::V4(address));
+        }
+        let mut by_prefix = BTreeMap::new();
+        for network in networks.iter().filter(|network| network.is_connected(fib)) {
+            let only = by_prefix.entry((network.mask, network.destination)).or_insert(Some(network));
+            *only = only.filter(|only| only.interface == network.interface); // two are as narrow
+        }
         for &address in &fib.local {
             if address.is_loopback() {
                 self.add(IpAddr::V4(address), "lo".to_owned());
                 continue;
             }
-            let around = |network: &&Network| network.holds(address) && network.is_connected(fib);
-            let narrowest = networks.iter().filter(around).map(|network| network.mask).max();
-            for network in networks.iter().filter(around).filter(|network| Some(network.mask) == narrowest) {
-                if !network.hides_a_narrower_one(address, fib) {
-                    self.add(IpAddr::V4(address), network.interface.clone());
-                }
+            let masks = (0..32).map(|bits| u32::MAX << bits);
+            let narrowest = masks.filter_map(|mask| by_prefix.get(&(mask, address.to_bits() & mask))).next();
+            if let Some(Some(network)) = narrowest
+                && !network.hides_a_narrower_one(address, fib)
+            {
+                self.add(IpAddr::V4(address), network.interface.clone());
             }
         }
     }
@@ -50,17 +60,22 @@ impl Addresses {
 /// index, prefix length, scope, flags (all hexadecimal) and name; there is no header.
 pub fn read_if_inet6(table: impl Read, addresses: &mut Addresses) -> Result<Malformed, TableError> {
     let no_header = |_: TableLine<'_>| true;
-    read_rows(table, 0, no_header, |line| {
+    let mut count = 0_usize;
+    let malformed = read_rows(table, 0, no_header, |line| {
         let (address, interface) = parse_if_inet6(line.whole()?)?;
-        addresses.add(address, interface);
+        count = count.saturating_add(1);
+        if count <= MAX_KEPT {
+            addresses.add(address, interface);
+        }
         Ok(())
-    })
+    })?;
+    if count > MAX_KEPT { Err(TableError::TooMany("addresses")) } else { Ok(malformed) }
 }
 
 fn parse_if_inet6(row: &[u8]) -> Result<(IpAddr, String), RowError> {
     let mut columns = row.split(|&b| b == b' ').filter(|column| !column.is_empty());
     let address = columns.next().ok_or(RowError::Missing("address"))?;
-    let name = columns.nth(4).ok_or(RowError::Missing("name"))?;
+    let name = interface_name("name", columns.nth(4).unwrap_or_default())?;
     // Unlike in the socket tables, these digits are in network order on every machine.
     let ip = Ipv6Addr::from_hex(address, Endian::Big).ok_or_else(|| RowError::column("address", address))?;
     Ok((IpAddr::V6(ip), String::from_utf8_lossy(name).into_owned()))
@@ -72,10 +87,12 @@ pub fn read_route(table: impl Read, endian: Endian) -> Result<(Vec<Network>, Mal
     let mut networks = Vec::new();
     let is_header = |line: TableLine<'_>| line.whole().is_ok_and(|row| row.starts_with(HEADER));
     let malformed = read_rows(table, 1, is_header, |line| {
-        networks.extend(parse_route(line.whole()?, endian)?);
+        let network = parse_route(line.whole()?, endian)?;
+        networks.extend(network.filter(|_| networks.len() <= MAX_KEPT));
         Ok(())
     });
     match malformed {
+        Ok(_) if networks.len() > MAX_KEPT => Err(TableError::TooMany("networks")),
         Err(TableError::Empty) => Ok(Default::default()),
         malformed => Ok((networks, malformed?)),
     }
@@ -90,10 +107,7 @@ fn parse_route(row: &[u8], endian: Endian) -> Result<Option<Network>, RowError> 
         let parsed = Ipv4Addr::from_hex(text, endian).map(Ipv4Addr::to_bits);
         parsed.ok_or_else(|| RowError::column(name, text))
     };
-    let interface = column("Iface")?.1;
-    if interface.is_empty() {
-        return Err(RowError::Missing("Iface"));
-    }
+    let interface = interface_name("Iface", column("Iface")?.1)?;
     let interface = String::from_utf8_lossy(interface).into_owned();
     let destination = word(column("Destination")?)?;
     let gateway = word(column("Gateway")?)?;
@@ -115,13 +129,11 @@ pub struct FibAddresses {
     pub local: Vec<Ipv4Addr>,
     /// The broadcast addresses of the connected networks.
     pub broadcast: Vec<Ipv4Addr>,
+    /// The local addresses of other routing tables.
+    pub elsewhere: Vec<Ipv4Addr>,
 }
 
 impl Network {
-    fn holds(&self, address: Ipv4Addr) -> bool {
-        self.mask != 0 && address.to_bits() & self.mask == self.destination
-    }
-
     /// Whether a narrower network around `address` has no route, as when it was assigned with `noprefixroute`. Its
     /// broadcast address gives it away.
     fn hides_a_narrower_one(&self, address: Ipv4Addr, fib: &FibAddresses) -> bool {
@@ -150,24 +162,32 @@ pub fn endian_of_route(table: impl Read) -> Option<Endian> {
     })
 }
 
-/// Reads `net/fib_trie`: each `/32 host LOCAL` or `/32 link BROADCAST` applies to the `|-- a.b.c.d` above it. The file is
-/// a drawing for people; lines of any other form are ignored.
+/// Reads `net/fib_trie`: each `/32 host LOCAL` or `/32 link BROADCAST` applies to the `|-- a.b.c.d` above it. A line
+/// without a blank in front, `Main:`, `Local:` or `Id 100:`, begins a routing table. The file is a drawing for people;
+/// lines of any other form are ignored.
 pub fn read_fib_trie(table: impl Read) -> Result<FibAddresses, TableError> {
     let mut fib = FibAddresses::default();
     let mut leaf: Option<Ipv4Addr> = None;
+    let mut is_elsewhere = false;
     for_each_line(table, |_, line| {
-        match line.text().unwrap_or_default().trim_ascii() {
-            b"/32 host LOCAL" => fib.local.extend(leaf),
-            b"/32 link BROADCAST" => fib.broadcast.extend(leaf),
+        let text = line.text().unwrap_or_default();
+        let list = match text.trim_ascii() {
+            b"/32 host LOCAL" if is_elsewhere => &mut fib.elsewhere,
+            b"/32 host LOCAL" => &mut fib.local,
+            b"/32 link BROADCAST" if !is_elsewhere => &mut fib.broadcast,
             line => {
                 if let Some(address) = line.strip_prefix(b"|-- ") {
                     leaf = std::str::from_utf8(address).ok().and_then(|address| address.parse().ok());
+                } else if text.ends_with(b":") {
+                    is_elsewhere = text.starts_with(b"Id ");
                 }
+                return Ok(());
             }
-        }
-        Ok(())
+        };
+        list.extend(leaf);
+        if list.len() > 2 * MAX_KEPT { Err(TableError::TooMany("addresses")) } else { Ok(()) }
     })?;
-    for list in [&mut fib.local, &mut fib.broadcast] {
+    for list in [&mut fib.local, &mut fib.broadcast, &mut fib.elsewhere] {
         list.sort_unstable();
         list.dedup(); // without policy rules the main and the local table are one, printed twice
     }

@@ -18,6 +18,16 @@ const MAX_LINE: usize = 4096;
 /// Size of the read buffer: more than [`MAX_LINE`], and no less than the kernel returns at once (4050 bytes on x86).
 const BUFFER: usize = 16 * 1024;
 
+/// The most bytes of a table that are read: room for more than a million sockets.
+pub(crate) const MAX_TABLE: u64 = 256 << 20;
+
+/// The most interfaces, addresses of interfaces, or networks that are kept: what is made of them stays below the 64 MB of
+/// the unit's `MemoryMax=`, and the state file below the size that is read.
+pub(crate) const MAX_KEPT: usize = 32_768;
+
+/// The most bytes in the name of an interface (`IFNAMSIZ` of the kernel, less the NUL at the end).
+const MAX_NAME: usize = 15;
+
 /// How many malformed rows of a table are kept with their line number; the rest are only counted.
 const REMEMBERED: usize = 5;
 
@@ -34,6 +44,13 @@ pub enum TableError {
     /// The kernel's tables have at least a header; a copying tool that trusts the size 0 of `/proc` files drops even that.
     #[error("the file is empty")]
     Empty,
+    #[error("larger than {} MiB", MAX_TABLE >> 20)]
+    TooLarge,
+    #[error("more than {MAX_KEPT} {0}")]
+    TooMany(&'static str),
+    /// Interfaces whose names look the same.
+    #[error("the counters of `{name}` add up to more than 64 bits hold")]
+    Overflow { name: String },
     /// The first line (in `net/dev` the second) does not name the columns this program knows.
     #[error("line {line} is not the header of this table: `{found}`")]
     Header { line: u64, found: Excerpt },
@@ -45,6 +62,9 @@ impl TableError {
         match self {
             Self::Open(error) | Self::Read { source: error, .. } => format!("{:?}", error.kind()),
             Self::Empty => "empty".to_owned(),
+            Self::TooLarge => "too large".to_owned(),
+            Self::TooMany(what) => (*what).to_owned(),
+            Self::Overflow { .. } => "overflow".to_owned(),
             Self::Header { .. } => "header".to_owned(),
         }
     }
@@ -166,7 +186,8 @@ pub(super) fn read_rows(
     }
 }
 
-/// Calls `each` for every line of `table` with its number, counted from 1, and stops at the first error.
+/// Calls `each` for every line of `table` with its number, counted from 1, and stops at the first error. A table of more than
+/// [`MAX_TABLE`] bytes, which may never end, is one.
 pub(super) fn for_each_line(
     mut table: impl Read,
     mut each: impl FnMut(u64, TableLine<'_>) -> Result<(), TableError>,
@@ -176,6 +197,7 @@ pub(super) fn for_each_line(
     let mut number = 0_u64;
     let next = |number: u64| number.saturating_add(1);
     let mut too_long = false;
+    let mut left = MAX_TABLE;
     loop {
         let free = buffer.get_mut(filled..).unwrap_or_default();
         let more = match table.read(free) {
@@ -184,6 +206,7 @@ pub(super) fn for_each_line(
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
             Err(source) => return Err(TableError::Read { line: number, source }),
         };
+        left = u64::try_from(more).ok().and_then(|more| left.checked_sub(more)).ok_or(TableError::TooLarge)?;
         let end = filled.saturating_add(more);
         let mut rest = buffer.get(..end).unwrap_or_default();
         while let Some((line, after)) = split_line(rest) {
@@ -201,6 +224,15 @@ pub(super) fn for_each_line(
         _ if too_long => each(next(number), TableLine::TooLong),
         [] => Ok(()),
         last => each(next(number), TableLine::Unended(last)),
+    }
+}
+
+/// Checks the name of an interface, which stands in `column`.
+pub(super) fn interface_name<'a>(column: &'static str, name: &'a [u8]) -> Result<&'a [u8], RowError> {
+    match name.len() {
+        0 => Err(RowError::Missing(column)),
+        1..=MAX_NAME => Ok(name),
+        _ => Err(RowError::column(column, name)),
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) fn run(
     let sample = pipeline::sample(&collector, terminal, warnings)?;
     pipeline::trace_excluded(&sample, &options, terminal);
     let last_report_id = state.map_or(0, |state| state.last_report_id);
-    let report = pipeline::build(&sample, baseline.as_ref(), last_report_id, custom, &options);
+    let report = pipeline::build(&sample, baseline.as_ref(), last_report_id, custom, &options, warnings);
 
     let mut observation = Observation::of_report(&report);
     doubt_skipped_rows(&mut observation, &sample);

@@ -57,7 +57,7 @@ impl<'a> Printer<'a> {
         if self.before.is_some() && before.is_none() {
             warnings.no_traffic("the last report was of another machine, boot or network namespace");
         }
-        let mut report = pipeline::build(&sample, before, self.last_report_id, custom, self.options);
+        let mut report = pipeline::build(&sample, before, self.last_report_id, custom, self.options, warnings);
         if let Some(max) = self.options.max_bytes {
             pipeline::fit(&mut report, Encoding::Json, self.options, (max, 1), warnings)?;
         }
