@@ -46,7 +46,7 @@ impl Addresses {
                 continue;
             }
             let masks = (0..32).map(|bits| u32::MAX << bits);
-            let narrowest = masks.filter_map(|mask| by_prefix.get(&(mask, address.to_bits() & mask))).next();
+            let narrowest = masks.into_iter().find_map(|mask| by_prefix.get(&(mask, address.to_bits() & mask)));
             if let Some(Some(network)) = narrowest
                 && !network.hides_a_narrower_one(address, fib)
             {
