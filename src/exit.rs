@@ -81,7 +81,7 @@ impl Exit {
                 "The directory given with --state-dir cannot be used, or a file or directory did not respond within --timeout. \
                  Nothing was sent."
             }
-            Self::Output => "The output could not be written.",
+            Self::Output => "The output could not be written, or standard output is closed.",
             Self::TryLater => {
                 "Try later: the report was throttled, no answer came, another run held the lock for the whole timeout, or the \
                  report was sent and then a file or directory did not respond."

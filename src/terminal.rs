@@ -7,9 +7,10 @@ use std::env;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::sys::stat::fstat;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::{fstat, makedev};
 use serde::Serialize;
 use terminal_size::{Width, terminal_size_of};
 
@@ -95,6 +96,7 @@ impl Terminal {
     /// Writes a result, or a part of one. A reader that has gone away has seen enough, so that is not an error.
     #[expect(clippy::unused_self, reason = "nothing is written before there is a terminal")]
     pub(crate) fn write(&self, write: impl FnOnce(&mut Out) -> io::Result<()>) -> Result<Stdout, StdoutError> {
+        check_stdout()?;
         let file = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(StdoutError)?);
         let mut out = BufWriter::with_capacity(64 * 1024, file);
         let outcome = write(&mut out).and_then(|()| out.flush());
@@ -190,4 +192,23 @@ fn is_journal() -> Option<bool> {
     let stream = env::var("JOURNAL_STREAM").ok()?;
     let stderr = fstat(io::stderr()).ok()?;
     Some(stream == format!("{}:{}", stderr.st_dev, stderr.st_ino))
+}
+
+/// Fails when the program was started with a closed standard output (`>&-`).
+///
+/// By now that is hard to see: before `main`, Rust's runtime opens `/dev/null` in the place of the standard descriptors that
+/// are closed, for reading and writing. Who discards output opens it for writing only, as shells and systemd do. Two others
+/// open it for both. Daemons (`daemon(3)`, `start-stop-daemon`) do so for standard error, too: where both are like that,
+/// nothing is closed, or nobody wants to know. And some programs do so for standard output alone, such as Python with
+/// `subprocess.DEVNULL`. Nothing distinguishes that, so the message names it.
+pub(crate) fn check_stdout() -> Result<(), StdoutError> {
+    let null = makedev(1, 3); // Documentation/admin-guide/devices.txt of the kernel
+    let is_null_for_both = |fd: BorrowedFd<'_>| {
+        let flags = fcntl(fd, FcntlArg::F_GETFL).map(OFlag::from_bits_retain);
+        flags.is_ok_and(|flags| flags & OFlag::O_ACCMODE == OFlag::O_RDWR) && fstat(fd).is_ok_and(|s| s.st_rdev == null)
+    };
+    if is_null_for_both(io::stdout().as_fd()) && !is_null_for_both(io::stderr().as_fd()) {
+        return Err(StdoutError(io::Error::other("closed, or /dev/null opened for reading and writing")));
+    }
+    Ok(())
 }

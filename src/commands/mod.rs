@@ -25,7 +25,7 @@ use crate::config::SettingError;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::sourced::Origin;
-use crate::terminal::{Color, StdoutError, Terminal, Verbosity};
+use crate::terminal::{Color, StdoutError, Terminal, Verbosity, check_stdout};
 use crate::text::{did_you_mean, escape, nearest};
 use crate::warning::Warnings;
 
@@ -96,8 +96,8 @@ fn show_usage(error: &clap::Error, args: &[OsString]) -> Exit {
         Terminal::usage(&plain.map_or_else(String::new, usage_text));
         return Exit::Usage;
     }
-    match error.print() {
-        Err(source) if source.kind() != std::io::ErrorKind::BrokenPipe => {
+    match check_stdout().and_then(|()| error.print().map_err(StdoutError)) {
+        Err(StdoutError(source)) if source.kind() != std::io::ErrorKind::BrokenPipe => {
             report(&StdoutError(source).into(), &terminal)
         }
         _ => Exit::Success,

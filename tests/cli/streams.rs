@@ -70,10 +70,46 @@ fn a_full_disk_is_reported() {
     super::captured("busy", &["--strict", "-q"]).fails_on_a_full_disk(); // which is worse than what --strict finds
 }
 
+/// The message names `/dev/null` because that is what a closed stream looks like, and some programs open it so.
 #[test]
-fn streams_that_are_closed_do_no_harm() {
+fn a_closed_standard_output_is_reported() {
+    let reported = b"device-defender: standard output: closed, or /dev/null opened for reading and writing\n";
     for line in [
         r#"exec "$0" collect --proc "$1" >&-"#,
+        r#"exec "$0" collect --proc "$1" --format cbor >&-"#,
+        r#"exec "$0" collect --proc "$1" --format table <&- >&-"#,
+        r#"exec "$0" watch --print --count 1 --proc "$1" >&-"#,
+        r#"exec "$0" validate-params -q --sample-interval-seconds 300 >&-"#,
+        r#"exec "$0" detect -q --profile profile.json --report reports.ndjson >&-"#,
+        r#"exec "$0" --help >&-"#,
+        r#"exec "$0" collect -h >&-"#,
+        r#"exec "$0" --version >&-"#,
+        r#"exec "$0" collect --proc "$1" 1<>/dev/null"#, // as `subprocess.DEVNULL` of Python is
+    ] {
+        let output = shell(line, "busy/proc");
+        assert_eq!(output.status.code(), Some(74), "{line}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(reported), "{line}");
+    }
+    assert_eq!(shell(r#"exec "$0" collect --proc "$1" >&- 2>/dev/null"#, "busy/proc").status.code(), Some(74));
+}
+
+#[test]
+fn output_that_is_discarded_is_no_fault() {
+    for line in [
+        r#"exec "$0" collect --proc "$1" >/dev/null"#,
+        r#"exec "$0" collect --proc "$1" </dev/null >/dev/null 2>/dev/null"#,
+        r#"exec "$0" collect --proc "$1" 2>&- >/dev/null"#,
+        r#"exec "$0" collect --proc "$1" <>/dev/null >&0 2>&0"#, // as daemon(3) does
+        r#"exec "$0" --help >/dev/null"#,
+    ] {
+        let output = shell(line, "busy/proc");
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{line}");
+    }
+}
+
+#[test]
+fn other_streams_that_are_closed_do_no_harm() {
+    for line in [
         r#"exec "$0" collect --proc "$1" <&-"#,
         r#"exec "$0" collect --proc "$1" -v 2>&-"#,
         r#"exec "$0" collect --proc "$1" -v 2>/dev/full"#,
@@ -81,7 +117,7 @@ fn streams_that_are_closed_do_no_harm() {
     ] {
         let output = shell(line, "busy/proc");
         assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{line}");
-        let report = !line.contains(">&- 2>&-") && !line.ends_with(" >&-");
+        let report = !line.contains(" >&-");
         assert_eq!(output.stdout.ends_with(b"}\n"), report, "{line}");
     }
     // The exit code does not need anybody to listen.
