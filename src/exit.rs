@@ -58,7 +58,10 @@ impl Exit {
     /// When it is used, for the man pages and the README.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Success => "Success; a sent report was accepted. Also when the reader of standard output went away.",
+            Self::Success => {
+                "Success; a sent report was accepted. Also when the reader of standard output went away, and when a behavior is \
+                 not judged that only the service can judge."
+            }
             Self::CheckFailed => {
                 "The check failed: parameters are invalid, --probe found the path unusable, or a behavior is violated (of \
                  several reports: in alarm after the last)."
@@ -69,8 +72,9 @@ impl Exit {
                  malformed row."
             }
             Self::NoInput => {
-                "A file could not be opened, or no /proc table could be read; with --strict, also when one table of the \
-                 report could not be read."
+                "A file could not be opened, or no /proc table could be read, or a behavior could not be judged because this \
+                 device could not be read; with --strict, also when one table of the report, or the network namespace of the \
+                 host, could not be read."
             }
             Self::Unavailable => {
                 "The report was not sent: no connection (DNS, TCP, TLS, MQTT), or the connection was lost before the report was \

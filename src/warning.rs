@@ -82,7 +82,7 @@ impl Warnings {
     /// The exit code that they make, with `strict`.
     pub(crate) fn exit(&self, strict: bool) -> Exit {
         let has = |kind| strict && self.all.iter().any(|warning| warning.kind == kind);
-        if has(WarningKind::TableUnknown) {
+        if has(WarningKind::TableUnknown) || has(WarningKind::Namespace) {
             Exit::NoInput
         } else if has(WarningKind::RowSkipped) {
             Exit::Input

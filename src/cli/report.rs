@@ -37,7 +37,7 @@ pub(crate) struct SourceArgs {
     /// ip_list. All limits of the service are checked first.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub custom_metrics: Option<PathBuf>,
-    /// Exit with 65 when a row was malformed, with 66 when a table could not be read
+    /// Exit with 65 when a row was malformed, with 66 when a table or the host's network namespace could not be read
     ///
     /// The report is still printed or sent.
     #[arg(long)]

@@ -1,15 +1,12 @@
 //! The road from flags to a report, the same for every command: open a collector, take a sample, build the report, cut it
 //! to size. What counts as traffic's start is in [`super::baseline`].
 
-use std::path::Path;
-
 use nix::unistd::geteuid;
 
 use crate::cli::{Compat, NamesArg, ReportArgs, SourceArgs};
 use crate::collector::counters::Interfaces;
 use crate::collector::proc::numbers::Endian;
 use crate::collector::proc::owners::Owners;
-use crate::collector::proc::root::Netns;
 use crate::collector::{Collector, Problem, Sample};
 use crate::config;
 use crate::error::{Error, InputError, InputErrorKind};
@@ -48,7 +45,7 @@ pub(super) fn open(args: &SourceArgs, terminal: &Terminal, warnings: &mut Warnin
     }
     for (path, reason) in &root.passed_over {
         let instead = format!("{}: {reason}; reading {} instead", path.display(), root.net.display());
-        if root.own_namespace && args.netns == Netns::Auto && root.root != Path::new("/proc") {
+        if root.is_fallback {
             let remedy =
                 "this shows the network namespace of this process, not the host's: is the mount made with hidepid=?";
             let subject = format!("{}: {reason}", path.display());
@@ -73,6 +70,23 @@ pub(super) fn sample(collector: &Collector, terminal: &Terminal, warnings: &mut 
     warn_of(&sample.problems, warnings);
     if sample.is_unreadable() {
         return Err(Error::NoTable { net: collector.root.net.clone() });
+    }
+    Ok(sample)
+}
+
+/// A sample for a report of the host that nobody looks at, or for its verdicts: where only the namespace of this process
+/// could be read instead of the host's, nothing is known.
+pub(super) fn sample_of_host(
+    collector: &Collector,
+    terminal: &Terminal,
+    warnings: &mut Warnings,
+) -> Result<Sample, Error> {
+    let mut sample = sample(collector, terminal, warnings)?;
+    if collector.root.is_fallback {
+        let text = "the report has no ports, connections and traffic, because the host's could not be read; --netns self \
+                    reads those of the network namespace of this process";
+        warnings.add(WarningKind::Namespace, "left out", text);
+        (sample.tcp, sample.udp, sample.counters) = (None, None, None);
     }
     Ok(sample)
 }

@@ -143,7 +143,7 @@ impl Publisher<'_> {
     ) -> Result<Prepared, Error> {
         self.steps.begin(format!("reading {}", config::path(&self.source.proc).display()));
         let collector = pipeline::open(self.source, self.terminal, warnings)?;
-        let sample = pipeline::sample(&collector, self.terminal, warnings)?;
+        let sample = pipeline::sample_of_host(&collector, self.terminal, warnings)?;
         let baseline = self.baseline(state, &collector, warnings);
         let mut report =
             pipeline::build(&sample, baseline.as_ref(), state.last_report_id, custom, self.options, warnings);

@@ -210,6 +210,50 @@ fn what_was_in_skipped_rows_is_not_known() {
     assert_eq!(said["behaviors"][7]["reason"], "rows of proc/net/dev were not understood");
 }
 
+/// Nothing that could not be judged because the device could not be read looks like success.
+#[test]
+fn a_behavior_whose_table_cannot_be_read_is_66() {
+    let count = |metric: &str| behavior(metric, "less-than", &json!({"count": 1_000_000}));
+    let [tcp, udp, traffic, size] =
+        ["num-listening-tcp-ports", "num-listening-udp-ports", "all-bytes-out", "message-byte-size"]
+            .map(|metric| count(&format!("aws:{metric}")));
+    let cloud = json!({"name": "cloud", "metric": "aws:all-bytes-in", "criteria": {"mlDetectionConfig": {"confidenceLevel": "HIGH"}}});
+    let since_boot = [&JSON[..], &["--since", "boot"]].concat();
+    for (behaviors, gone, code, reason) in [
+        (json!([tcp]), "tcp", 66, "proc/net/tcp: No such file or directory (os error 2)"),
+        (json!([udp, tcp]), "tcp", 66, "proc/net/tcp: No such file or directory (os error 2)"),
+        (json!([traffic]), "dev", 66, "proc/net/dev: No such file or directory (os error 2)"),
+        (json!([size]), "udp", 66, "proc/net/udp: No such file or directory (os error 2)"),
+        (json!([udp]), "tcp", 0, ""),
+        (json!([udp, cloud]), "tcp", 0, "only the service has the machine learning model of this metric"),
+        (json!([cloud, {"name": "none", "metric": "aws:listening-tcp-ports"}]), "tcp", 65, ""),
+        (json!([tcp, {"name": "none", "metric": "aws:listening-tcp-ports"}]), "tcp", 66, ""),
+        (json!([tcp, behavior("aws:num-listening-udp-ports", "less-than", &json!({"count": 1}))]), "tcp", 1, ""),
+    ] {
+        let dir = machine(&behaviors, None);
+        fs::remove_file(dir.path("proc/net").join(gone)).unwrap();
+        let said = dir.detect(&since_boot).code(code).json();
+        if !reason.is_empty() {
+            let last = said["behaviors"].as_array().unwrap().last().unwrap();
+            assert_eq!((&last["verdict"], &last["reason"]), (&json!("not-judged"), &json!(reason)));
+        }
+    }
+}
+
+#[test]
+fn a_skipped_row_of_counters_leaves_the_traffic_unknown() {
+    let dir = machine(&json!([any_traffic(None)]), None);
+    let dev = fs::read_to_string(dir.path("proc/net/dev")).unwrap();
+    dir.write("proc/net/dev", dev.replace("712", "x712"));
+    let warnings = "warning: proc/net/dev:3: row skipped: column receive bytes holds `x712`\n\
+                    warning: no network_stats: 1 row of proc/net/dev could not be read";
+    let since_boot = ["--proc", "proc", "--since", "boot", "--format", "json"];
+    let said = dir.detect(&since_boot).code(66).stderr(warnings).json();
+    assert_eq!(said["behaviors"][0]["reason"], "rows of proc/net/dev were not understood");
+    let report = Run::new(dir.root(), &["collect", "--proc", "proc"]).stderr(warnings).json();
+    assert_eq!(support::traffic(&report), None);
+}
+
 #[test]
 fn the_size_is_that_of_the_report_as_it_would_be_sent() {
     let profile = json!([behavior("aws:message-byte-size", "less-than", &json!({"count": 1}))]);

@@ -165,6 +165,9 @@ fn a_proc_mount_that_hides_processes_is_read_as_far_as_it_goes() {
             mount_proc(part, options, options);
         }
         copy_of_program(part);
+        let criteria = json!({"comparisonOperator": "in-port-set", "value": {"ports": [4401]}});
+        let profile = json!([{"name": "ports", "metric": "aws:listening-tcp-ports", "criteria": criteria}]);
+        fs::write(part.dir.join("profile.json"), profile.to_string()).unwrap();
         part.run("reader", NET_ONLY);
         part.run("reader of its own proc", &["--net", "--mount"]);
     });
@@ -192,11 +195,45 @@ fn reader(part: &Part) {
         command.args(["collect", "--proc", proc]);
         let expected = if passed_over.is_empty() { &of_host } else { &of_reader };
         assert_eq!(listening(&falls_back(&mut command, &root, passed_over, net)), expected, "{options}");
+        answers_for_the_host(part, proc, &of_host, !passed_over.is_empty());
 
         // With the privilege to look into process 1 nothing is hidden; and who asks for his own gets his own.
         assert_eq!(*listening(&collect(&["--proc", proc])), of_host, "{options} with privilege");
         assert_eq!(*listening(&collect(&["--proc", proc, "--netns", "self"])), of_reader, "{options} self");
     }
+}
+
+/// What is sent, or judged, is of the host, or it is left out; and with `--strict` that is no success.
+fn answers_for_the_host(part: &Part, proc: &str, of_host: &Value, is_hidden: bool) {
+    let run = |args: &[&str], code: i32| {
+        let mut command = powerless(&part.dir.join("device-defender"));
+        command.current_dir(&part.dir).env("HOME", &part.dir).args(args).args(["--proc", proc]);
+        let output = output(&mut command);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{command:?}\n{stderr}");
+        let left_out = stderr.contains("the report has no ports, connections and traffic");
+        assert_eq!(left_out, is_hidden && args[0] != "collect", "{command:?}\n{stderr}");
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let unless_hidden = |code| if is_hidden { code } else { 0 };
+    run(&["collect", "--strict"], unless_hidden(66));
+    let dry_run = ["publish", "--dry-run", "--thing-name", "gw", "--endpoint", "localhost", "--insecure-plaintext"];
+    for args in [&dry_run[..], &["watch", "--print", "--count", "1"]] {
+        let report = run(args, 0);
+        run(&[args, &["--strict"]].concat(), unless_hidden(66));
+        if is_hidden {
+            assert_eq!(report["metrics"], json!({}), "{args:?}");
+        } else {
+            assert_eq!(listening(&report), of_host, "{args:?}");
+        }
+    }
+    let verdicts = run(&["detect", "--profile", "profile.json", "--format", "json"], unless_hidden(66));
+    let (verdict, reason) = match is_hidden {
+        true => ("not-judged", json!("the network namespace of the host could not be read")),
+        false => ("conforms", Value::Null),
+    };
+    let said = &verdicts["behaviors"][0];
+    assert_eq!((&said["verdict"], &said["reason"]), (&json!(verdict), &reason));
 }
 
 /// A process whose `/proc` itself shows processes only, as `systemd` makes it with `ProcSubset=pid`.

@@ -54,6 +54,8 @@ pub struct ProcRoot {
     pub is_procfs: bool,
     /// Preferred directories that could not be used, and why.
     pub(crate) passed_over: Vec<(PathBuf, String)>,
+    /// Whether the namespace of process 1 was asked for, and that of this process is shown because the former is hidden.
+    pub(crate) is_fallback: bool,
 }
 
 /// The host, boot and namespace of a sample. Samples are comparable only if these are the same.
@@ -95,7 +97,9 @@ impl ProcRoot {
                 Ok(()) => {
                     let is_procfs = is_own_proc || is_procfs(root);
                     let own_namespace = is_procfs && shows_own_namespace(root, &net);
-                    return Ok(Self { root: root.to_owned(), net, own_namespace, is_procfs, passed_over });
+                    let is_host_asked_for = netns == Netns::Auto && !is_own_proc;
+                    let is_fallback = is_host_asked_for && own_namespace && !passed_over.is_empty();
+                    return Ok(Self { root: root.to_owned(), net, own_namespace, is_procfs, passed_over, is_fallback });
                 }
                 Err(reason) => passed_over.push((net, reason.to_string())),
             }

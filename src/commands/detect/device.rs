@@ -54,13 +54,18 @@ pub(super) fn run(
             no_state.map_or_else(|| unknown("there is nothing to count traffic from"), Coverage::Unknown)
         }
     };
-    let sample = pipeline::sample(&collector, terminal, warnings)?;
+    let sample = pipeline::sample_of_host(&collector, terminal, warnings)?;
     pipeline::trace_excluded(&sample, &options, terminal);
     let last_report_id = state.map_or(0, |state| state.last_report_id);
     let report = pipeline::build(&sample, baseline.as_ref(), last_report_id, custom, &options, warnings);
 
     let mut observation = Observation::of_report(&report);
-    doubt_skipped_rows(&mut observation, &sample);
+    if matches!(counted, Since::Ago(_)) && baseline.is_none() {
+        doubt(&mut observation, Table::Dev, "the counters could not be read when the time began");
+    } else if baseline.is_some() && sample.counters.is_some() && report.network_stats.is_none() {
+        doubt(&mut observation, Table::Dev, "the counters add up to more than 64 bits hold");
+    }
+    doubt_unread(&mut observation, &sample, &collector);
     if behaviors.iter().any(|entry| entry.metric() == Some(&Metric::MessageSize))
         && let Some(size) = message_size(&report)
     {
@@ -74,7 +79,12 @@ pub(super) fn run(
     let lookup = owners.as_ref().map(|owners| OwnerLookup { owners, report: &report });
     show(Some(report.report_id), behaviors, &judgments, lookup.as_ref(), args.format, terminal)?;
     let violated = judgments.iter().any(Judgment::is_violated);
-    Ok(exit_of(violated, warnings.exit(args.source.strict), behaviors))
+    // A behavior that this device could have judged, had it been readable, must not look like one that conforms.
+    let is_unread =
+        |entry: &ProfileBehavior| entry.metric().is_some_and(|metric| observation.partial(metric).is_some());
+    let is_missed = behaviors.iter().zip(&judgments).any(|(entry, judged)| !judged.is_judged() && is_unread(entry));
+    let input = if is_missed { Exit::NoInput } else { warnings.exit(args.source.strict) };
+    Ok(exit_of(violated, input, behaviors))
 }
 
 fn unknown(reason: &str) -> Coverage {
@@ -112,21 +122,36 @@ fn load_state(
     }
 }
 
-/// Notes which measurements lack what was in rows that were skipped.
-fn doubt_skipped_rows(observation: &mut Observation, sample: &Sample) {
+/// Notes which measurements lack something because the device could not be read.
+fn doubt_unread(observation: &mut Observation, sample: &Sample, collector: &Collector) {
     for problem in &sample.problems {
-        let Problem::Row { table, from, .. } = problem else { continue };
-        let metrics = match table {
-            Table::Tcp | Table::Tcp6 => {
-                &[Metric::TcpPortCount, Metric::TcpPorts, Metric::ConnectionCount, Metric::Destinations][..]
+        match problem {
+            Problem::Row { table, from, .. } => {
+                doubt(observation, *table, &format!("rows of {from} were not understood"));
             }
-            Table::Udp | Table::Udp6 => &[Metric::UdpPortCount, Metric::UdpPorts],
-            Table::Dev => &TRAFFIC,
-            Table::IfInet6 | Table::FibTrie | Table::Route => &[],
-        };
-        for metric in metrics {
-            observation.add_partial(metric.clone(), format!("rows of {from} were not understood"));
+            Problem::Unknown { table, from, error } => doubt(observation, *table, &format!("{from}: {error}")),
+            Problem::MoreRows { .. } | Problem::NoCounters { .. } | Problem::NoNames { .. } => {}
         }
+    }
+    if collector.root.is_fallback {
+        for table in Table::REPORTED {
+            doubt(observation, table, "the network namespace of the host could not be read");
+        }
+    }
+}
+
+/// Notes for every metric that comes from this table, and for the size of the report, why it is incomplete or unknown.
+fn doubt(observation: &mut Observation, table: Table, reason: &str) {
+    let metrics = match table {
+        Table::Tcp | Table::Tcp6 => {
+            &[Metric::TcpPortCount, Metric::TcpPorts, Metric::ConnectionCount, Metric::Destinations][..]
+        }
+        Table::Udp | Table::Udp6 => &[Metric::UdpPortCount, Metric::UdpPorts],
+        Table::Dev => &TRAFFIC,
+        Table::IfInet6 | Table::FibTrie | Table::Route => return,
+    };
+    for metric in metrics.iter().chain([&Metric::MessageSize]) {
+        observation.add_partial(metric.clone(), reason.to_owned());
     }
 }
 

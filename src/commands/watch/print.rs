@@ -51,7 +51,7 @@ impl<'a> Printer<'a> {
         let custom = pipeline::custom_metrics_without_waiting(self.source)?;
         self.steps.begin(format!("reading {}", config::path(&self.source.proc).display()));
         let collector = pipeline::open(self.source, self.terminal, warnings)?;
-        let sample = pipeline::sample(&collector, self.terminal, warnings)?;
+        let sample = pipeline::sample_of_host(&collector, self.terminal, warnings)?;
         let host_id = collector.root.host_id();
         let before = self.before.as_ref().filter(|(of, _)| *of == host_id).map(|(_, counters)| counters);
         if self.before.is_some() && before.is_none() {
