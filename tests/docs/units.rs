@@ -43,8 +43,9 @@ fn systemd_accepts_the_units_without_warnings() {
 fn services_are_hardened() {
     let dir = tempfile::tempdir().unwrap();
     for unit in units(dir.path()) {
-        if unit.ends_with("device-defender.service") || unit.ends_with("device-defender-publish.service") {
+        if unit.extension().is_some_and(|extension| extension == "service") {
             analyze(&["security", "--offline=true", MAX_EXPOSURE], &unit);
+            assert!(fs::read_to_string(&unit).unwrap().contains("\nSocketBindDeny=any\n")); // is not part of the rating
         }
     }
 }

@@ -228,10 +228,8 @@ fn answers_for_the_host(part: &Part, proc: &str, of_host: &Value, is_hidden: boo
         }
     }
     let verdicts = run(&["detect", "--profile", "profile.json", "--format", "json"], unless_hidden(66));
-    let (verdict, reason) = match is_hidden {
-        true => ("not-judged", json!("the network namespace of the host could not be read")),
-        false => ("conforms", Value::Null),
-    };
+    let unread = ("not-judged", json!("the network namespace of the host could not be read"));
+    let (verdict, reason) = if is_hidden { unread } else { ("conforms", Value::Null) };
     let said = &verdicts["behaviors"][0];
     assert_eq!((&said["verdict"], &said["reason"]), (&json!(verdict), &reason));
 }

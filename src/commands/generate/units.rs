@@ -1,9 +1,41 @@
 //! systemd unit files: a service that runs `watch` and a path unit that restarts it when its certificate is renewed.
 //! The alternative is a timer that runs `publish --once`.
 
-/// Settings and hardening that both services share. Certificates are passed as credentials, which only the service can
+/// The sandbox of every service.
+const SANDBOX: &str = "\
+UMask=0077
+LimitCORE=0
+CapabilityBoundingSet=
+AmbientCapabilities=
+NoNewPrivileges=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+PrivateDevices=yes
+PrivateMounts=yes
+PrivateTmp=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHome=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+ProtectSystem=strict
+RemoveIPC=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SocketBindDeny=any
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+";
+
+/// What the services that report have in common. Certificates are passed as credentials, which only the service can
 /// read. `ProcSubset=pid` is not possible: it hides /proc/sys, where the boot ID is.
-const COMMON: &str = "\
+const REPORTING: &str = "\
 # Requires systemd 250 or later. The environment file must set at least DEVICE_DEFENDER_ENDPOINT and
 # DEVICE_DEFENDER_THING_NAME.
 EnvironmentFile=/etc/device-defender/environment
@@ -15,43 +47,16 @@ Environment=DEVICE_DEFENDER_CERT_FILE=%d/cert.pem
 Environment=DEVICE_DEFENDER_KEY_FILE=%d/key.pem
 StateDirectory=device-defender
 StateDirectoryMode=0700
+MemoryMax=64M
+TasksMax=16
 
 # device-defender.service and device-defender-publish.service share this user, because they share the state directory.
 DynamicUser=yes
 User=device-defender
-UMask=0077
-LimitCORE=0
-CapabilityBoundingSet=
-AmbientCapabilities=
-NoNewPrivileges=yes
-LockPersonality=yes
-MemoryDenyWriteExecute=yes
-PrivateDevices=yes
-PrivateMounts=yes
-PrivateTmp=yes
 PrivateUsers=yes
 ProcSubset=all
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHome=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectProc=invisible
-ProtectSystem=strict
-RemoveIPC=yes
 # AF_NETLINK is needed to look up the addresses of the interfaces.
 RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-SystemCallFilter=~@privileged @resources
-SystemCallErrorNumber=EPERM
-MemoryMax=64M
-TasksMax=16
 ";
 
 /// File name and content of each unit.
@@ -75,7 +80,7 @@ RestartPreventExitStatus=2 65 78
 WatchdogSec=2min
 TimeoutStopSec=10
 
-{COMMON}
+{REPORTING}{SANDBOX}
 [Install]
 WantedBy=multi-user.target
 "
@@ -92,7 +97,7 @@ Type=oneshot
 ExecStart=/usr/bin/device-defender publish --once
 TimeoutStartSec=2min
 
-{COMMON}"
+{REPORTING}{SANDBOX}"
     );
     let timer = "[Unit]
 Description=Send a report to AWS IoT Device Defender every 10 minutes
@@ -123,18 +128,25 @@ Unit=device-defender-renewed.service
 [Install]
 WantedBy=multi-user.target
 ";
-    let renewed = "[Unit]
+    let renewed = format!(
+        "[Unit]
 Description=Restart Device Defender reporting with a renewed certificate
 Documentation=man:device-defender-watch(1)
 
 [Service]
 Type=oneshot
 ExecStart=/usr/bin/systemctl try-restart device-defender.service
-";
+
+# Only root may restart the service, but to ask systemd for it takes no other privilege.
+ProcSubset=pid
+PrivateNetwork=yes
+RestrictAddressFamilies=AF_UNIX
+{SANDBOX}"
+    );
     [
         ("device-defender.service", watch),
         ("device-defender-renewed.path", path.into()),
-        ("device-defender-renewed.service", renewed.into()),
+        ("device-defender-renewed.service", renewed),
         ("device-defender-publish.service", publish),
         ("device-defender-publish.timer", timer.into()),
     ]
