@@ -1,7 +1,8 @@
-//! The documents match the program: man pages, completions, unit files, README and changelog.
+//! The documents match the program: man pages, completions, unit files, licenses, README and changelog.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod completions;
+mod licenses;
 mod man;
 mod pages;
 mod readme;
