@@ -18,7 +18,7 @@ use crate::support::{Run, assert_snapshot_of, fixtures, to_cbor, without_id};
 /// What was open on one of the machines, according to its PROVENANCE.md.
 struct Scene {
     tree: &'static str,
-    /// `PORT` on all interfaces, `PORT@INTERFACE` on an address of one, `PORT@-` on an address that none has.
+    /// `PORT` on any address, `PORT@INTERFACE` on an address of one, `PORT@-` on an address that none has.
     tcp: &'static str,
     udp: &'static str,
     /// How many established connections there were, by remote address.
@@ -354,7 +354,7 @@ fn odd_interface_names_are_kept_as_they_are_and_what_is_no_utf_8_reads_as_u_fffd
     let tcp = rows(7000, "v4") + &rows(7100, "v6");
     let udp = rows(7200, "v4") + &rows(7300, "v6");
     let expected = format!(
-        "Listening TCP ports: 43\n{titles}  22  all interfaces        v4 v6\n{tcp}\nListening UDP ports: 42\n{titles}{udp}"
+        "Listening TCP ports: 43\n{titles}  22  any address           v4 v6\n{tcp}\nListening UDP ports: 42\n{titles}{udp}"
     );
     assert_eq!(ports, expected);
     assert_snapshot_of("golden/odd-names.txt", format!("{head}\n\nEstablished{others}"));

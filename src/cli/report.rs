@@ -62,6 +62,8 @@ pub(crate) struct ReportArgs {
     ///
     /// connector: as AWS's Greengrass connector and its Python agent did. One entry per socket, the wildcard address as
     /// interface, null for an unknown local_interface, every UDP socket, IPv4-mapped addresses as they are, no empty lists.
+    /// Connections that would look the same are one entry. IPv6 peers are in brackets, as in the agent's source since January
+    /// 2021; its last release on PyPI (December 2020) wrote none.
     #[arg(long, value_enum, value_name = "AGENT", help_heading = "Output")]
     pub compat: Option<Compat>,
 }

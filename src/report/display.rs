@@ -131,7 +131,7 @@ fn write_title(title: &str, total: Option<u64>, out: &mut dyn Write) -> io::Resu
 /// The interface in words. Every text that is not a name contains a blank, and a name that does is in quotes.
 fn interface(interface: Interface<'_>) -> String {
     match interface {
-        Interface::Any => "all interfaces".to_owned(),
+        Interface::Any => "any address".to_owned(),
         Interface::Unknown | Interface::Null => "not known".to_owned(),
         Interface::Name(name) => quote(name),
     }

@@ -14,6 +14,7 @@ pub(crate) mod names;
 pub(crate) mod traffic;
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use glob::Pattern;
@@ -60,8 +61,9 @@ pub enum Style {
     /// as IPv4; UDP ports are those of unconnected sockets.
     #[default]
     Plain,
-    /// What AWS's Python collector, and so the Greengrass connector, wrote: one entry a socket; the wildcard address as
-    /// interface; `null` for an unknown one of a connection; IPv4-mapped addresses as they are; every UDP socket; no empty lists.
+    /// What AWS's Python collector, and so the Greengrass connector, wrote: one entry a socket, but connections that would be
+    /// written alike once; the wildcard address as interface; `null` for an unknown one of a connection; IPv4-mapped addresses
+    /// as they are; every UDP socket; no empty lists.
     Connector,
 }
 
@@ -85,7 +87,8 @@ pub struct Port<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Interface<'a> {
-    /// All of them; the field is left out.
+    /// Bound to the wildcard address; the field is left out. `/proc` does not show if the socket is bound to a device
+    /// (`SO_BINDTODEVICE`), and so to that interface alone.
     Any,
     /// The field is left out.
     Unknown,
@@ -249,8 +252,23 @@ impl<'a> Connections<'a> {
     }
 
     /// All connections, each pair of addresses and ports once: a table that changes while it is read can list the same pair
-    /// twice, as two sockets.
+    /// twice, as two sockets. In the connector's style, those that differ only in their local address are one, too, unless
+    /// that makes the interface another.
     fn rows(&self) -> impl Iterator<Item = Row> + use<'a> {
+        let (addresses, style) = (self.addresses, self.style);
+        let (mut peer, mut written) = (None, BTreeSet::new());
+        self.pairs().filter(move |(remote, local, _)| {
+            if style == Style::Plain {
+                return true;
+            }
+            if peer.replace(*remote) != Some(*remote) {
+                written.clear();
+            }
+            written.insert((interface(addresses, style, local.ip()), local.port()))
+        })
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = Row> + use<'a> {
         let v4 = in_state(&self.sockets.v4, SocketState::ESTABLISHED);
         let v6 = in_state(&self.sockets.v6, SocketState::ESTABLISHED);
         // The IPv4-mapped connections are adjacent. Where they are written as IPv4, they belong among the others.

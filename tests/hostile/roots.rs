@@ -107,11 +107,21 @@ fn a_tree_that_may_not_be_read_is_reported_as_such() {
         .by_nobody()
         .code(66)
         .stderr(&format!(
-            "tree: no network tables there; tree/1/net: {GONE}; tree/net: {denied}; tree/self/net: {GONE}\n\
-             hint: give the mount point of a proc file system, or a saved copy that holds net/tcp, net/udp and net/dev"
+            "tree: the network tables cannot be read; tree/1/net: {GONE}; tree/net: {denied}; tree/self/net: {GONE}\n\
+             hint: run as root, or as a user who may read them"
         ))
         .output();
     fs::set_permissions(tree.net(), fs::Permissions::from_mode(0o755)).unwrap(); // so that it can be removed
+
+    let tree = Tree::new();
+    for table in ["tcp", "tcp6", "udp", "udp6", "dev"] {
+        forbid(tree.net().join(table));
+    }
+    let tells = format!(
+        "tree: the network tables cannot be read; tree/1/net: {GONE}; tree/net: {denied}; tree/self/net: {GONE}\n\
+         hint: run as root, or as a user who may read them"
+    );
+    tree.collect(&[]).by_nobody().code(66).stderr(&tells).output();
 
     let tree = Tree::new();
     let top = tree.path("tree");

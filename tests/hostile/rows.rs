@@ -1,5 +1,7 @@
 //! Rows that are not understood: skipped, counted, and told with file and line. The rest of the table is used.
 
+use serde_json::json;
+
 use crate::hostile::tree::{ALL, HEADER, HEADER_6, Tree, row};
 
 /// What stands in a row from its queues on, with this inode number.
@@ -184,4 +186,30 @@ fn lower_case_digits_and_other_spacing_are_understood() {
     tree.append("tcp", "   10:   0A0200C0:01BC   00000000:0000   0A   0:0 0:0 0 0 0   18446744073709551615   \n");
     let expected = ALL.replace("80@eth0", "80@eth0,443@eth0,444@eth0");
     tree.check("digits", &expected, "", 0);
+}
+
+/// Two interfaces can have the same peer from the same port. AWS's agent kept a connection once that it wrote like another.
+#[test]
+fn the_connector_wrote_connections_once_that_differ_only_in_their_local_address() {
+    let tree = Tree::new();
+    let peer = "076433C6:9C40"; // 198.51.100.7:40000
+    let rows = [
+        row(10, "0B0200C0:0050", peer, "01"), // 192.0.2.11 and .12, which no interface has
+        row(11, "0C0200C0:0050", peer, "01"),
+        row(12, "0C0200C0:0051", peer, "01"),
+        row(13, "0C0200C0:0050", "086433C6:9C40", "01"),
+    ];
+    tree.append("tcp", rows.concat());
+    let connections = |args: &[&str]| {
+        let report = tree.collect(args).json();
+        let established = &report["metrics"]["tcp_connections"]["established_connections"];
+        let list = established["connections"].as_array().unwrap().clone();
+        assert_eq!(established["total"], list.len());
+        list
+    };
+    assert_eq!(connections(&[]).len(), 5);
+    let entry = |interface: Option<&str>, port: u16, peer: &str| json!({"local_interface": interface, "local_port": port, "remote_addr": peer});
+    let (one, other) = ("198.51.100.7:40000", "198.51.100.8:40000");
+    let expected = [entry(Some("eth0"), 80, one), entry(None, 80, one), entry(None, 81, one), entry(None, 80, other)];
+    assert_eq!(connections(&["--compat", "connector"]), expected);
 }

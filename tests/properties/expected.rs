@@ -66,11 +66,17 @@ fn connections(scene: &Scene, tables: &Tables, style: Style) -> Vec<Value> {
     };
     let established = tables.all().filter(|(state, ..)| *state == SocketState::ESTABLISHED);
     let pairs: BTreeSet<_> = established.map(|(_, local, remote, _)| (end(remote), end(local))).collect();
-    let entry = |(remote, local): (SocketAddr, SocketAddr)| {
-        let rest = vec![("local_port", local.port().into()), ("remote_addr", text(&remote.to_string()))];
-        with_interface("local_interface", interface(scene, local.ip(), style), style, rest)
-    };
-    pairs.into_iter().map(entry).collect()
+    let mut written = BTreeSet::new();
+    let mut entries = Vec::new();
+    for (remote, local) in pairs {
+        let interface = interface(scene, local.ip(), style);
+        let is_new = written.insert((remote, interface.clone(), local.port()));
+        if is_new || style == Style::Plain {
+            let rest = vec![("local_port", local.port().into()), ("remote_addr", text(&remote.to_string()))];
+            entries.push(with_interface("local_interface", interface, style, rest));
+        }
+    }
+    entries
 }
 
 /// The interface as it is written, if it is known.

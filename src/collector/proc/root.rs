@@ -92,6 +92,7 @@ impl ProcRoot {
             Netns::Auto | Netns::Own => vec![root.join("net"), root.join("self/net")],
         };
         let mut passed_over = Vec::new();
+        let mut is_denied = false;
         for net in candidates {
             match usable(&net) {
                 Ok(()) => {
@@ -101,10 +102,13 @@ impl ProcRoot {
                     let is_fallback = is_host_asked_for && own_namespace && !passed_over.is_empty();
                     return Ok(Self { root: root.to_owned(), net, own_namespace, is_procfs, passed_over, is_fallback });
                 }
-                Err(reason) => passed_over.push((net, reason.to_string())),
+                Err(reason) => {
+                    is_denied |= reason.kind() == ErrorKind::PermissionDenied;
+                    passed_over.push((net, reason.to_string()));
+                }
             }
         }
-        Err(explain(root, netns, &passed_over))
+        Err(explain(root, netns, &passed_over, is_denied))
     }
 
     pub(crate) fn host_id(&self) -> HostId {
@@ -155,7 +159,7 @@ fn read_link(path: &Path) -> Option<String> {
 
 /// Explains why no `net` directory below `root` could be used: what is wrong with the root itself, or else with every
 /// directory that was tried.
-fn explain(root: &Path, netns: Netns, tried: &[(PathBuf, String)]) -> RootError {
+fn explain(root: &Path, netns: Netns, tried: &[(PathBuf, String)], is_denied: bool) -> RootError {
     let is_empty = fs::read_dir(root).map(|mut entries| entries.next().is_none());
     let tried = if matches!(is_empty, Ok(false)) { tried } else { &[] };
     let because = |fault: &str, hint: &'static str| (fault.to_owned(), hint);
@@ -173,6 +177,9 @@ fn explain(root: &Path, netns: Netns, tried: &[(PathBuf, String)]) -> RootError 
             ),
             Netns::Process(_) => {
                 because("the network tables of this process cannot be read", "on a mount with hidepid=, run as root")
+            }
+            Netns::Auto | Netns::Own if is_denied => {
+                because("the network tables cannot be read", "run as root, or as a user who may read them")
             }
             Netns::Auto | Netns::Own => because(
                 "no network tables there",
