@@ -45,8 +45,8 @@ impl Addresses {
                 self.add(IpAddr::V4(address), "lo".to_owned());
                 continue;
             }
-            let masks = (0..32).map(|bits| u32::MAX << bits);
-            let narrowest = masks.into_iter().find_map(|mask| by_prefix.get(&(mask, address.to_bits() & mask)));
+            let mut masks = (0..32).map(|bits| u32::MAX << bits);
+            let narrowest = masks.find_map(|mask| by_prefix.get(&(mask, address.to_bits() & mask)));
             if let Some(Some(network)) = narrowest
                 && !network.hides_a_narrower_one(address, fib)
             {
@@ -185,11 +185,12 @@ pub fn read_fib_trie(table: impl Read) -> Result<FibAddresses, TableError> {
             }
         };
         list.extend(leaf);
+        // Without policy rules the main and the local table are one, printed twice.
         if list.len() > 2 * MAX_KEPT { Err(TableError::TooMany("addresses")) } else { Ok(()) }
     })?;
     for list in [&mut fib.local, &mut fib.broadcast, &mut fib.elsewhere] {
         list.sort_unstable();
-        list.dedup(); // without policy rules the main and the local table are one, printed twice
+        list.dedup();
     }
     Ok(fib)
 }
