@@ -23,7 +23,7 @@ const RULES: [&str; 3] = [
 ];
 
 /// One run: what it is about, its arguments, and what is on its standard input.
-struct Case {
+pub(super) struct Case {
     title: &'static str,
     args: Vec<String>,
     stdin: String,
@@ -35,7 +35,7 @@ fn flags(title: &'static str, args: &[&str]) -> Case {
 }
 
 /// A run with this on standard input.
-fn input(title: &'static str, stdin: impl Display) -> Case {
+pub(super) fn input(title: &'static str, stdin: impl Display) -> Case {
     Case { stdin: format!("{stdin}"), ..flags(title, &["-"]) }
 }
 
@@ -67,7 +67,7 @@ fn typed(arg: &str) -> String {
 }
 
 /// Runs all cases in both formats, checks that the formats agree, and compares the transcript with `golden/NAME.txt`.
-fn golden(name: &str, cases: Vec<Case>) {
+pub(super) fn golden(name: &str, cases: Vec<Case>) {
     let mut transcript = String::new();
     for Case { title, args, stdin } in cases {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -326,33 +326,6 @@ fn messages_about_a_parameters_object() {
             input(
                 "a value that is there twice: the last one counts",
                 r#"{"Parameters":{"SampleIntervalSeconds":"600","SampleIntervalSeconds":"5","ProcDestinationPath":"/host_proc","ProcDestinationPath-ResourceId":"my-proc-resource"}}"#,
-            ),
-        ],
-    );
-}
-
-#[test]
-fn messages_about_functions() {
-    let join = json!({ "Fn::Join": ["", ["arn:aws:greengrass:", { "Ref": "AWS::Region" }, "::/connectors/DeviceDefender/versions/4"]] });
-    let with = |arn: Value, parameters: Value| definition(&[json!({ "ConnectorArn": arn, "Parameters": parameters })]);
-    let sub = json!({ "Fn::Sub": "arn:aws:greengrass:${AWS::Region}::/connectors/SNS/versions/4" });
-    golden(
-        "functions",
-        vec![
-            input("a version that is not known, in an ARN that is partly known", with(join, right_parameters())),
-            input("another connector", with(sub, right_parameters())),
-            input("an ARN of which nothing is known", with(json!({ "Ref": "Arn" }), right_parameters())),
-            input(
-                "the same, and parameters of another connector",
-                with(json!({ "Ref": "Arn" }), json!({ "DefaultSNSArn": "a" })),
-            ),
-            input(
-                "values that are set when the stack is deployed, and one that is known",
-                json!({
-                    "SampleIntervalSeconds": { "Ref": "Interval" },
-                    "ProcDestinationPath": { "Fn::Sub": "/host/proc" },
-                    "ProcDestinationPath-ResourceId": { "Fn::If": ["Prod", "a", "b"] },
-                }),
             ),
         ],
     );

@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::params::messages::{golden, input};
 use crate::params::{ARN, connector, definition, right_parameters, validate};
 
 /// Every shape that this connector can come in.
@@ -172,4 +173,31 @@ fn flags_are_checked_for_what_they_give_and_nothing_is_missed() {
         let verdict = validate(&[&args[..], &["--format", "json"]].concat()).json();
         assert_eq!((&verdict["valid"], &verdict["probe"]), (&json!(true), &json!(null)), "{args:?}");
     }
+}
+
+#[test]
+fn messages_about_functions() {
+    let join = json!({ "Fn::Join": ["", ["arn:aws:greengrass:", { "Ref": "AWS::Region" }, "::/connectors/DeviceDefender/versions/4"]] });
+    let with = |arn: Value, parameters: Value| definition(&[json!({ "ConnectorArn": arn, "Parameters": parameters })]);
+    let sub = json!({ "Fn::Sub": "arn:aws:greengrass:${AWS::Region}::/connectors/SNS/versions/4" });
+    golden(
+        "functions",
+        vec![
+            input("a version that is not known, in an ARN that is partly known", with(join, right_parameters())),
+            input("another connector", with(sub, right_parameters())),
+            input("an ARN of which nothing is known", with(json!({ "Ref": "Arn" }), right_parameters())),
+            input(
+                "the same, and parameters of another connector",
+                with(json!({ "Ref": "Arn" }), json!({ "DefaultSNSArn": "a" })),
+            ),
+            input(
+                "values that are set when the stack is deployed, and one that is known",
+                json!({
+                    "SampleIntervalSeconds": { "Ref": "Interval" },
+                    "ProcDestinationPath": { "Fn::Sub": "/host/proc" },
+                    "ProcDestinationPath-ResourceId": { "Fn::If": ["Prod", "a", "b"] },
+                }),
+            ),
+        ],
+    );
 }

@@ -3,12 +3,13 @@
 //! Limits are those of MQTT 3.1.1 (sections 1.5.3 and 4.7) and of AWS IoT ("AWS IoT Core limits": 128 bytes for a client
 //! id, 8 levels and 256 bytes for a topic, which a thing name of 128 bytes cannot exceed).
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 use std::str::FromStr;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::percent_decode;
 use rustls::pki_types::ServerName;
 
 /// The most bytes of a client ID that AWS IoT accepts.
@@ -92,14 +93,14 @@ impl FromStr for ClientId {
 pub(crate) fn parse_path(text: &OsStr) -> Result<PathBuf, String> {
     const HARDWARE: &str = "keys and certificates in hardware (PKCS #11, TPM, PARSEC) are not supported; give files, for \
                             example of a certificate made for this program";
-    let Some(utf8) = text.to_str() else { return Ok(PathBuf::from(text)) };
-    if ["pkcs11:", "handle:", "parsec:"].iter().any(|scheme| utf8.starts_with(scheme)) {
+    let bytes = text.as_bytes();
+    if ["pkcs11:", "handle:", "parsec:"].iter().any(|scheme| bytes.starts_with(scheme.as_bytes())) {
         return Err(HARDWARE.to_owned());
     }
-    let Some(rest) = utf8.strip_prefix("file:") else { return Ok(PathBuf::from(utf8)) };
-    let path = ["//localhost/", "///", "/"].into_iter().find_map(|start| rest.strip_prefix(start));
-    match path.map(|path| percent_decode_str(path).decode_utf8()) {
-        Some(Ok(path)) => Ok(Path::new("/").join(path.trim_start_matches('/'))),
-        _ => Err("a file URI has an absolute path, as in file:///greengrass/certs/core.pem".to_owned()),
+    let Some(rest) = bytes.strip_prefix(b"file:") else { return Ok(PathBuf::from(text)) };
+    let path = rest.strip_prefix(b"//localhost").or(rest.strip_prefix(b"//")).unwrap_or(rest);
+    if !path.starts_with(b"/") {
+        return Err("a file URI has an absolute path, as in file:///greengrass/certs/core.pem".to_owned());
     }
+    Ok(PathBuf::from(OsString::from_vec(percent_decode(path).collect())))
 }
