@@ -104,3 +104,16 @@ pub(crate) fn parse_path(text: &OsStr) -> Result<PathBuf, String> {
     }
     Ok(PathBuf::from(OsString::from_vec(percent_decode(path).collect())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_of_a_path_counts_in_any_encoding() {
+        let parse = |bytes| parse_path(OsStr::from_bytes(bytes));
+        assert!(parse(b"pkcs11:object=\xff").is_err() && parse(b"handle:\xff").is_err());
+        assert_eq!(parse(b"file:///a\xff%20b"), Ok(PathBuf::from(OsStr::from_bytes(b"/a\xff b"))));
+        assert_eq!(parse(b"certs/a\xff"), Ok(PathBuf::from(OsStr::from_bytes(b"certs/a\xff"))));
+    }
+}
