@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use humantime::format_duration;
 
-use super::greengrass::{self, Core, CoreError, Field, USUAL_ROOTS};
+use super::greengrass::{self, Core, CoreError, Field, LITE_CONFIGURATION, LITE_ROOT, USUAL_ROOTS};
 use super::{SettingError, aws_thing_name, checked};
 use crate::cli::{DeliveryArgs, Via};
 use crate::delivery::mqtt::settings::{AwsEndpoint, CredentialFiles, Endpoint, Settings as MqttSettings, aws_endpoint};
@@ -118,6 +118,8 @@ impl Layers<'_> {
 
     fn find_core(&mut self, root: Option<&Path>) -> Result<Option<Core>, CoreError> {
         if let Some(root) = root {
+            // Nucleus lite keeps its configuration apart from its files.
+            let root = if root == Path::new(LITE_ROOT) { Path::new(LITE_CONFIGURATION) } else { root };
             return greengrass::read(root).map(Some);
         }
         if self.is_incomplete() {

@@ -173,3 +173,16 @@ fn what_would_take_much_memory_is_refused() {
         publish.ends(78, &["core/config/effectiveConfig.yaml: cannot be parsed: ", told]);
     }
 }
+
+/// The usual places, of which none is on a machine that tests.
+#[test]
+fn nucleus_lite_is_configured_in_another_place_than_installed() {
+    let device = Device::new();
+    let publish = device.publish();
+    publish
+        .clone()
+        .set("--greengrass-root", "/var/lib/greengrass")
+        .ends(78, &["/etc/greengrass: no Greengrass core found"]);
+    let roots = ["/greengrass/v2: no", "/greengrass: no", "/etc/greengrass: no"];
+    publish.flag("-v").ends(78, &roots);
+}

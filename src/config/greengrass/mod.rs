@@ -28,7 +28,11 @@ use crate::sniff;
 const MAX_FILE: u64 = 8 << 20;
 
 /// Where a core is installed, or nucleus lite configured, by default.
-pub(crate) const USUAL_ROOTS: [&str; 3] = ["/greengrass/v2", "/greengrass", "/etc/greengrass"];
+pub(crate) const USUAL_ROOTS: [&str; 3] = ["/greengrass/v2", "/greengrass", LITE_CONFIGURATION];
+
+/// Where nucleus lite has its configuration by default, and its files.
+pub(crate) const LITE_CONFIGURATION: &str = "/etc/greengrass";
+pub(crate) const LITE_ROOT: &str = "/var/lib/greengrass";
 
 /// A value and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

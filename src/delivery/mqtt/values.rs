@@ -92,7 +92,8 @@ impl FromStr for ClientId {
 /// Parses the path of a credential file: a path, or a `file:` URI as in a Greengrass configuration (RFC 8089).
 pub(crate) fn parse_path(text: &OsStr) -> Result<PathBuf, String> {
     const HARDWARE: &str = "keys and certificates in hardware (PKCS #11, TPM, PARSEC) are not supported; give files, for \
-                            example of a certificate made for this program";
+                            example of a certificate made for this program, or run it as a component of the core, with \
+                            --via greengrass";
     let bytes = text.as_bytes();
     if ["pkcs11:", "handle:", "parsec:"].iter().any(|scheme| bytes.starts_with(scheme.as_bytes())) {
         return Err(HARDWARE.to_owned());
