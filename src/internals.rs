@@ -77,9 +77,9 @@ pub mod detect {
     pub use crate::detect::judge::{Coverage, Judgment, Verdict, judge};
     pub use crate::detect::measured::Measured;
     pub use crate::detect::metric::Metric;
-    pub use crate::detect::observation::Observation;
+    pub use crate::detect::observation::{Observation, Rejection};
     pub use crate::detect::profile::{Behavior, Meaning, Profile, ProfileError, ProfileFault, Rule};
-    pub use crate::detect::report_parser::{MAX_DOCUMENT, ReportError};
+    pub use crate::detect::report_parser::{MAX_REPORT, ReportError};
     pub use crate::detect::reports::{Place, ReadError, Received, Reports};
 }
 

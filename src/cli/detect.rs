@@ -19,12 +19,20 @@ pub(crate) struct DetectArgs {
     pub profile: Vec<PathBuf>,
     /// Check the reports in this file instead of this device, - for standard input
     ///
-    /// JSON, one report per line or indented, also after its topic as mosquitto_sub -v prints it; or CBOR. With more than
-    /// one report, alarms are printed as they start and end. An input that stays open for 3 seconds after its first report
-    /// counts as more than one. Nothing of this device is read.
+    /// Reports of one device: JSON, one report per line or indented, or CBOR; also after their topic, as mosquitto_sub -v
+    /// prints it. Messages of many devices, one per line: JSON as mosquitto_sub -F %j or %J prints it, or hexadecimal, which
+    /// CBOR requires, as mosquitto_sub -F '%x %t' prints it. Their topics contain the thing names. The first line decides the
+    /// form. With more than one report, alarms are printed as they start and end. An input that stays open for 3 seconds after
+    /// its first report counts as more than one. Nothing of this device is read.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     #[arg(conflicts_with_all = ["netns", "exclude_interface", "custom_metrics", "strict", "since", "processes"])]
     pub report: Option<PathBuf>,
+    /// With --report and mosquitto_sub -v, accept reports of many things
+    ///
+    /// A report can contain lines that look like reports of other things after their topics, so with this flag, any device can
+    /// raise and clear the alarms of all others. Without it, reading ends at the first report of a second thing.
+    #[arg(long, requires = "report", help_heading = "Input")]
+    pub trust_devices: bool,
     #[command(flatten)]
     pub source: SourceArgs,
     /// Count traffic since: boot, report, or for a duration such as 300s [default: report, if one was accepted]
@@ -36,7 +44,8 @@ pub(crate) struct DetectArgs {
     pub since: Option<Sourced<Since>>,
     /// The thing whose state file is read [default: $AWS_IOT_THING_NAME, or the only one there is]
     ///
-    /// With --report, the thing of reports that do not come after a topic; then there is no default.
+    /// With --report, the thing of reports that have no topic, and there is no default. Reports with the topic of another thing
+    /// are errors.
     #[arg(long, value_name = "NAME", env = "DEVICE_DEFENDER_THING_NAME", hide_env_values = true)]
     #[arg(value_parser = sourced(from_str::<ThingName>), help_heading = "Input")]
     pub thing_name: Option<Sourced<ThingName>>,

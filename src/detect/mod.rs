@@ -16,6 +16,7 @@
 //! | [`measured`] | measured values, and exact comparison of numbers |
 //! | [`observation`] | the measured values of one report |
 //! | [`report_parser`] | a report of any agent, from JSON or CBOR |
+//! | [`framing`] | how messages are told apart in a stream, and whose they are |
 //! | [`reports`] | many reports from one stream of bytes |
 //! | [`judge`] | the verdict on one behavior and one observation |
 //! | [`alarms`] | many reports of one device: windows, consecutive datapoints, alarms |
@@ -25,6 +26,7 @@
 
 pub(crate) mod alarms;
 pub(crate) mod criterion;
+mod framing;
 pub(crate) mod judge;
 pub(crate) mod measured;
 pub(crate) mod metric;

@@ -20,8 +20,23 @@ pub struct Observation {
     pub report_id: Option<u64>,
     /// The parts of the report that could not be parsed. May quote foreign text.
     pub problems: Vec<String>,
+    /// Why the service would not accept the report.
+    pub rejections: Vec<Rejection>,
     measured: BTreeMap<Metric, Measured>,
     partial: BTreeMap<Metric, String>,
+}
+
+/// A reason for which the service rejects a report that can be judged all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum Rejection {
+    #[error("has no `header`")]
+    NoHeader,
+    #[error("has no `report_id` in its header")]
+    NoReportId,
+    #[error("has no `version`, a string, in its header")]
+    NoVersion,
+    #[error("has a custom metric that is not in a list, [{{\"TYPE\": VALUE}}]")]
+    BareCustomMetric,
 }
 
 impl Observation {
@@ -62,6 +77,15 @@ impl Observation {
     pub(crate) fn add_partial(&mut self, metric: Metric, reason: String) {
         self.partial.insert(metric, reason);
     }
+
+    /// Notes the bytes of the message, if it is not as long as the report that was parsed; `None` if unknown.
+    pub(super) fn set_message_size(&mut self, size: Option<u64>) {
+        match size {
+            Some(size) => self.add(Metric::MessageSize, Measured::count(size)),
+            None => drop(self.measured.remove(&Metric::MessageSize)),
+        }
+    }
+
     pub fn get(&self, metric: &Metric) -> Option<&Measured> {
         self.measured.get(metric)
     }

@@ -1,26 +1,32 @@
 //! Reports one after another: from a file, from `watch --print`, from `mosquitto_sub`.
 //!
-//! The first byte that is not white space decides the format. **CBOR** begins with a map, or with a tag before it: one report
-//! directly after the other. Everything else is **JSON**. A report is on one line, as `watch --print` and `collect` write it,
-//! or on several, as `jq` does, and then only its first line begins with `{` without a blank before it. Its topic may stand
-//! before it, as `mosquitto_sub -v` prints it; then the topic gives the thing name.
+//! The first byte or line that is not blank decides the [form](super::framing). **CBOR** begins with a map, or with a tag
+//! before it: one report directly after the other. Everything else is lines of text. A report in JSON is on one line, as
+//! `watch --print` and `collect` write it, or on several, as `jq` does, and then only its first line begins with `{` without a
+//! blank before it. A message with its topic is on one line.
 //!
 //! Invalid input is an error with its place and is skipped. After invalid CBOR the next report cannot be found. Memory is
-//! bounded by [`MAX_DOCUMENT`].
+//! bounded by [`MAX_REPORT`] and [`MAX_LINE`].
 
+use std::borrow::Cow;
 use std::io::{BufRead, ErrorKind, Read};
+use std::mem;
 
+use super::framing::{Form, JsonDepth, Message, Topic, decode_hex, is_hex, split_hex};
 use super::observation::Observation;
-use super::report_parser::{MAX_DOCUMENT, ReportError};
+use super::report_parser::{MAX_REPORT, ReportError};
 use crate::files::without_byte_order_mark;
 use crate::report::encode::Encoding;
 use crate::thing::ThingName;
+
+/// The most bytes of a line: every byte of a report may take two, and the topic up to 64 KiB of its own.
+const MAX_LINE: usize = 2 * MAX_REPORT + (128 << 10);
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Received {
     pub place: Place,
     /// The thing in the topic, if there is one.
-    pub(crate) thing: Option<ThingName>,
+    pub thing: Option<ThingName>,
     pub observation: Observation,
 }
 
@@ -44,34 +50,83 @@ impl std::fmt::Display for Place {
 #[error("{place}: {error}")]
 pub struct ReadError {
     pub(crate) place: Place,
-    pub(crate) error: ReportError,
+    pub error: ReportError,
 }
 
 #[derive(Debug)]
 pub struct Reports<R> {
     input: R,
-    encoding: Option<Encoding>,
+    form: Option<Form>,
+    /// The only thing whose reports are accepted: as given, or in [`Form::Topic`] the first.
+    thing: Option<ThingName>,
+    trusts_devices: bool,
     lines: u64,
     documents: u64,
-    /// A line that was read but belongs to the next report.
-    next_line: Option<Vec<u8>>,
+    line: Vec<u8>,
+    /// Whether `line` was read but belongs to the next report.
+    line_is_next: bool,
     done: bool,
 }
 
+/// A line that is not a report, or the thing of a report and what was read of it.
+type LineResult = Result<(Option<ThingName>, Observation), ReportError>;
+
 impl<R: BufRead> Reports<R> {
     pub fn new(input: R) -> Self {
-        Self { input, encoding: None, lines: 0, documents: 0, next_line: None, done: false }
+        let (form, thing, line) = (None, None, Vec::new());
+        Self {
+            input,
+            form,
+            thing,
+            trusts_devices: false,
+            lines: 0,
+            documents: 0,
+            line,
+            line_is_next: false,
+            done: false,
+        }
+    }
+
+    /// Accepts only reports of this thing, unless they do not name one.
+    #[must_use]
+    pub fn of_thing(self, thing: Option<ThingName>) -> Self {
+        Self { thing, ..self }
+    }
+
+    /// Believes the topic of every line, although a report can contain lines with other topics.
+    #[must_use]
+    pub fn trusting_devices(self, trusts_devices: bool) -> Self {
+        Self { trusts_devices, ..self }
     }
 
     fn read(&mut self) -> Result<Option<Received>, ReadError> {
-        if self.encoding.is_none() {
-            self.encoding = Some(match self.first_byte()? {
+        let form = match self.form {
+            Some(form) => form,
+            None => match self.first_form()? {
+                Some(form) => *self.form.insert(form),
                 None => return Ok(None),
-                Some(0xa0..=0xbf | 0xd9) => Encoding::Cbor, // RFC 8949: maps are 0xa0 to 0xbf, the tag for CBOR 0xd9d9f7
-                Some(_) => Encoding::Json,
-            });
+            },
+        };
+        if form == Form::Cbor { self.read_cbor() } else { self.read_text(form) }
+    }
+
+    fn first_form(&mut self) -> Result<Option<Form>, ReadError> {
+        match self.first_byte()? {
+            None => return Ok(None),
+            Some(0xa0..=0xbf | 0xd9) => return Ok(Some(Form::Cbor)), // RFC 8949: maps are 0xa0 to 0xbf, the tag for CBOR 0xd9d9f7
+            Some(_) => {}
         }
-        if self.encoding == Some(Encoding::Cbor) { self.read_cbor() } else { self.read_json() }
+        match self.next_line() {
+            Ok(there_is_one) => {
+                self.line_is_next = true;
+                Ok(there_is_one.then(|| Form::of_line(&self.line)))
+            }
+            Err(error) => {
+                // Otherwise the second line would decide, and with `-v` the sender of the first report could choose it.
+                self.form = Some(Form::of_line(&self.line)).filter(|&form| form == Form::Topic);
+                fail(self.place(), error)
+            }
+        }
     }
 
     /// Skips white space and peeks at the next byte; `None` at the end.
@@ -98,84 +153,149 @@ impl<R: BufRead> Reports<R> {
         match Observation::from_cbor(&mut self.input) {
             Ok(observation) => Ok(Some(Received { place: self.place(), thing: None, observation })),
             Err(error) => {
-                self.done = !matches!(error, ReportError::NoReport); // the next report cannot be found
+                self.done = !error.is_complete(); // the next report cannot be found
                 fail(self.place(), error)
             }
         }
     }
 
-    fn read_json(&mut self) -> Result<Option<Received>, ReadError> {
-        let mut text = Vec::new();
-        let mut thing = None;
-        let mut depth = JsonDepth::default();
-        let mut place = Place::Line(0);
+    /// Reads the report or the error of the next line that is not blank.
+    fn read_text(&mut self, form: Form) -> Result<Option<Received>, ReadError> {
         loop {
-            let line = self.line();
-            if text.is_empty() {
-                place = self.place();
-            }
-            let line = match line {
-                Ok(Some(line)) => line,
-                Ok(None) if text.is_empty() => return Ok(None),
-                Ok(None) => return fail(place, ReportError::CutOff),
-                Err(error) => return fail(place, error),
-            };
-            let part = if text.is_empty() {
-                if line.trim_ascii().is_empty() {
-                    continue;
-                }
-                let (topic, document) = split_topic(&line);
-                thing = thing_of_topic(topic);
-                if memchr::memmem::find(topic, b"/defender/metrics/cbor ").is_some() {
-                    return fail(place, ReportError::CborAfterTopic);
-                }
-                if document.is_empty() || (thing.is_none() && !topic.is_empty()) {
-                    return fail(place, ReportError::NoBeginning);
-                }
-                document
-            } else if line.first() == Some(&b'{') || starts_with_topic(&line) {
-                self.next_line = Some(line);
-                return fail(place, ReportError::CutOff);
-            } else {
-                &line
-            };
-            depth.read(part);
-            text.extend_from_slice(part);
-            if u64::try_from(text.len()).is_ok_and(|length| length > MAX_DOCUMENT) {
-                return fail(place, ReportError::TooLong);
-            }
-            if depth.balanced() {
-                let observation = Observation::from_json(&text).or_else(|error| fail(place, error))?;
-                return Ok(Some(Received { place, thing, observation }));
+            match self.next_line() {
+                Ok(true) if self.line.trim_ascii().is_empty() => {}
+                Ok(true) => break,
+                Ok(false) => return Ok(None),
+                Err(error) => return fail(self.place(), error),
             }
         }
+        let place = self.place();
+        let line = mem::take(&mut self.line);
+        let read = match form {
+            Form::Cbor | Form::Bare => self.read_bare(&line),
+            Form::Topic => self.read_after_topic(&line),
+            Form::Json => self.read_message(&line),
+            Form::Hex => self.read_hex(&line),
+        };
+        if !self.line_is_next {
+            self.line = line;
+        }
+        match read {
+            Ok((thing, observation)) => Ok(Some(Received { place, thing, observation })),
+            Err(error) => fail(place, error),
+        }
+    }
+
+    fn read_bare(&mut self, line: &[u8]) -> LineResult {
+        let line = line.trim_ascii_start();
+        if !line.starts_with(b"{") {
+            return Err(ReportError::NoBeginning("`{`, or the topic of a report from the first line on"));
+        }
+        Ok((None, self.read_document(line)?))
+    }
+
+    fn read_after_topic(&mut self, line: &[u8]) -> LineResult {
+        let Some((topic, report)) = Topic::split(line.trim_ascii_end()) else {
+            return Err(ReportError::NoBeginning("the topic of a report, as in the first line"));
+        };
+        let thing = match &self.thing {
+            Some(only) if *only != topic.thing && !self.trusts_devices => {
+                self.done = true;
+                return Err(ReportError::SecondThing { expected: only.clone(), found: topic.thing });
+            }
+            None if !self.trusts_devices => self.thing.insert(topic.thing.clone()).clone(),
+            _ => self.admit(topic.thing)?,
+        };
+        let observation = match topic.encoding {
+            encoding if !report.is_empty() && is_hex(report) => read_hex_report(report, encoding)?,
+            Encoding::Cbor => return Err(ReportError::CborAsText),
+            Encoding::Json => self.read_document(report)?,
+        };
+        Ok((Some(thing), observation))
+    }
+
+    fn read_message(&mut self, line: &[u8]) -> LineResult {
+        let line = String::from_utf8_lossy(line.trim_ascii());
+        let message = Message::parse(&line)?;
+        let topic = Topic::parse(message.topic.as_bytes()).ok_or(ReportError::NoTopic)?;
+        let thing = self.admit(topic.thing)?;
+        match (topic.encoding, &line) {
+            (Encoding::Cbor, _) => return Err(ReportError::CborAsText),
+            (Encoding::Json, Cow::Owned(_)) => return Err(ReportError::Syntax("not UTF-8".to_owned())),
+            (Encoding::Json, Cow::Borrowed(_)) => {}
+        }
+        let report = message.report()?;
+        let mut observation = Observation::from_json(report.as_bytes())?;
+        // JSON that was written again has another length.
+        let length = matches!(report, Cow::Owned(_)).then(|| count(report.len()));
+        observation.set_message_size(message.payloadlen.or(length));
+        Ok((Some(thing), observation))
+    }
+
+    fn read_hex(&mut self, line: &[u8]) -> LineResult {
+        let (hex, topic) = split_hex(line).ok_or(ReportError::NoTopic)?;
+        let topic = Topic::parse(topic).ok_or(ReportError::NoTopic)?;
+        let thing = self.admit(topic.thing)?;
+        Ok((Some(thing), read_hex_report(hex, topic.encoding)?))
+    }
+
+    /// Refuses the reports of other things than the one that was given.
+    fn admit(&self, thing: ThingName) -> Result<ThingName, ReportError> {
+        match &self.thing {
+            Some(only) if *only != thing => Err(ReportError::OtherThing { expected: only.clone(), found: thing }),
+            _ => Ok(thing),
+        }
+    }
+
+    /// Parses a report that begins with `{`, and reads further lines until it ends.
+    fn read_document(&mut self, begin: &[u8]) -> Result<Observation, ReportError> {
+        match Observation::from_json(begin) {
+            Err(ReportError::CutOff) => {}
+            read => return read,
+        }
+        let mut text = begin.to_vec();
+        let mut depth = JsonDepth::default();
+        depth.read(&text);
+        while !depth.balanced() {
+            if !self.next_line()? {
+                return Err(ReportError::CutOff);
+            }
+            if self.line.starts_with(b"{") || starts_with_topic(&self.line) {
+                self.line_is_next = true;
+                return Err(ReportError::CutOff);
+            }
+            depth.read(&self.line);
+            text.extend_from_slice(&self.line);
+            if text.len() > MAX_REPORT {
+                return Err(ReportError::TooLong);
+            }
+        }
+        Observation::from_json(&text)
     }
 
     fn place(&self) -> Place {
-        match self.encoding {
-            Some(Encoding::Cbor) => Place::Report(self.documents),
-            Some(Encoding::Json) | None => Place::Line(self.lines),
-        }
+        if self.form == Some(Form::Cbor) { Place::Report(self.documents) } else { Place::Line(self.lines) }
     }
 
-    /// Reads a line with its end; `None` at the end of the input. A line that is too long is skipped.
-    fn line(&mut self) -> Result<Option<Vec<u8>>, ReportError> {
-        if let Some(line) = self.next_line.take() {
-            return Ok(Some(line));
+    /// Reads a line with its end into `line`; `false` at the end of the input. Of a line that is too long, only the beginning
+    /// is kept.
+    fn next_line(&mut self) -> Result<bool, ReportError> {
+        if mem::take(&mut self.line_is_next) {
+            return Ok(true);
         }
-        let mut line = Vec::new();
-        if (&mut self.input).take(MAX_DOCUMENT).read_until(b'\n', &mut line)? == 0 {
-            return Ok(None);
+        self.line.clear();
+        if (&mut self.input).take(count(MAX_LINE)).read_until(b'\n', &mut self.line)? == 0 {
+            return Ok(false);
         }
         self.lines += 1;
-        if u64::try_from(line.len()) == Ok(MAX_DOCUMENT) && !line.ends_with(b"\n") {
+        if self.line.len() == MAX_LINE && !self.line.ends_with(b"\n") {
             self.input.skip_until(b'\n')?;
             return Err(ReportError::TooLong);
         }
         if self.lines == 1 {
-            line.drain(..line.len() - without_byte_order_mark(&line).len());
+            self.line.drain(..self.line.len() - without_byte_order_mark(&self.line).len());
         }
-        Ok(Some(line))
+        Ok(true)
     }
 }
 
@@ -196,47 +316,20 @@ fn fail<T>(place: Place, error: impl Into<ReportError>) -> Result<T, ReadError> 
     Err(ReadError { place, error: error.into() })
 }
 
-/// Splits a line before the first `{`.
-fn split_topic(line: &[u8]) -> (&[u8], &[u8]) {
-    let begin = line.iter().position(|&b| b == b'{').unwrap_or(line.len());
-    let (topic, document) = line.split_at_checked(begin).unwrap_or_default();
-    (topic.trim_ascii(), document)
-}
-
 fn starts_with_topic(line: &[u8]) -> bool {
-    line.first().is_some_and(|first| !first.is_ascii_whitespace()) && thing_of_topic(split_topic(line).0).is_some()
+    line.first().is_some_and(|first| !first.is_ascii_whitespace()) && Topic::split(line.trim_ascii_end()).is_some()
 }
 
-/// The thing of `$aws/things/THING/defender/metrics/json`. An MQTT bridge may have changed the beginning.
-fn thing_of_topic(topic: &[u8]) -> Option<ThingName> {
-    let topic = std::str::from_utf8(topic).ok()?.strip_suffix("/defender/metrics/json")?;
-    let (before, thing) = topic.rsplit_once('/')?;
-    thing.parse().ok().filter(|_| before == "things" || before.ends_with("/things"))
+fn read_hex_report(hex: &[u8], encoding: Encoding) -> Result<Observation, ReportError> {
+    let bytes = decode_hex(hex).ok_or(ReportError::NoHex)?;
+    let mut observation = match encoding {
+        Encoding::Json => Observation::from_json(&bytes)?,
+        Encoding::Cbor => Observation::from_one_cbor(&bytes)?,
+    };
+    observation.set_message_size(Some(count(bytes.len())));
+    Ok(observation)
 }
 
-/// Tracks the brackets of a JSON text to find its end.
-#[derive(Default)]
-struct JsonDepth {
-    open: u64,
-    in_string: bool,
-    escaped: bool,
-}
-
-impl JsonDepth {
-    fn read(&mut self, text: &[u8]) {
-        for &b in text {
-            match (self.in_string, b) {
-                _ if self.escaped => self.escaped = false,
-                (true, b'\\') => self.escaped = true,
-                (_, b'"') => self.in_string = !self.in_string,
-                (false, b'{' | b'[') => self.open += 1,
-                (false, b'}' | b']') => self.open = self.open.saturating_sub(1),
-                _ => {}
-            }
-        }
-    }
-
-    fn balanced(&self) -> bool {
-        self.open == 0 && !self.in_string
-    }
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
 }

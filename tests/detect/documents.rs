@@ -2,7 +2,7 @@
 
 use std::io::{self, BufReader, Read};
 
-use device_defender::internals::detect::{MAX_DOCUMENT, Place, Reports};
+use device_defender::internals::detect::{MAX_REPORT, Place, Reports};
 use serde_json::{Value, json};
 
 use crate::detect::{COUNTS, behavior, verdict_on, verdicts_on};
@@ -23,6 +23,12 @@ fn all() -> Vec<Value> {
 /// What is observed in a report, in the order of [`all`].
 fn observed(verdicts: &Value) -> Vec<Value> {
     verdicts["behaviors"].as_array().unwrap().iter().map(|said| said["observed"].clone()).collect()
+}
+
+/// A report of these fields, with a header.
+fn report(mut fields: Value) -> Value {
+    fields["header"] = json!({"report_id": 1_700_000_300, "version": "1.0"});
+    fields
 }
 
 /// What every report of [`names_may_be_long_short_or_mixed`] says.
@@ -63,7 +69,7 @@ fn names_may_be_long_short_or_mixed() {
             "ns": {"bi": 1, "bo": 2, "pi": 3, "po": 4},
             "tc": {"ec": {"cs": [{"li": "eth0", "lp": 1, "rad": "192.0.2.1:443"}, {"rad": "[2001:db8::1]:443"}], "t": 7}},
         },
-        "cmet": {"cpu_usage": {"number": 12.5}},
+        "cmet": {"cpu_usage": [{"number": 12.5}]},
     });
     // As the Python agent writes it with short names.
     let mixed = json!({
@@ -112,7 +118,7 @@ fn reports_in_cbor_come_one_after_the_other() {
     let profile = json!([behavior("aws:num-listening-tcp-ports", "less-than", &json!({"count": 2}))]);
     let mut input = Vec::new();
     for (id, total) in [(300, 1), (600, 2), (900, 1)] {
-        let report = json!({"header": {"report_id": id}, "metrics": {"listening_tcp_ports": {"total": total}}});
+        let report = json!({"header": {"report_id": id, "version": "1.0"}, "metrics": {"listening_tcp_ports": {"total": total}}});
         input.extend(to_cbor(&report));
     }
     let dir = Dir::with_profile(&profile);
@@ -157,7 +163,11 @@ fn counts_come_from_the_total_and_without_it_from_the_list() {
 fn addresses_are_understood_in_every_form_that_agents_write() {
     let dir =
         Dir::with_profile(&json!([behavior("aws:destination-ip-addresses", "in-cidr-set", &json!({"cidrs": []}))]));
-    let report = |remote: &Value| json!({"metrics": {"tcp_connections": {"established_connections": {"connections": [{"remote_addr": remote}]}}}});
+    let report = |remote: &Value| {
+        report(
+            json!({"metrics": {"tcp_connections": {"established_connections": {"connections": [{"remote_addr": remote}]}}}}),
+        )
+    };
     for (remote, address) in [
         ("192.0.2.1:443", "192.0.2.1"),
         ("[2001:db8::1]:443", "2001:db8::1"),
@@ -176,7 +186,12 @@ fn addresses_are_understood_in_every_form_that_agents_write() {
     {
         let tells = format!(
             "warning: report: standard input: line 1: aws:destination-ip-addresses: \
-             unrecognized entry {{\"remote_addr\":{remote}}}"
+             {}",
+            if remote.is_null() {
+                "entry without remote_addr".to_owned()
+            } else {
+                format!("unrecognized remote_addr {remote}")
+            }
         );
         let said = dir.judge(report(&remote).to_string(), &[]).stderr(&tells).json()["behaviors"][0].clone();
         assert_eq!(said["verdict"], "not-judged", "{remote}");
@@ -187,24 +202,38 @@ fn addresses_are_understood_in_every_form_that_agents_write() {
 #[test]
 fn a_value_that_makes_no_sense_is_reported_and_unknown() {
     for (field, value) in [("bytes_in", json!(-5)), ("bytes_in", json!(1.5)), ("bytes_in", json!("7"))] {
-        let report = json!({"metrics": {"network_stats": {field: value, "bytes_out": 1}}});
+        let report = report(json!({"metrics": {"network_stats": {field: value, "bytes_out": 1}}}));
         let tells = format!(
             "warning: report: standard input: line 1: aws:all-bytes-in: expected an integer of 0 or more, found {value}"
         );
         let verdicts = Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).code(1).stderr(&tells).json();
         assert_eq!(observed(&verdicts)[..2], [Value::Null, json!({"count": 1})]);
     }
-    let custom = |value: Value| json!({"custom_metrics": {"cpu_usage": value}});
-    for value in
-        [json!(5), json!([]), json!([{"number": "5"}]), json!([{"a": 5}]), json!([{"ip_list": ["x"]}]), json!([{}, {}])]
-    {
-        let tells =
-            format!("warning: report: standard input: line 1: custom metric cpu_usage: unrecognized value {value}");
-        let verdicts =
-            Dir::with_profile(&json!(all())).judge(custom(value.clone()).to_string(), &[]).stderr(&tells).json();
+    let one_field = "expected an object with one field, its type; found";
+    for (value, told) in [
+        (json!(5), "unrecognized value 5"),
+        (json!(null), "unrecognized value null"),
+        (json!([]), "unrecognized value []"),
+        (json!([[]]), "unrecognized value []"),
+        (json!([{"number": "5"}]), "unrecognized number \"5\""),
+        (json!([{"number": null}]), "unrecognized number null"),
+        (json!([{"a": 5}]), "unrecognized a 5"),
+        (json!([{"a": [5]}]), "unrecognized a of a list"),
+        (json!([{"number": [5]}]), "unrecognized number of a list"),
+        (json!([{"ip_list": 5}]), "unrecognized ip_list 5"),
+        (json!([{"ip_list": ["::1", "x", 5]}]), "unrecognized ip_list element \"x\""),
+        (json!([{"string_list": ["a", {"b": [null, true]}]}]), "unrecognized string_list element {\"b\":[null,true]}"),
+        (json!([{"number_list": [1, null]}]), "unrecognized number_list element null"),
+        (json!([{}]), &format!("{one_field} 0 fields")),
+        (json!([{"number": 1, "a": 2}]), &format!("{one_field} 2 fields")),
+        (json!([{}, {}]), "unrecognized value with 2 elements"),
+    ] {
+        let tells = format!("warning: report: standard input: line 1: custom metric cpu_usage: {told}");
+        let report = report(json!({"custom_metrics": {"cpu_usage": value}}));
+        let verdicts = Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).stderr(&tells).json();
         assert_eq!(observed(&verdicts)[10], Value::Null, "{value}");
     }
-    let report = json!({"header": {"report_id": -1}, "metrics": {}});
+    let report = json!({"header": {"report_id": -1, "version": "1.0"}, "metrics": {}});
     let tells = "warning: report: standard input: line 1: report_id: expected a positive integer, found -1";
     assert_eq!(
         Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).stderr(tells).json()["report_id"],
@@ -214,8 +243,8 @@ fn a_value_that_makes_no_sense_is_reported_and_unknown() {
 
 #[test]
 fn a_block_of_the_wrong_type_makes_only_its_own_metrics_unknown() {
-    let metrics = |name: &str, block: Value| json!({"metrics": {"network_stats": {"bytes_out": 2}, name: block}});
-    let bytes = |report: &Value| json!({"metrics": report["metrics"], "header": [5]});
+    let metrics =
+        |name: &str, block: Value| report(json!({"metrics": {"network_stats": {"bytes_out": 2}, name: block}}));
     for (report, told) in [
         (metrics("listening_tcp_ports", json!([])), "listening_tcp_ports: expected an object, found []"),
         (metrics("tcp_connections", json!("x")), "tcp_connections: expected an object, found \"x\""),
@@ -229,7 +258,6 @@ fn a_block_of_the_wrong_type_makes_only_its_own_metrics_unknown() {
             "aws:listening-tcp-ports: expected a list, found {\"port\":22}",
         ),
         (metrics("tp", json!({"ports": 5, "total": 0})), "aws:listening-tcp-ports: expected a list, found 5"),
-        (bytes(&metrics("tp", Value::Null)), "header: expected an object, found [5]"),
     ] {
         let tells = format!("warning: report: standard input: line 1: {told}");
         let verdicts = Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).code(1).stderr(&tells).json();
@@ -237,13 +265,13 @@ fn a_block_of_the_wrong_type_makes_only_its_own_metrics_unknown() {
         assert_ne!(verdicts["behaviors"][7]["verdict"], "conforms", "{report}");
     }
     // A list is not an object with its fields in order.
-    let report = json!({"metrics": {"network_stats": [500, 1, 2, 3], "tp": [[22], 1]}});
+    let lists = report(json!({"metrics": {"network_stats": [500, 1, 2, 3], "tp": [[22], 1]}}));
     let tells = "warning: report: standard input: line 1: listening_tcp_ports: expected an object, found [[22],1]\n\
                  warning: report: standard input: line 1: network_stats: expected an object, found [500,1,2,3]";
-    let verdicts = Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).stderr(tells).json();
+    let verdicts = Dir::with_profile(&json!(all())).judge(lists.to_string(), &[]).stderr(tells).json();
     assert!(observed(&verdicts).iter().all(Value::is_null), "{verdicts}");
     let tells = "warning: report: standard input: line 1: custom_metrics: expected an object, found []";
-    let report = json!({"metrics": {}, "custom_metrics": []});
+    let report = report(json!({"metrics": {}, "custom_metrics": []}));
     Dir::with_profile(&json!(all())).judge(report.to_string(), &[]).stderr(tells).json();
 }
 
@@ -300,16 +328,26 @@ fn odd_cbor_is_reported_and_the_next_report_is_found() {
         }
     }
     let tagged = to_cbor(&ports(vec![map("port", Cbor::Tag(1, Box::new(Cbor::from(22))))]));
-    let verdicts = Dir::with_profile(&json!(all())).judge(tagged, &[]).code(1).json();
+    let verdicts = Dir::with_profile(&json!(all())).judge(tagged, &["-q"]).code(1).json();
     assert_eq!(observed(&verdicts)[7], json!({"ports": [22]}));
 }
 
 #[test]
-fn cbor_after_a_topic_is_named() {
-    let input = b"$aws/things/a/defender/metrics/cbor \xa1{\n{\"metrics\": {}}\n";
-    let tells = "warning: report: standard input: line 1: CBOR after a topic cannot be read; run \
-                 mosquitto_sub without `-v` to print only the reports; skipped";
-    Dir::with_profile(&json!(all())).judge(&input[..], &[]).code(65).stderr(tells).json();
+fn cbor_that_cannot_be_read_as_text_is_named() {
+    let report = "$aws/things/a/defender/metrics/json {\"metrics\": {}}";
+    let message = r#"{"topic":"$aws/things/a/defender/metrics/cbor","payload":"x"}"#;
+    let tells = "warning: report: standard input: line 1: CBOR cannot be read in this form; run mosquitto_sub with -F '%x %t'; \
+                 skipped";
+    for first in ["$aws/things/a/defender/metrics/cbor \u{a1}{", message] {
+        let rest = if first == message {
+            &message.replace("cbor", "json").replace('x', "{\\\"metrics\\\":{}}")
+        } else {
+            report
+        };
+        let output = Dir::with_profile(&json!(all())).judge(format!("{first}\n{rest}\n"), &[]).finish();
+        assert!(String::from_utf8(output.stderr).unwrap().contains(tells));
+        assert_eq!(output.status.code(), Some(65));
+    }
 }
 
 #[test]
@@ -330,11 +368,11 @@ fn what_collect_prints_is_judged_as_the_device_itself() {
 #[test]
 fn a_line_that_is_longer_than_any_report_is_passed_over() {
     let report = "\n{\"metrics\": {}}\n".as_bytes();
-    for length in [MAX_DOCUMENT, MAX_DOCUMENT * 2 + 5] {
-        let input = b"{\"".chain(io::repeat(b'x').take(length)).chain(report);
+    for length in [MAX_REPORT, MAX_REPORT * 2 + 5] {
+        let input = b"{\"".chain(io::repeat(b'x').take(length.try_into().unwrap())).chain(report);
         let mut reports = Reports::new(BufReader::new(input));
         let told = reports.next().unwrap().unwrap_err().to_string();
-        assert_eq!(told, format!("line 1: longer than {MAX_DOCUMENT} bytes"));
+        assert_eq!(told, format!("line 1: longer than {MAX_REPORT} bytes"));
         assert_eq!(reports.next().unwrap().unwrap().place, Place::Line(2));
         assert!(reports.next().is_none());
     }

@@ -7,6 +7,7 @@
 //! | [`shapes`] | every shape that a profile comes in: JSON, YAML, templates, lists, single behaviors |
 //! | [`warnings`] | what of a profile is accepted with a warning |
 //! | [`documents`] | reports of every agent: JSON, CBOR, long, short and mixed names, incomplete ones |
+//! | [`framing`] | which form a stream has, and that no report speaks for another thing |
 //! | [`streams`] | windows, gaps, restarts, datapoints in a row, several things |
 //! | [`device`] | this device: a baseline, `--since`, the size of its report, processes |
 //! | [`pipe`] | `watch --print` piped into it |
@@ -16,6 +17,7 @@
 
 mod device;
 mod documents;
+mod framing;
 mod output;
 mod pipe;
 mod profiles;
@@ -47,6 +49,14 @@ impl Dir {
     fn judge(&self, reports: impl Into<Vec<u8>>, args: &[&str]) -> Run {
         self.detect(&[&["--report", "-", "--format", "json"], args].concat()).stdin(reports)
     }
+}
+
+/// A line as `mosquitto_sub -F %j` prints it.
+fn message(thing: &str, report: &str) -> String {
+    let topic = format!("$aws/things/{thing}/defender/metrics/json");
+    let message = json!({"tst": "2026-11-25T23:19:41.189762Z+0000", "topic": topic, "qos": 0, "retain": 0,
+                         "payloadlen": report.len(), "payload": report});
+    format!("{message}\n")
 }
 
 /// The metrics that are counted on the device.

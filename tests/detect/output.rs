@@ -12,7 +12,8 @@ use crate::support::{Dir, PROGRAM, Run, fixtures};
 
 fn ports(id: u64, ports: &[u16]) -> String {
     let ports: Vec<Value> = ports.iter().map(|port| json!({ "port": port })).collect();
-    json!({"header": {"report_id": id}, "metrics": {"listening_tcp_ports": {"ports": ports}}}).to_string()
+    json!({"header": {"report_id": id, "version": "1.0"}, "metrics": {"listening_tcp_ports": {"ports": ports}}})
+        .to_string()
 }
 
 #[test]
@@ -52,7 +53,7 @@ fn a_table_says_what_was_observed_what_is_normal_and_why() {
     let mut one = behavior("aws:num-listening-tcp-ports", "less-than-equals", &json!({"count": 1}));
     one["name"] = json!("one");
     let dir = Dir::with_profile(&json!([bytes, ports, wrong, one]));
-    let report = json!({"header": {"report_id": 1_700_000_300}, "metrics": {
+    let report = json!({"header": {"report_id": 1_700_000_300, "version": "1.0"}, "metrics": {
         "network_stats": {"bytes_out": 4097},
         "listening_tcp_ports": {"ports": [{"port": 80}, {"port": 22}], "total": 1}}});
     dir.write("report.json", report.to_string());
@@ -176,8 +177,8 @@ fn an_input_without_a_report_is_reported() {
     for input in ["", "\n \n"] {
         dir.judge(input, &[]).code(65).stderr(&none).text();
     }
-    let begins =
-        "warning: report: standard input: line 1: not a report: expected `{` or the topic of a report; skipped";
+    let begins = "warning: report: standard input: line 1: not a report: expected `{`, or the topic of a report from the first line \
+         on; skipped";
     dir.judge("null\n", &[]).code(65).stderr(&format!("{begins}\n{none}")).text();
     let cut = "warning: report: standard input: line 1: the report is cut off; skipped";
     dir.judge("{\"metrics\":\n {", &[]).code(65).stderr(&format!("{cut}\n{none}")).text();
@@ -225,11 +226,11 @@ fn nothing_foreign_drives_the_terminal() {
     let dir = Dir::with_profile(&profile);
     dir.write("other.json", profile.to_string());
     let report = |id: u64| {
-        let text = json!({"header": {"report_id": id}, "metrics": {},
+        let text = json!({"header": {"report_id": id, "version": "1.0"}, "metrics": {},
                           "custom_metrics": {"m": [{"string_list": [format!("{evil}{id}")]}], evil: evil}});
         format!("$aws/things/\u{202e}x/defender/metrics/json {text}\n")
     };
-    for reports in [report(300), report(300) + &report(600), format!("{evil}\n{}", report(300))] {
+    for reports in [report(300), report(300) + &report(600), format!("{}{evil}\n", report(300))] {
         dir.write("reports", reports);
         let output = dir.detect(&["other.json", "--report", "reports"]).finish();
         for text in [output.stdout, output.stderr] {
@@ -305,7 +306,7 @@ fn no_number_address_or_network_is_broken_on_a_narrow_terminal() {
     let peers = behavior("aws:destination-ip-addresses", "in-cidr-set", &json!({ "cidrs": networks }));
     let dir = Dir::with_profile(&json!([traffic, peers]));
     let address = "2001:db8:1234:5678:9abc:def0:1234:5678";
-    let report = json!({"header": {"report_id": 300}, "metrics": {
+    let report = json!({"header": {"report_id": 300, "version": "1.0"}, "metrics": {
         "network_stats": {"bytes_out": u64::MAX},
         "tcp_connections": {"established_connections": {"connections": [
             {"remote_addr": format!("[{address}]:443")}, {"remote_addr": "192.0.2.100:443"}]}}}});

@@ -7,7 +7,7 @@ use crate::support::Dir;
 
 /// A report with one TCP port, 22, and no traffic.
 fn report() -> Value {
-    json!({"header": {"report_id": 300}, "metrics": {"listening_tcp_ports": {"ports": [{"port": 22}], "total": 1}}})
+    json!({"header": {"report_id": 300, "version": "1.0"}, "metrics": {"listening_tcp_ports": {"ports": [{"port": 22}], "total": 1}}})
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Report after report: windows of time, gaps and restarts, datapoints in a row, the events.
 
-use crate::detect::only_22;
+use crate::detect::{message, only_22};
 use crate::support::Dir;
 use serde_json::{Value, json};
 
@@ -193,31 +193,6 @@ fn an_event_has_the_shape_of_the_services_own() {
 }
 
 #[test]
-fn things_are_separated_by_their_topics() {
-    let on = |thing: &str, report: Value| format!("$aws/things/{thing}/defender/metrics/json {report}\n");
-    let stream = [
-        on("a", ports(300, &[23])),
-        on("b b", ports(299, &[22])),
-        on("a", ports(600, &[23])),
-        on("b b", ports(600, &[23])),
-        on("b b", ports(900, &[23])),
-    ];
-    let lines = Dir::with_profile(&only_22(2, 1)).judge(stream.concat(), &[]).code(1).lines();
-    let told: Vec<_> =
-        lines.iter().map(|event| (event["thingName"].as_str().unwrap(), &event["violationEventTime"])).collect();
-    assert_eq!(told, [("a", &json!((BASE + 600) * 1000)), ("b b", &json!((BASE + 900) * 1000))]);
-    assert_eq!(lines[1]["violationId"], "b b-1700000900-1");
-    // A bridge may have given the topic another beginning; other topics are none of reports.
-    let stream = format!("site/{}{}", on("a", ports(300, &[22])), on("a", ports(600, &[23])));
-    assert_eq!(Dir::with_profile(&only_22(1, 1)).judge(stream, &[]).code(1).lines().len(), 1);
-    let stream = format!("some/topic {}\n{}", ports(300, &[23]), on("a", ports(600, &[22])));
-    let dir = Dir::with_profile(&only_22(1, 1));
-    let run = dir.judge(stream, &[]).code(65);
-    let tells = "warning: report: standard input: line 1: not a report: expected `{` or the topic of a report; skipped";
-    assert_eq!(run.stderr(tells).json()["behaviors"][0]["verdict"], "conforms");
-}
-
-#[test]
 fn what_is_no_report_is_reported_and_passed_over() {
     let garbage = ["nonsense", "{\"header\": {\"report", "{\"a\": 1}", "[]", "{} {}", "\u{feff}{", "null"];
     for garbage in garbage {
@@ -236,7 +211,7 @@ fn what_is_no_report_is_reported_and_passed_over() {
 #[test]
 fn duplicates_late_reports_and_set_back_clocks_are_reported() {
     let reports = [ports(9000, &[22]), ports(9000, &[23]), ports(5400, &[23]), ports(5399, &[23])];
-    let merged = "; without topics (mosquitto_sub -v), all reports count as one device";
+    let merged = "; without topics (mosquitto_sub -F %j), all reports count as one device";
     let last = BASE + 9000;
     let tells = |merged: &str| {
         format!(
@@ -264,7 +239,7 @@ fn ids_that_are_no_time_make_no_windows() {
     let mut profile = at_most_100(300);
     profile.as_array_mut().unwrap().push(only_22(1, 1)[0].clone());
     let report = |id: u64| {
-        json!({"header": {"report_id": id}, "metrics": {
+        json!({"header": {"report_id": id, "version": "1.0"}, "metrics": {
             "network_stats": {"bytes_out": 101}, "listening_tcp_ports": {"ports": [{"port": 23}]}}})
     };
     // Milliseconds, of a monotonic clock and since 1970; and what is before 2001 or after 5138.
@@ -286,8 +261,11 @@ fn ids_that_are_no_time_make_no_windows() {
 #[test]
 fn a_report_without_an_id_has_no_time_but_is_judged() {
     let mut nameless = ports(1, &[23]);
-    nameless.as_object_mut().unwrap().remove("header");
-    let lines = Dir::with_profile(&only_22(1, 1)).judge(ndjson(&[ports(300, &[22]), nameless]), &[]).code(1).lines();
+    nameless["header"] = json!({"version": "1.0"});
+    let tells =
+        "warning: report: standard input: line 2: has no `report_id` in its header; the service rejects such reports";
+    let dir = Dir::with_profile(&only_22(1, 1));
+    let lines = dir.judge(ndjson(&[ports(300, &[22]), nameless]), &[]).code(1).stderr(tells).lines();
     assert_eq!(lines[0].get("violationEventTime"), None);
     assert_eq!(lines[0]["violationId"], "number2-1");
 
@@ -299,8 +277,8 @@ fn a_report_without_an_id_has_no_time_but_is_judged() {
 
 #[test]
 fn more_things_than_can_be_tracked_are_skipped_with_a_warning() {
-    let report = ports(300, &[22]);
-    let line = |n: u32| format!("$aws/things/t{n}/defender/metrics/json {report}\n");
+    let report = ports(300, &[22]).to_string();
+    let line = |n: u32| message(&format!("t{n}"), &report);
     let stream: Vec<String> = (1..=10_001).map(line).collect();
     let tells = "warning: report: standard input: line 10001: more than 10000 things; skipped";
     let dir = Dir::with_profile(&only_22(1, 1));

@@ -209,7 +209,7 @@ fn the_size_of_the_message_is_that_of_the_document_as_it_came() {
 
 #[test]
 fn a_metric_that_is_missing_is_no_datapoint() {
-    let empty = json!({"header": {"report_id": 1}, "metrics": {}});
+    let empty = json!({"header": {"report_id": 1, "version": "1.0"}, "metrics": {}});
     for metric in COUNTS.into_iter().chain(["number"]) {
         for operator in ["less-than", "greater-than-equals"] {
             let said = verdict_on(behavior(metric, operator, &json!({"count": 0})), &empty);

@@ -8,7 +8,7 @@ use crate::support::{Dir, Outcome, assert_snapshot};
 /// Judges a report of nothing by a profile, and compares what is said of the profile with a snapshot.
 #[track_caller]
 fn warns(profile: &Value, expected: impl snapbox::IntoData) {
-    let report = json!({"metrics": {}}).to_string();
+    let report = json!({"header": {"report_id": 1, "version": "1.0"}, "metrics": {}}).to_string();
     let outcome = Outcome::of(Dir::with_profile(profile).judge(report, &[]));
     assert_eq!(outcome.code, Some(0));
     assert_snapshot(outcome.stderr, expected);

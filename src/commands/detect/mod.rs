@@ -3,6 +3,7 @@
 mod behaviors;
 mod device;
 mod event;
+mod read_ahead;
 mod received;
 mod verdict;
 mod verdict_table;

@@ -1,23 +1,22 @@
 //! Judges reports that come from a file or another program, one after another.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::Path;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
-use std::time::Duration;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
 
 use colored::Colorize;
 
 use super::behaviors::{ProfileBehavior, safe_name};
 use super::event::EventContext;
+use super::read_ahead::ReadAhead;
 use super::verdict::{exit_of, show};
 use super::verdict_table::{Row, write_rows};
 use crate::cli::{DetectArgs, DetectFormat};
 use crate::detect::alarms::{AlarmTracker, BehaviorOutcome, Processed};
 use crate::detect::judge::{Coverage, Judgment, judge};
-use crate::detect::observation::Observation;
+use crate::detect::observation::{Observation, Rejection};
 use crate::detect::profile::Meaning;
 use crate::detect::report_parser::ReportError;
 use crate::detect::reports::{Place, ReadError, Received, Reports};
@@ -29,6 +28,10 @@ use crate::thing::ThingName;
 
 /// An input that stays open this long after its first report is a stream, and the first report is judged at once.
 const WAIT_FOR_SECOND: Duration = Duration::from_secs(3);
+
+/// What to do about reports of several things that cannot be told apart safely.
+const MANY_THINGS: &str = "run mosquitto_sub with -F %j, or for CBOR with -F '%x %t', instead of -v; or use --trust-devices if \
+                           every device is trusted";
 
 /// The most things that are tracked, to bound memory.
 const MAX_THINGS: usize = 10_000;
@@ -54,7 +57,10 @@ pub(super) fn run(
     terminal: &Terminal,
 ) -> Result<Exit, Error> {
     let file = files::input_name(path);
-    let items = read_ahead(path).map_err(|error| unreadable(&file, &error))?;
+    let (thing, trusts_devices) = (thing_name.cloned(), args.trust_devices);
+    let items =
+        ReadAhead::open(path, move |input| Reports::new(input).of_thing(thing).trusting_devices(trusts_devices))
+            .map_err(|error| InputError::unreadable(format!("report: {file}"), &error))?;
     let mut stream = StreamJudge {
         file,
         items,
@@ -62,19 +68,20 @@ pub(super) fn run(
         devices: BTreeMap::new(),
         reports: 0,
         warnings: BTreeMap::new(),
+        rejections: BTreeSet::new(),
         has_event: false,
         has_windows: behaviors.iter().any(|entry| entry.behavior.rule().is_some_and(|rule| rule.duration.is_some())),
         thing: thing_name.map(|thing| thing.as_str().to_owned()),
         format: args.format,
         terminal,
     };
-    let Ok(first) = stream.next(Duration::MAX)? else {
+    let Ok(first) = stream.next(None)? else {
         stream.warn_totals();
         let errors = vec![InputError::invalid(&stream.file, "contains no report")];
         let hint = Some("expected the output of `device-defender collect` or `device-defender watch --print`");
         return Err(Error::Input { errors, hint });
     };
-    let second = match stream.next(WAIT_FOR_SECOND)? {
+    let second = match stream.next(Some(Instant::now() + WAIT_FOR_SECOND))? {
         Err(RecvTimeoutError::Disconnected) => return stream.judge_only(&first.observation),
         second => second.ok(),
     };
@@ -83,27 +90,13 @@ pub(super) fn run(
     loop {
         let received = match already_read.next() {
             Some(received) => Ok(received),
-            None => stream.next(Duration::MAX)?,
+            None => stream.next(None)?,
         };
         let Ok(received) = received else { return stream.finish() };
         if stream.process(&received)? == Stdout::Closed {
             return Ok(Exit::Success);
         }
     }
-}
-
-fn unreadable(file: &str, error: &io::Error) -> Error {
-    InputError::unreadable(format!("report: {file}"), error).into()
-}
-
-/// Reads one report ahead in a thread, so that waiting for the next one can time out.
-fn read_ahead(path: &Path) -> io::Result<Receiver<Result<Received, ReadError>>> {
-    let input: Box<dyn Read + Send> =
-        if files::is_stdin(path) { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
-    let input = BufReader::new(input);
-    let (sender, receiver) = mpsc::sync_channel(1);
-    thread::Builder::new().spawn(move || Reports::new(input).all(|item| sender.send(item).is_ok()))?;
-    Ok(receiver)
 }
 
 struct Device<'b> {
@@ -115,12 +108,14 @@ struct Device<'b> {
 struct StreamJudge<'b> {
     /// The input, in messages.
     file: String,
-    items: Receiver<Result<Received, ReadError>>,
+    items: ReadAhead,
     behaviors: &'b [ProfileBehavior],
     /// By thing; `None` for reports without a thing name.
     devices: BTreeMap<Option<String>, Device<'b>>,
     reports: u64,
     warnings: BTreeMap<WarningKind, u64>,
+    /// The kinds of reports that the service would reject, as far as they were warned of.
+    rejections: BTreeSet<Rejection>,
     has_event: bool,
     /// Whether traffic is summed over time, and no warning was printed yet about a report without a time.
     has_windows: bool,
@@ -131,22 +126,37 @@ struct StreamJudge<'b> {
 }
 
 impl StreamJudge<'_> {
-    /// Waits for the next report, and warns of its problems and of what is not a report. The outer error: reading failed.
-    fn next(&mut self, timeout: Duration) -> Result<Result<Received, RecvTimeoutError>, Error> {
+    /// Waits for the next report, and warns of its problems and of what is not a report. The outer error: nothing more can be
+    /// read.
+    fn next(&mut self, deadline: Option<Instant>) -> Result<Result<Received, RecvTimeoutError>, Error> {
         loop {
-            match self.items.recv_timeout(timeout) {
+            let ReadError { place, error } = match self.items.next(deadline) {
                 Err(no_item) => return Ok(Err(no_item)),
                 Ok(Ok(received)) => {
-                    let Received { place, observation, .. } = &received;
-                    observation.problems.iter().for_each(|text| self.warn(WarningKind::Problem, *place, text));
+                    self.warn_of_report(&received);
                     return Ok(Ok(received));
                 }
-                Ok(Err(ReadError { error: ReportError::Read(error), .. })) => {
-                    return Err(unreadable(&self.file, &error));
+                Ok(Err(error)) => error,
+            };
+            let input = format!("report: {}", self.file);
+            match error {
+                ReportError::Read(error) => return Err(InputError::unreadable(input, &error).into()),
+                ReportError::SecondThing { .. } => {
+                    let errors = vec![InputError::invalid(input, format_args!("{place}: {error}"))];
+                    return Err(Error::Input { errors, hint: Some(MANY_THINGS) });
                 }
-                Ok(Err(ReadError { place, error })) => {
-                    self.warn(WarningKind::NoReport, place, &format!("{error}; skipped"));
-                }
+                _ => self.warn(WarningKind::NoReport, place, &format!("{error}; skipped")),
+            }
+        }
+    }
+
+    fn warn_of_report(&mut self, Received { place, observation, .. }: &Received) {
+        observation.problems.iter().for_each(|text| self.warn(WarningKind::Problem, *place, text));
+        for rejection in &observation.rejections {
+            if self.rejections.insert(*rejection) {
+                let file = &self.file;
+                self.terminal
+                    .warn(format_args!("report: {file}: {place}: {rejection}; the service rejects such reports"));
             }
         }
     }
@@ -225,7 +235,7 @@ impl StreamJudge<'_> {
         // Reports without a thing name may mix several devices, which looks like duplicates and changes of the clock.
         let mixed = match thing {
             Some(_) => "",
-            None => "; without topics (mosquitto_sub -v), all reports count as one device",
+            None => "; without topics (mosquitto_sub -F %j), all reports count as one device",
         };
         let tracker = || AlarmTracker::new(self.behaviors.iter().map(|entry| &entry.behavior));
         let new = || Device { tracker: tracker(), rows: Vec::new() };
