@@ -138,7 +138,7 @@ _device__defender() {
             return 0
             ;;
         device__subcmd__defender__subcmd__detect)
-            opts="-v -q -h --verbose --quiet --color --profile --report --proc --netns --exclude-interface --custom-metrics --strict --since --thing-name --state-dir --format --processes --help"
+            opts="-v -q -h --verbose --quiet --color --profile --report --trust-devices --proc --netns --exclude-interface --custom-metrics --strict --since --thing-name --state-dir --format --processes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -1,7 +1,7 @@
 //! How much memory hostile reports take, counted by the allocator. A program of its own, because the allocator counts for the
 //! whole process, and one test, because tests run at the same time.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::io::{self, BufReader, Read};
 

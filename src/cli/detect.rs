@@ -45,7 +45,8 @@ pub(crate) struct DetectArgs {
     /// The thing whose state file is read [default: $AWS_IOT_THING_NAME, or the only one there is]
     ///
     /// With --report, the thing of reports that have no topic, and there is no default. Reports with the topic of another thing
-    /// are errors.
+    /// are errors. Give it if a single device that is not trusted writes the whole input, because the form of its first report
+    /// could be that of messages of many devices.
     #[arg(long, value_name = "NAME", env = "DEVICE_DEFENDER_THING_NAME", hide_env_values = true)]
     #[arg(value_parser = sourced(from_str::<ThingName>), help_heading = "Input")]
     pub thing_name: Option<Sourced<ThingName>>,

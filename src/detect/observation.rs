@@ -101,7 +101,7 @@ impl Observation {
     }
 
     /// Why the measurement of a metric is incomplete or missing.
-    pub(crate) fn partial(&self, metric: &Metric) -> Option<&str> {
+    pub fn partial(&self, metric: &Metric) -> Option<&str> {
         self.partial.get(metric).map(String::as_str)
     }
 }

@@ -13,11 +13,13 @@
 //! | [`pipe`] | `watch --print` piped into it |
 //! | [`output`] | exit codes, formats, streams as they happen, foreign text |
 //! | [`units`] | the systemd units of the README |
+//! | [`oracle`] | a second implementation of the report parser |
 //! | [`properties`] | what holds for any profile and any report |
 
 mod device;
 mod documents;
 mod framing;
+mod oracle;
 mod output;
 mod pipe;
 mod profiles;

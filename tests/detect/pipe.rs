@@ -1,7 +1,14 @@
-//! `watch --print` piped into `detect`, as it is meant.
+//! What comes through a pipe: `watch --print` as it is meant, and an input that never waits.
 
-use crate::support::PROGRAM;
-use std::process::Command;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use serde_json::json;
+
+use crate::detect::only_22;
+use crate::support::{Dir, PROGRAM, spawn};
 
 #[test]
 fn what_watch_prints_is_judged_as_it_comes() {
@@ -17,4 +24,31 @@ fn what_watch_prints_is_judged_as_it_comes() {
     assert!(told.contains(" in-alarm udp: aws:listening-udp-ports: 68 (normal: only 123)\n"), "{told}");
     assert!(told.contains("\nAfter 3 reports\n"), "{told}");
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn lines_that_are_not_reports_do_not_defer_the_verdict_on_the_first_report() {
+    let dir = Dir::with_profile(&only_22(1, 1));
+    let mut command = Command::new(PROGRAM);
+    command.args(["detect", "--profile", "profile.json", "--report", "-", "--format", "json", "-q"]);
+    command.current_dir(dir.root()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut detect = spawn(&mut command);
+    let (mut stdin, stdout) = (detect.stdin.take().unwrap(), detect.stdout.take().unwrap());
+    let judged = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let report =
+                json!({"header": {"report_id": 1, "version": "1.0"}, "metrics": {"tp": {"pts": [{"pt": 23}]}}});
+            writeln!(stdin, "{report}").unwrap();
+            while !judged.load(Ordering::Relaxed) {
+                writeln!(stdin, "garbage").unwrap();
+            }
+            drop(stdin);
+        });
+        let mut event = String::new();
+        BufReader::new(stdout).read_line(&mut event).unwrap();
+        assert!(event.contains("in-alarm"), "{event}");
+        judged.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(detect.wait().unwrap().code(), Some(1));
 }

@@ -304,7 +304,7 @@ pub(super) const PAGES: [Page; 6] = [
             ),
             (
                 "Check a fleet that reports to your own broker:",
-                "mosquitto_sub -h broker -v -t '$aws/things/+/defender/metrics/json' |\n  \
+                "mosquitto_sub -h broker -F %j -t '$aws/things/+/defender/metrics/json' |\n  \
                  device-defender detect --profile edge.json --report - --format json",
             ),
             (

@@ -49,9 +49,12 @@ impl ReadAhead {
         Ok(Self { batches, batch: Vec::new().into_iter() })
     }
 
-    /// The next item, if it comes before the deadline.
+    /// The next item. After the deadline none, even if there is one, so that a flood of them does not defer it.
     pub(super) fn next(&mut self, deadline: Option<Instant>) -> Result<Item, RecvTimeoutError> {
         loop {
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Err(RecvTimeoutError::Timeout);
+            }
             if let Some(item) = self.batch.next() {
                 return Ok(item);
             }
