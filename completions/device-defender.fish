@@ -157,6 +157,7 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand detect" 
 json\t'For programs'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s v -l verbose -d 'Print each step to standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s q -l quiet -d 'Print errors only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l trust-devices -d 'With --report and mosquitto_sub -v, accept reports of many things'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l strict -d 'Exit with 65 when a row was malformed, with 66 when a table or the host\'s network namespace could not be read'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l processes -d 'Show which processes own the ports and connections that violate a behavior'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -145,7 +145,7 @@ fn profile_of_five() -> Value {
         json!({"name": metric.rsplit(':').next(), "metric": metric,
                "criteria": {"comparisonOperator": operator, "value": value}})
     };
-    let mut sent = behavior("aws:all-bytes-out", "less-than", json!({"count": 10_000_000}));
+    let mut sent = behavior("aws:all-bytes-out", "less-than", json!({"count": 100_000_000}));
     sent["criteria"]["durationSeconds"] = json!(300);
     json!([
         sent,

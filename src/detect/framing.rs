@@ -15,12 +15,9 @@
 //! is in hexadecimal: the sender could choose the form, and with it whether lines that he writes are messages of others. The
 //! same is true of the first report in a bare stream, which can look like `%j`. So whoever expects one thing should name it.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde::de::IgnoredAny;
 
-use super::report_parser::{ReportError, json_error};
 use crate::report::encode::Encoding;
 use crate::thing::ThingName;
 
@@ -39,7 +36,7 @@ impl Form {
         let line = line.trim_ascii_end();
         let has_level = |topic: &[u8]| topic.contains(&b'/');
         if line.starts_with(b"{") {
-            if Message::parse(&String::from_utf8_lossy(line)).is_ok() { Self::Json } else { Self::Bare }
+            if serde_json::from_slice::<Envelope>(line).is_ok() { Self::Json } else { Self::Bare }
         } else if split_hex(line).is_some_and(|(hex, topic)| is_hex(hex) && has_level(topic)) {
             Self::Hex
         } else if has_level(line.split(|&b| b == b'{').next().unwrap_or_default()) {
@@ -80,32 +77,14 @@ impl Topic {
     }
 }
 
-/// A message as `mosquitto_sub` prints it with `-F %j` or `%J`.
+/// What makes a line a message as `mosquitto_sub` prints it with `-F %j` or `%J`. No payload, not even one that is not UTF-8,
+/// makes it another line.
 #[derive(Deserialize)]
-pub(super) struct Message<'m> {
-    #[serde(borrow)]
-    pub(super) topic: Cow<'m, str>,
-    /// With `%j` the payload as text, with `%J` as JSON.
-    #[serde(borrow)]
-    pub(super) payload: &'m RawValue,
-    /// The length of the payload in bytes.
-    pub(super) payloadlen: Option<u64>,
-}
-
-impl<'m> Message<'m> {
-    pub(super) fn parse(line: &'m str) -> Result<Self, ReportError> {
-        serde_json::from_str(line).map_err(|error| ReportError::NoMessage(json_error(&error)))
-    }
-
-    /// The report, in JSON.
-    pub(super) fn report(&self) -> Result<Cow<'m, str>, ReportError> {
-        let payload = self.payload.get();
-        if payload.starts_with('"') {
-            serde_json::from_str(payload).map_err(|error| ReportError::of_json(&error))
-        } else {
-            Ok(Cow::Borrowed(payload))
-        }
-    }
+struct Envelope {
+    #[serde(rename = "topic")]
+    _topic: IgnoredAny,
+    #[serde(rename = "payload")]
+    _payload: IgnoredAny,
 }
 
 /// Splits a line before its first blank.

@@ -78,14 +78,6 @@ impl Observation {
         self.partial.insert(metric, reason);
     }
 
-    /// Notes the bytes of the message, if it is not as long as the report that was parsed; `None` if unknown.
-    pub(super) fn set_message_size(&mut self, size: Option<u64>) {
-        match size {
-            Some(size) => self.add(Metric::MessageSize, Measured::count(size)),
-            None => drop(self.measured.remove(&Metric::MessageSize)),
-        }
-    }
-
     pub fn get(&self, metric: &Metric) -> Option<&Measured> {
         self.measured.get(metric)
     }

@@ -8,11 +8,10 @@
 //! Invalid input is an error with its place and is skipped. After invalid CBOR the next report cannot be found. Memory is
 //! bounded by [`MAX_REPORT`] and [`MAX_LINE`].
 
-use std::borrow::Cow;
 use std::io::{BufRead, ErrorKind, Read};
 use std::mem;
 
-use super::framing::{Form, JsonDepth, Message, Topic, decode_hex, is_hex, split_hex};
+use super::framing::{Form, JsonDepth, Topic, is_hex, split_hex};
 use super::observation::Observation;
 use super::report_parser::{MAX_REPORT, ReportError};
 use crate::files::without_byte_order_mark;
@@ -207,36 +206,23 @@ impl<R: BufRead> Reports<R> {
             _ => self.admit(topic.thing)?,
         };
         let observation = match topic.encoding {
-            encoding if !report.is_empty() && is_hex(report) => read_hex_report(report, encoding)?,
+            encoding if !report.is_empty() && is_hex(report) => Observation::from_hex(report, encoding)?,
             Encoding::Cbor => return Err(ReportError::CborAsText),
             Encoding::Json => self.read_document(report)?,
         };
         Ok((Some(thing), observation))
     }
 
-    fn read_message(&mut self, line: &[u8]) -> LineResult {
-        let line = String::from_utf8_lossy(line.trim_ascii());
-        let message = Message::parse(&line)?;
-        let topic = Topic::parse(message.topic.as_bytes()).ok_or(ReportError::NoTopic)?;
-        let thing = self.admit(topic.thing)?;
-        match (topic.encoding, &line) {
-            (Encoding::Cbor, _) => return Err(ReportError::CborAsText),
-            (Encoding::Json, Cow::Owned(_)) => return Err(ReportError::Syntax("not UTF-8".to_owned())),
-            (Encoding::Json, Cow::Borrowed(_)) => {}
-        }
-        let report = message.report()?;
-        let mut observation = Observation::from_json(report.as_bytes())?;
-        // JSON that was written again has another length.
-        let length = matches!(report, Cow::Owned(_)).then(|| count(report.len()));
-        observation.set_message_size(message.payloadlen.or(length));
-        Ok((Some(thing), observation))
+    fn read_message(&self, line: &[u8]) -> LineResult {
+        let (thing, observation) = Observation::from_message(line)?;
+        Ok((Some(self.admit(thing)?), observation))
     }
 
-    fn read_hex(&mut self, line: &[u8]) -> LineResult {
+    fn read_hex(&self, line: &[u8]) -> LineResult {
         let (hex, topic) = split_hex(line).ok_or(ReportError::NoTopic)?;
         let topic = Topic::parse(topic).ok_or(ReportError::NoTopic)?;
         let thing = self.admit(topic.thing)?;
-        Ok((Some(thing), read_hex_report(hex, topic.encoding)?))
+        Ok((Some(thing), Observation::from_hex(hex, topic.encoding)?))
     }
 
     /// Refuses the reports of other things than the one that was given.
@@ -318,16 +304,6 @@ fn fail<T>(place: Place, error: impl Into<ReportError>) -> Result<T, ReadError> 
 
 fn starts_with_topic(line: &[u8]) -> bool {
     line.first().is_some_and(|first| !first.is_ascii_whitespace()) && Topic::split(line.trim_ascii_end()).is_some()
-}
-
-fn read_hex_report(hex: &[u8], encoding: Encoding) -> Result<Observation, ReportError> {
-    let bytes = decode_hex(hex).ok_or(ReportError::NoHex)?;
-    let mut observation = match encoding {
-        Encoding::Json => Observation::from_json(&bytes)?,
-        Encoding::Cbor => Observation::from_one_cbor(&bytes)?,
-    };
-    observation.set_message_size(Some(count(bytes.len())));
-    Ok(observation)
 }
 
 fn count(length: usize) -> u64 {

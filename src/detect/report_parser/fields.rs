@@ -65,6 +65,9 @@ macro_rules! read_fields {
     };
 }
 
+pub(super) use read_fields;
+
+#[derive(Default)]
 pub(super) struct DocumentShape;
 
 impl Shape for DocumentShape {
@@ -229,7 +232,7 @@ impl Shape for Remote {
     }
 }
 
-struct Unsigned;
+pub(super) struct Unsigned;
 
 impl Shape for Unsigned {
     type Value = u64;

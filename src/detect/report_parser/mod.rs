@@ -9,24 +9,30 @@
 //! | [`typed`] | values of JSON and CBOR, read without a tree of them |
 //! | [`fields`] | the fields of a report and their names |
 //! | [`custom`] | custom metrics |
+//! | [`message`] | a report with its topic |
 
 mod custom;
 mod fields;
+mod message;
 mod typed;
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
+use std::mem;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer};
+use serde::de::{Deserialize, DeserializeSeed as _, Deserializer};
 
 use self::custom::{CustomMetrics, MAX_VALUES};
 use self::fields::{Document, DocumentShape, Elements, Header, List, MetricBlocks};
-use self::typed::Found;
+use self::message::{Message, MessageShape, Payload};
+use self::typed::{Found, Read, Shape};
+use super::framing::{Topic, decode_hex};
 use super::measured::Measured;
 use super::metric::{Metric, TRAFFIC};
 use super::observation::{Observation, Rejection};
 use super::quote;
+use crate::report::encode::Encoding;
 use crate::thing::ThingName;
 
 /// The most bytes of a report: eight times what the service accepts.
@@ -80,7 +86,7 @@ impl ReportError {
         matches!(self, Self::NoReport | Self::OtherMetrics(_))
     }
 
-    pub(super) fn of_json(error: &serde_json::Error) -> Self {
+    fn of_json(error: &serde_json::Error) -> Self {
         if error.is_eof() { Self::CutOff } else { Self::Syntax(json_error(error)) }
     }
 
@@ -96,8 +102,12 @@ impl ReportError {
     }
 }
 
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
 /// An error of JSON. `serde_json` counts lines from the start of the report, not of the input.
-pub(super) fn json_error(error: &serde_json::Error) -> String {
+fn json_error(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     let text = error.to_string();
     let what = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
@@ -107,13 +117,20 @@ pub(super) fn json_error(error: &serde_json::Error) -> String {
     }
 }
 
-/// A report as it is written, or any other value.
-struct Root(Found<Document>);
+/// A value of this shape, or any other value.
+struct Root<S: Shape>(Found<S::Value>);
 
-impl<'de> Deserialize<'de> for Root {
+impl<'de, S: Shape + Default> Deserialize<'de> for Root<S> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        typed::Read(DocumentShape).deserialize(deserializer).map(Self)
+        Read(S::default()).deserialize(deserializer).map(Self)
     }
+}
+
+fn parse_json<S: Shape + Default>(text: &[u8]) -> Result<Found<S::Value>, ReportError> {
+    // Checked at once, which is faster than each string by itself.
+    let text = std::str::from_utf8(text).map_err(|_| ReportError::Syntax("not UTF-8".to_owned()))?;
+    let Root(value) = serde_json::from_str::<Root<S>>(text).map_err(|error| ReportError::of_json(&error))?;
+    Ok(value)
 }
 
 impl Observation {
@@ -123,45 +140,85 @@ impl Observation {
     /// It is not a report.
     pub fn from_json(text: &[u8]) -> Result<Self, ReportError> {
         let text = text.trim_ascii();
-        if text.len() > MAX_REPORT {
+        match text.len() {
+            0 => Err(ReportError::NoReport),
+            1..=MAX_REPORT => Self::of_document(parse_json::<DocumentShape>(text)?, Some(count(text.len()))),
+            _ => Err(ReportError::TooLong),
+        }
+    }
+
+    /// Parses a line with a report and its topic, as `mosquitto_sub -F %j` or `%J` prints it.
+    pub(super) fn from_message(line: &[u8]) -> Result<(ThingName, Self), ReportError> {
+        let not_a_message = |why| ReportError::NoMessage(why);
+        let message =
+            parse_json::<MessageShape>(line.trim_ascii()).map_err(|error| not_a_message(error.to_string()))?;
+        let Some(Ok(Message { topic: Some(Ok(topic)), payload, length })) = message else {
+            return Err(not_a_message("expected an object".to_owned()));
+        };
+        let Topic { thing, encoding } = topic.ok_or(ReportError::NoTopic)?;
+        if encoding == Encoding::Cbor {
+            return Err(ReportError::CborAsText);
+        }
+        let length = length.and_then(Result::ok);
+        if length.is_some_and(|length| length > count(MAX_REPORT)) {
             return Err(ReportError::TooLong);
         }
-        if text.is_empty() {
-            return Err(ReportError::NoReport);
-        }
-        let root = serde_json::from_slice(text).map_err(|error| ReportError::of_json(&error))?;
-        Self::of_root(root, text.len())
+        let observation = match payload {
+            Some(Ok(Payload::Text(text))) => {
+                let mut observation = Self::from_json(text.as_bytes())?;
+                observation.set_message_size(length.unwrap_or(count(text.len())));
+                observation
+            }
+            // JSON that was written again has another length.
+            Some(Ok(Payload::Document(document))) => Self::of_document(Some(Ok(document)), length)?,
+            Some(Err(_)) | None => return Err(ReportError::NoReport),
+        };
+        Ok((thing, observation))
     }
 
     /// Reads one report in CBOR of at most [`MAX_REPORT`] bytes, and nothing after it.
     ///
     /// # Errors
     /// It is not a report. If [`ReportError::is_complete`], the next one can be read.
-    pub fn from_cbor(input: impl Read) -> Result<Self, ReportError> {
-        let limit = u64::try_from(MAX_REPORT).unwrap_or(u64::MAX).saturating_add(1);
+    pub fn from_cbor(input: impl io::Read) -> Result<Self, ReportError> {
+        let limit = count(MAX_REPORT + 1);
         let mut input = input.take(limit);
-        let root = ciborium::from_reader(&mut input);
+        let document = ciborium::from_reader(&mut input);
         if input.limit() == 0 {
             return Err(ReportError::TooLong);
         }
-        let size = usize::try_from(limit - input.limit()).unwrap_or(usize::MAX);
-        Self::of_root(root.map_err(ReportError::of_cbor)?, size)
+        let Root::<DocumentShape>(document) = document.map_err(ReportError::of_cbor)?;
+        Self::of_document(document, Some(limit - input.limit()))
     }
 
-    /// Parses bytes that are one report in CBOR.
-    pub(super) fn from_one_cbor(mut bytes: &[u8]) -> Result<Self, ReportError> {
-        let observation = Self::from_cbor(&mut bytes)?;
-        if bytes.is_empty() { Ok(observation) } else { Err(ReportError::Syntax("more than one report".to_owned())) }
+    /// Parses a report in hexadecimal.
+    pub(super) fn from_hex(hex: &[u8], encoding: Encoding) -> Result<Self, ReportError> {
+        let bytes = decode_hex(hex).ok_or(ReportError::NoHex)?;
+        let mut rest = bytes.as_slice();
+        let mut observation = match encoding {
+            Encoding::Json => Self::from_json(mem::take(&mut rest))?,
+            Encoding::Cbor => Self::from_cbor(&mut rest)?,
+        };
+        if !rest.is_empty() {
+            return Err(ReportError::Syntax("more than one report".to_owned()));
+        }
+        observation.set_message_size(count(bytes.len()));
+        Ok(observation)
     }
 
-    fn of_root(Root(root): Root, size: usize) -> Result<Self, ReportError> {
-        let Some(Ok(Document { header, metrics, custom_metrics })) = root else { return Err(ReportError::NoReport) };
+    /// Takes the values of a document, in a message of this many bytes.
+    fn of_document(document: Found<Document>, size: Option<u64>) -> Result<Self, ReportError> {
+        let Some(Ok(Document { header, metrics, custom_metrics })) = document else {
+            return Err(ReportError::NoReport);
+        };
         let metrics = metrics.transpose().map_err(ReportError::OtherMetrics)?;
         if metrics.is_none() && !matches!(custom_metrics, Some(Ok(_))) {
             return Err(ReportError::NoReport);
         }
         let mut seen = Self::default();
-        seen.add(Metric::MessageSize, Measured::count(u64::try_from(size).unwrap_or(u64::MAX)));
+        if let Some(size) = size {
+            seen.set_message_size(size);
+        }
         seen.add_header(header);
         if let Some(metrics) = metrics {
             seen.add_metrics(metrics);
@@ -171,6 +228,10 @@ impl Observation {
         }
         seen.shorten_problems();
         Ok(seen)
+    }
+
+    fn set_message_size(&mut self, size: u64) {
+        self.add(Metric::MessageSize, Measured::count(size));
     }
 
     fn expected(&mut self, name: impl Display, expected: &str, found: &str) {
