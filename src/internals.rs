@@ -38,7 +38,7 @@ pub mod delivery {
 
 pub mod detect {
     pub use crate::detect::alarms::{
-        AlarmChange, AlarmEvent, AlarmStart, AlarmState, AlarmTracker, BehaviorOutcome, Processed,
+        AlarmChange, AlarmEvent, AlarmRules, AlarmStart, BehaviorOutcome, BehaviorState, DeviceState, Processed,
     };
     pub use crate::detect::criterion::{Answer, Comparison, Criterion, Membership, Set};
     pub use crate::detect::judge::{Coverage, Judgment, Verdict, judge};

@@ -3,7 +3,7 @@
 #![no_main]
 
 use device_defender::internals::detect::{
-    AlarmChange, AlarmTracker, Coverage, Meaning, Processed, Profile, Reports, Verdict, judge,
+    AlarmChange, AlarmRules, Coverage, DeviceState, Meaning, Processed, Profile, Reports, Verdict, judge,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -16,9 +16,10 @@ fuzz_target!(|input: &[u8]| {
 
     let Ok(profile) = Profile::parse(profile) else { return };
     assert!(!profile.behaviors.is_empty());
-    let mut tracker = AlarmTracker::new(profile.behaviors.iter());
+    let rules = AlarmRules::new(profile.behaviors.iter());
+    let mut device = DeviceState::default();
     let mut in_alarm = vec![false; profile.behaviors.len()];
-    for received in received.into_iter().flatten() {
+    for (number, received) in (1..).zip(received.into_iter().flatten()) {
         for behavior in &profile.behaviors {
             let judgment = judge(behavior, &received.observation, &Coverage::Assumed);
             let verdict = &judgment.verdict;
@@ -35,14 +36,14 @@ fuzz_target!(|input: &[u8]| {
                 assert!(!offending.is_empty() && offending.len() <= measured.len());
             }
         }
-        if let Processed::Judged { outcomes, .. } = tracker.process(&received.observation) {
+        if let Processed::Judged { outcomes, .. } = device.process(&rules, &received.observation, number) {
             assert_eq!(outcomes.len(), in_alarm.len());
             for (outcome, in_alarm) in outcomes.iter().zip(&mut in_alarm) {
-                if let Some(event) = &outcome.event {
-                    assert_eq!(*in_alarm, event.change == AlarmChange::Cleared);
+                for event in &outcome.events {
+                    assert_eq!(*in_alarm, event.change != AlarmChange::InAlarm);
                     *in_alarm = !*in_alarm;
                 }
-                assert_eq!(outcome.state.alarm.is_some(), *in_alarm);
+                assert_eq!(outcome.state.alarm().is_some(), *in_alarm);
             }
         }
     }

@@ -11,6 +11,7 @@
 //! | [`pipe`] | `watch --print` piped into it |
 //! | [`output`] | exit codes, formats, streams as they happen, foreign text |
 //! | [`units`] | the systemd units of the README |
+//! | [`windows`] | any stream against a second, simple implementation of windows; their cost |
 //! | [`properties`] | what holds for any profile and any report |
 
 mod device;
@@ -23,6 +24,7 @@ mod streams;
 mod units;
 mod verdicts;
 mod warnings;
+mod windows;
 
 use serde_json::{Value, json};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use device_defender::internals::detect::{
-    AlarmTracker, Answer, Coverage, Criterion, Meaning, Measured, Membership, Observation, Profile, Reports, Set,
-    Verdict, judge,
+    AlarmRules, Answer, Coverage, Criterion, DeviceState, Meaning, Measured, Membership, Observation, Profile, Reports,
+    Set, Verdict, judge,
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use proptest::prelude::*;
@@ -151,10 +151,11 @@ proptest! {
         let list = json!([profile]);
         for text in [profile.to_string(), list.to_string()] {
             let Ok(profile) = Profile::parse(text.as_bytes()) else { continue };
-            let mut tracker = AlarmTracker::new(profile.behaviors.iter());
+            let rules = AlarmRules::new(profile.behaviors.iter());
+            let mut device = DeviceState::default();
             for report in &reports {
                 let Ok(observation) = Observation::from_json(report.to_string().as_bytes()) else { continue };
-                tracker.process(&observation);
+                device.process(&rules, &observation, 1);
                 for behavior in &profile.behaviors {
                     let said = judge(behavior, &observation, &Coverage::Assumed);
                     match &behavior.meaning {

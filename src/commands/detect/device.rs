@@ -67,7 +67,7 @@ pub(super) fn run(
         observation.add(Metric::MessageSize, Measured::count(size));
     }
     let judge = |entry: &ProfileBehavior| judge(&entry.behavior, &observation, &covers);
-    let judgments: Vec<Judgment> = behaviors.iter().map(judge).collect();
+    let judgments: Vec<Judgment<'_>> = behaviors.iter().map(judge).collect();
     let owners = if args.processes { Some(pipeline::find_owners(&collector, "detect", warnings)?) } else { None };
     terminal.warn_all(warnings);
     hint_at_since(behaviors, &judgments, &collector, terminal);
@@ -156,7 +156,12 @@ fn message_size(report: &Report<'_>) -> Option<u64> {
 }
 
 /// Suggests a duration for `--since` if some behaviors about traffic are not judged.
-fn hint_at_since(behaviors: &[ProfileBehavior], judgments: &[Judgment], collector: &Collector, terminal: &Terminal) {
+fn hint_at_since(
+    behaviors: &[ProfileBehavior],
+    judgments: &[Judgment<'_>],
+    collector: &Collector,
+    terminal: &Terminal,
+) {
     let not_judged = behaviors.iter().zip(judgments).filter(|(_, judgment)| !judgment.is_judged());
     let rules = not_judged.filter_map(|(entry, _)| entry.behavior.rule()).filter(|rule| rule.metric.is_delta());
     let longest = rules.map(|rule| rule.duration.unwrap_or(300)).max();

@@ -11,6 +11,7 @@ use super::verdict_table::observed;
 use crate::cli::DetectFormat;
 use crate::detect::alarms::{AlarmChange, AlarmEvent, AlarmStart};
 use crate::detect::judge::{Judgment, Verdict};
+use crate::detect::measured::Measured;
 use crate::detect::observation::Observation;
 use crate::detect::profile::Behavior;
 use crate::report::display::identify;
@@ -43,7 +44,7 @@ pub(super) struct EventContext<'a> {
     /// The number of the behavior among all, from 1.
     pub(super) number: usize,
     pub(super) entry: &'a ProfileBehavior,
-    pub(super) judgment: &'a Judgment,
+    pub(super) judgment: &'a Judgment<'a>,
 }
 
 impl EventContext<'_> {
@@ -73,23 +74,29 @@ impl EventContext<'_> {
             thing_name: self.thing,
             behavior: &self.entry.behavior,
             violation_event_type: event.change.name(),
-            metric_value: self.judgment.measured.as_ref().map(|measured| self.entry.metric_value(measured)),
+            metric_value: self.measured(event.change).map(|measured| self.entry.metric_value(measured)),
             // The same for the beginning and the end of an alarm.
             violation_id: format!("{thing}{began}-{}", self.number),
             security_profile_name: self.entry.profile.as_deref(),
         }
     }
 
+    /// The measurement behind a change; `None` if its absence is the cause.
+    fn measured(&self, change: AlarmChange) -> Option<&Measured> {
+        self.judgment.measured.as_deref().filter(|_| change != AlarmChange::Invalidated)
+    }
+
     fn line(&self, change: AlarmChange) -> String {
         let Self { thing, observation, entry, judgment, .. } = self;
         let time = observation.report_id.map_or_else(|| "report without an id".to_owned(), identify);
+        let measured = match &judgment.verdict {
+            Verdict::Violated(offending) if change != AlarmChange::Invalidated => Some(offending),
+            _ => self.measured(change),
+        };
         let change = match change {
             AlarmChange::InAlarm => change.name().red(),
             AlarmChange::Cleared => change.name().green(),
-        };
-        let measured = match &judgment.verdict {
-            Verdict::Violated(offending) => Some(offending),
-            _ => judgment.measured.as_ref(),
+            AlarmChange::Invalidated => change.name().yellow(),
         };
         let (name, metric) = (entry.full_name(*thing), escape(&entry.behavior.metric));
         let observed = observed(entry, measured, judgment.covers, SHOWN);

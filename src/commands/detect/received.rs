@@ -15,7 +15,7 @@ use super::event::EventContext;
 use super::verdict::{exit_of, show};
 use super::verdict_table::{Row, write_rows};
 use crate::cli::{DetectArgs, DetectFormat};
-use crate::detect::alarms::{AlarmTracker, BehaviorOutcome, Processed};
+use crate::detect::alarms::{AlarmRules, BehaviorOutcome, DeviceState, Processed};
 use crate::detect::judge::{Coverage, Judgment, judge};
 use crate::detect::observation::Observation;
 use crate::detect::profile::Meaning;
@@ -59,6 +59,7 @@ pub(super) fn run(
         file,
         items,
         behaviors,
+        rules: AlarmRules::new(behaviors.iter().map(|entry| &entry.behavior)),
         devices: BTreeMap::new(),
         reports: 0,
         warnings: BTreeMap::new(),
@@ -106,8 +107,9 @@ fn read_ahead(path: &Path) -> io::Result<Receiver<Result<Received, ReadError>>> 
     Ok(receiver)
 }
 
+#[derive(Default)]
 struct Device<'b> {
-    tracker: AlarmTracker<'b>,
+    state: DeviceState,
     /// The outcome of the latest report, for the table at the end.
     rows: Vec<Row<'b>>,
 }
@@ -117,6 +119,7 @@ struct StreamJudge<'b> {
     file: String,
     items: Receiver<Result<Received, ReadError>>,
     behaviors: &'b [ProfileBehavior],
+    rules: AlarmRules<'b>,
     /// By thing; `None` for reports without a thing name.
     devices: BTreeMap<Option<String>, Device<'b>>,
     reports: u64,
@@ -209,7 +212,7 @@ impl StreamJudge<'_> {
 
     fn judge_only(&self, observation: &Observation) -> Result<Exit, Error> {
         let judge = |entry: &ProfileBehavior| judge(&entry.behavior, observation, &Coverage::Assumed);
-        let judgments: Vec<Judgment> = self.behaviors.iter().map(judge).collect();
+        let judgments: Vec<Judgment<'_>> = self.behaviors.iter().map(judge).collect();
         show(observation.report_id, self.behaviors, &judgments, None, self.format, self.terminal)?;
         self.warn_totals();
         Ok(exit_of(judgments.iter().any(Judgment::is_violated), self.exit_of_input(), self.behaviors))
@@ -227,10 +230,8 @@ impl StreamJudge<'_> {
             Some(_) => "",
             None => "; without topics (mosquitto_sub -v), all reports count as one device",
         };
-        let tracker = || AlarmTracker::new(self.behaviors.iter().map(|entry| &entry.behavior));
-        let new = || Device { tracker: tracker(), rows: Vec::new() };
-        let device = self.devices.entry(thing.clone()).or_insert_with(new);
-        let (outcomes, set_back_from) = match device.tracker.process(observation) {
+        let device = self.devices.entry(thing.clone()).or_default();
+        let (outcomes, set_back_from) = match device.state.process(&self.rules, observation, self.reports + 1) {
             Processed::Judged { outcomes, set_back_from } => (outcomes, set_back_from),
             Processed::Duplicate => {
                 let text = format!("its report_id equals the last one; skipped as a duplicate{mixed}");
@@ -241,7 +242,7 @@ impl StreamJudge<'_> {
                 return Ok(self.skip(WarningKind::Late, *place, &text));
             }
         };
-        let outcomes: Vec<(&ProfileBehavior, BehaviorOutcome)> = self.behaviors.iter().zip(outcomes).collect();
+        let outcomes: Vec<(&ProfileBehavior, BehaviorOutcome<'_>)> = self.behaviors.iter().zip(outcomes).collect();
         if self.format == DetectFormat::Table {
             let rows =
                 outcomes.iter().map(|(entry, outcome)| Row::new(entry, &outcome.judgment, Some(&outcome.state), None));
@@ -259,16 +260,17 @@ impl StreamJudge<'_> {
             let what = "is not a time in seconds; traffic is not judged over durationSeconds";
             self.warn(WarningKind::Problem, *place, &format!("its report_id {id} {what}"));
         }
-        if outcomes.iter().all(|(_, outcome)| outcome.event.is_none()) {
+        if outcomes.iter().all(|(_, outcome)| outcome.events.is_empty()) {
             return Ok(Stdout::Open);
         }
         self.has_event = true;
         let thing = thing.as_deref();
         let stdout = self.terminal.write(|out| {
-            for (number, (entry, BehaviorOutcome { judgment, event, .. })) in (1..).zip(&outcomes) {
-                let Some(event) = event else { continue };
+            for (number, (entry, BehaviorOutcome { judgment, events, .. })) in (1..).zip(&outcomes) {
                 let context = EventContext { thing, observation, number, entry, judgment };
-                context.write(event, self.format, self.terminal.is_interactive, out)?;
+                for event in events {
+                    context.write(event, self.format, self.terminal.is_interactive, out)?;
+                }
             }
             Ok(())
         })?;
@@ -278,7 +280,7 @@ impl StreamJudge<'_> {
     /// Prints the table of every behavior after the last report.
     fn finish(mut self) -> Result<Exit, Error> {
         self.warn_totals();
-        let in_alarm = self.devices.values().any(|device| device.tracker.in_alarm());
+        let in_alarm = self.devices.values().any(|device| device.state.in_alarm() > 0);
         let exit = exit_of(in_alarm, self.exit_of_input(), self.behaviors);
         if self.format == DetectFormat::Table {
             let s = if self.reports == 1 { "" } else { "s" };

@@ -40,7 +40,7 @@ struct BehaviorLine<'a> {
 pub(super) fn show(
     report_id: Option<u64>,
     behaviors: &[ProfileBehavior],
-    judgments: &[Judgment],
+    judgments: &[Judgment<'_>],
     owners: Option<&OwnerLookup<'_>>,
     format: DetectFormat,
     terminal: &Terminal,
@@ -65,11 +65,11 @@ pub(super) fn show(
 }
 
 impl<'a> BehaviorLine<'a> {
-    fn new(entry: &'a ProfileBehavior, judgment: &'a Judgment) -> Self {
+    fn new(entry: &'a ProfileBehavior, judgment: &'a Judgment<'_>) -> Self {
         let behavior = &entry.behavior;
         let (offending, reason) = match &judgment.verdict {
             Verdict::Violated(offending) => (Some(entry.metric_value(offending)), None),
-            Verdict::NotJudged(reason) => (None, Some(reason.as_str())),
+            Verdict::NotJudged(reason) => (None, Some(reason.as_ref())),
             Verdict::Conforms | Verdict::Invalid => (None, None),
         };
         let faults = if let Meaning::Invalid(faults) = &behavior.meaning { faults.as_slice() } else { &[] };

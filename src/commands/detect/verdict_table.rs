@@ -9,7 +9,7 @@ use colored::Colorize;
 
 use super::behaviors::{ProfileBehavior, safe_name};
 use crate::collector::proc::owners::Owners;
-use crate::detect::alarms::{AlarmChange, AlarmState};
+use crate::detect::alarms::{AlarmChange, BehaviorState};
 use crate::detect::criterion::list;
 use crate::detect::judge::{ASSUMED, Judgment, Verdict};
 use crate::detect::measured::Measured;
@@ -114,8 +114,8 @@ impl<'a> Row<'a> {
     /// `state` is the alarm if there were several reports. `owners` shows the processes behind offending elements.
     pub(super) fn new(
         entry: &'a ProfileBehavior,
-        judgment: &Judgment,
-        state: Option<&AlarmState>,
+        judgment: &Judgment<'_>,
+        state: Option<&BehaviorState>,
         owners: Option<&OwnerLookup<'_>>,
     ) -> Self {
         let mut reasons = match (&judgment.verdict, &entry.behavior.meaning) {
@@ -131,9 +131,9 @@ impl<'a> Row<'a> {
         }
         let observed = match judgment.verdict {
             Verdict::Invalid => String::new(),
-            _ => observed(entry, judgment.measured.as_ref(), judgment.covers, SHOWN_OBSERVED),
+            _ => observed(entry, judgment.measured.as_deref(), judgment.covers, SHOWN_OBSERVED),
         };
-        let alarm = state.map(|state| if state.alarm.is_some() { AlarmChange::InAlarm.name() } else { "no" });
+        let alarm = state.map(|state| if state.in_alarm() { AlarmChange::InAlarm.name() } else { "no" });
         Self { thing: None, entry, verdict: judgment.verdict.name(), observed, alarm, reasons }
     }
 
@@ -147,7 +147,7 @@ impl<'a> Row<'a> {
 fn violation(
     offending: &Measured,
     rule: &Rule,
-    state: Option<&AlarmState>,
+    state: Option<&BehaviorState>,
     owners: Option<&OwnerLookup<'_>>,
 ) -> Vec<String> {
     let mut lines = match (offending, owners.and_then(|owners| owners.lines(offending, &rule.metric))) {
@@ -161,8 +161,8 @@ fn violation(
     }
     let so_far = match state {
         None => String::new(),
-        Some(AlarmState { alarm: None, violating, .. }) => format!("; so far {violating}"),
-        Some(_) => return lines,
+        Some(state) if state.in_alarm() => return lines,
+        Some(state) => format!("; so far {}", state.violating()),
     };
     if rule.to_alarm > 1 {
         lines.push(format!("an alarm needs {} violating reports in a row{so_far}", rule.to_alarm));
