@@ -40,7 +40,7 @@ pub mod detect {
     pub use crate::detect::alarms::{
         AlarmChange, AlarmEvent, AlarmRules, AlarmStart, BehaviorOutcome, BehaviorState, DeviceState, Processed,
     };
-    pub use crate::detect::criterion::{Answer, Comparison, Criterion, Membership, Set};
+    pub use crate::detect::criterion::{Answer, Comparison, Criterion, Membership, Networks, Numbers, Set};
     pub use crate::detect::judge::{Coverage, Judgment, Verdict, judge};
     pub use crate::detect::measured::Measured;
     pub use crate::detect::metric::Metric;

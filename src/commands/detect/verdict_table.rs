@@ -153,7 +153,7 @@ fn violation(
     let mut lines = match (offending, owners.and_then(|owners| owners.lines(offending, &rule.metric))) {
         (Measured::Number(_), _) => Vec::new(),
         (_, Some(lines)) => lines,
-        (_, None) => vec![format!("violated by {}", escape(&list(&offending.elements(), SHOWN_OFFENDING)))],
+        (_, None) => vec![format!("violated by {}", escape(&list(offending.elements(), SHOWN_OFFENDING)))],
     };
     if let more @ 1.. = lines.len().saturating_sub(SHOWN_OFFENDING) {
         lines.truncate(SHOWN_OFFENDING);
@@ -185,7 +185,7 @@ pub(super) fn observed(
             format!("{number}{unit}{covers}")
         }
         Some(measured) if measured.is_empty() => "none".to_owned(),
-        Some(measured) => escape(&list(&measured.elements(), max)),
+        Some(measured) => escape(&list(measured.elements(), max)),
     }
 }
 
