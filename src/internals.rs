@@ -46,6 +46,7 @@ pub mod detect {
     pub use crate::detect::metric::Metric;
     pub use crate::detect::observation::Observation;
     pub use crate::detect::profile::{Behavior, Meaning, Profile, ProfileError, ProfileFault, Rule};
+    pub use crate::detect::recent::RecentThings;
     pub use crate::detect::report_parser::{MAX_DOCUMENT, ReportError};
     pub use crate::detect::reports::{Place, ReadError, Received, Reports};
 }

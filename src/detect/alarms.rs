@@ -34,8 +34,8 @@ const MAX_LATENESS: u64 = 3600;
 /// "Troubleshooting").
 const MAX_SILENCE: u32 = 2 * 24 * 3600;
 
-/// The most behaviors that are tracked.
-pub(crate) const MAX_BEHAVIORS: usize = 1 << 16;
+/// The most behaviors in all profiles. The service has 500 at most, 100 in each of 5 profiles.
+pub(crate) const MAX_BEHAVIORS: usize = 65_535;
 
 /// The behaviors that the reports of all devices are judged by.
 #[derive(Debug, Clone)]
@@ -195,7 +195,7 @@ impl DeviceState {
         let mut before = std::mem::take(&mut self.behaviors).into_iter().peekable();
         let mut after = Vec::with_capacity(before.len());
         let mut outcomes = Vec::with_capacity(rules.behaviors.len());
-        for (place, &(behavior, window)) in (0..=u16::MAX).zip(&rules.behaviors) {
+        for (place, &(behavior, window)) in (0_u16..).zip(&rules.behaviors) {
             let start = BehaviorState { behavior: place, ..BehaviorState::default() };
             let mut state = before.next_if(|state| state.behavior == place).unwrap_or(start);
             let series = window.and_then(|window| self.traffic.get(window));

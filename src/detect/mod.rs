@@ -18,6 +18,7 @@
 //! | [`report_parser`] | a report of any agent, from JSON or CBOR |
 //! | [`reports`] | many reports from one stream of bytes |
 //! | [`judge`] | the verdict on one behavior and one observation |
+//! | [`recent`] | the state of many devices, the least recently seen ones forgotten |
 //! | [`alarms`] | many reports of one device: windows, consecutive datapoints, alarms |
 //! | [`window`] | the traffic of one metric of one device, summed over time |
 //!
@@ -31,6 +32,7 @@ pub(crate) mod measured;
 pub(crate) mod metric;
 pub(crate) mod observation;
 pub(crate) mod profile;
+pub(crate) mod recent;
 pub(crate) mod report_parser;
 pub(crate) mod reports;
 mod window;

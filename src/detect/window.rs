@@ -46,13 +46,13 @@ impl Series {
         if total.is_none() {
             self.points.clear();
         }
-        if self.points.len() == self.points.capacity() {
-            // A fleet has millions of series, most of two or three points. Doubling from 4 would waste half.
-            self.points.reserve_exact(self.points.len().max(2));
-        }
-        self.points.push(Point { total: total.unwrap_or(0), time, is_long: false });
         let outside = self.points.partition_point(|point| u64::from(time.wrapping_sub(point.time)) >= longest);
         self.points.drain(..outside.saturating_sub(1));
+        if self.points.capacity() == 0 {
+            // Enough for one report in a window. A fleet has millions of series.
+            self.points.reserve_exact(3);
+        }
+        self.points.push(Point { total: total.unwrap_or(0), time, is_long: false });
         if self.points.len() > MAX_POINTS {
             self.merge(time);
         }

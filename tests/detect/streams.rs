@@ -298,16 +298,6 @@ fn a_report_without_an_id_has_no_time_but_is_judged() {
 }
 
 #[test]
-fn more_things_than_can_be_tracked_are_skipped_with_a_warning() {
-    let report = ports(300, &[22]);
-    let line = |n: u32| format!("$aws/things/t{n}/defender/metrics/json {report}\n");
-    let stream: Vec<String> = (1..=10_001).map(line).collect();
-    let tells = "warning: report: standard input: line 10001: more than 10000 things; skipped";
-    let dir = Dir::with_profile(&only_22(1, 1));
-    assert_eq!(dir.judge(stream.concat(), &[]).code(65).stderr(tells).text(), "");
-}
-
-#[test]
 fn what_no_report_will_be_judged_by_is_reported_when_a_stream_begins() {
     let profile = json!({"securityProfileName": "edge", "behaviors": [
         {"name": "b", "metric": "aws:listening-tcp-ports", "criteria": {"comparisonOperator": "in-port-set"}},

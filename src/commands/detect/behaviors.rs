@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use crate::detect::alarms::MAX_BEHAVIORS;
 use crate::detect::measured::Measured;
 use crate::detect::metric::{Metric, NAME_LENGTH};
 use crate::detect::profile::{Behavior, Profile};
@@ -44,6 +45,10 @@ pub(super) fn read_profiles(paths: &[PathBuf], terminal: &Terminal) -> Result<Ve
                 }));
             }
         }
+    }
+    if behaviors.len() > MAX_BEHAVIORS {
+        let input = if paths.len() == 1 { "profile" } else { "profiles" };
+        errors.push(InputError::invalid(input, format!("more than {MAX_BEHAVIORS} behaviors")));
     }
     if errors.is_empty() {
         return Ok(behaviors);

@@ -3,6 +3,7 @@
 mod behaviors;
 mod device;
 mod event;
+mod fleet;
 mod received;
 mod verdict;
 mod verdict_table;

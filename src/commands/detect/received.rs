@@ -12,10 +12,10 @@ use colored::Colorize;
 
 use super::behaviors::{ProfileBehavior, safe_name};
 use super::event::EventContext;
+use super::fleet::{Fleet, Forgotten};
 use super::verdict::{exit_of, show};
-use super::verdict_table::{Row, write_rows};
 use crate::cli::{DetectArgs, DetectFormat};
-use crate::detect::alarms::{AlarmRules, BehaviorOutcome, DeviceState, Processed};
+use crate::detect::alarms::{BehaviorOutcome, Processed};
 use crate::detect::judge::{Coverage, Judgment, judge};
 use crate::detect::observation::Observation;
 use crate::detect::profile::Meaning;
@@ -30,9 +30,6 @@ use crate::thing::ThingName;
 /// An input that stays open this long after its first report is a stream, and the first report is judged at once.
 const WAIT_FOR_SECOND: Duration = Duration::from_secs(3);
 
-/// The most things that are tracked, to bound memory.
-const MAX_THINGS: usize = 10_000;
-
 /// After this many warnings of a kind, only every hundredth is printed, and the total at the end.
 const PRINTED_WARNINGS: u64 = 5;
 
@@ -43,7 +40,6 @@ enum WarningKind {
     Duplicate,
     Late,
     ClockSetBack,
-    TooManyThings,
 }
 
 pub(super) fn run(
@@ -59,13 +55,13 @@ pub(super) fn run(
         file,
         items,
         behaviors,
-        rules: AlarmRules::new(behaviors.iter().map(|entry| &entry.behavior)),
-        devices: BTreeMap::new(),
+        fleet: Fleet::new(behaviors, args.max_things, args.format == DetectFormat::Table),
+        max_things: args.max_things,
         reports: 0,
         warnings: BTreeMap::new(),
         has_event: false,
         has_windows: behaviors.iter().any(|entry| entry.behavior.rule().is_some_and(|rule| rule.duration.is_some())),
-        thing: thing_name.map(|thing| thing.as_str().to_owned()),
+        thing: thing_name.map(ThingName::as_str),
         format: args.format,
         terminal,
     };
@@ -107,28 +103,20 @@ fn read_ahead(path: &Path) -> io::Result<Receiver<Result<Received, ReadError>>> 
     Ok(receiver)
 }
 
-#[derive(Default)]
-struct Device<'b> {
-    state: DeviceState,
-    /// The outcome of the latest report, for the table at the end.
-    rows: Vec<Row<'b>>,
-}
-
 struct StreamJudge<'b> {
     /// The input, in messages.
     file: String,
     items: Receiver<Result<Received, ReadError>>,
     behaviors: &'b [ProfileBehavior],
-    rules: AlarmRules<'b>,
-    /// By thing; `None` for reports without a thing name.
-    devices: BTreeMap<Option<String>, Device<'b>>,
+    fleet: Fleet<'b>,
+    max_things: u32,
     reports: u64,
     warnings: BTreeMap<WarningKind, u64>,
     has_event: bool,
     /// Whether traffic is summed over time, and no warning was printed yet about a report without a time.
     has_windows: bool,
     /// The thing of reports without a topic.
-    thing: Option<String>,
+    thing: Option<&'b str>,
     format: DetectFormat,
     terminal: &'b Terminal,
 }
@@ -180,7 +168,6 @@ impl StreamJudge<'_> {
                 WarningKind::Duplicate => "reports were skipped as duplicates",
                 WarningKind::Late => "reports were skipped as late",
                 WarningKind::ClockSetBack => "times, the clock was set back",
-                WarningKind::TooManyThings => "reports of too many things were skipped",
             };
             self.terminal.warn(format_args!("report: {}: {count} {what}", self.file));
         }
@@ -204,10 +191,10 @@ impl StreamJudge<'_> {
         }
     }
 
-    /// [`Exit::Input`] if reports were skipped because the input is invalid.
+    /// [`Exit::Input`] if reports were skipped because the input is invalid, or things were forgotten.
     fn exit_of_input(&self) -> Exit {
-        let invalid = [WarningKind::NoReport, WarningKind::TooManyThings];
-        if invalid.iter().any(|kind| self.warnings.contains_key(kind)) { Exit::Input } else { Exit::Success }
+        let is_incomplete = self.fleet.forgotten() != Forgotten::None;
+        if is_incomplete || self.warnings.contains_key(&WarningKind::NoReport) { Exit::Input } else { Exit::Success }
     }
 
     fn judge_only(&self, observation: &Observation) -> Result<Exit, Error> {
@@ -220,18 +207,22 @@ impl StreamJudge<'_> {
 
     fn process(&mut self, received: &Received) -> Result<Stdout, Error> {
         let Received { place, thing, observation } = received;
-        let thing = thing.as_ref().map(|thing| thing.as_str().to_owned()).or_else(|| self.thing.clone());
-        if self.devices.len() >= MAX_THINGS && !self.devices.contains_key(&thing) {
-            let text = &format!("more than {MAX_THINGS} things; skipped");
-            return Ok(self.skip(WarningKind::TooManyThings, *place, text));
-        }
+        let thing = thing.as_ref().map(ThingName::as_str).or(self.thing);
         // Reports without a thing name may mix several devices, which looks like duplicates and changes of the clock.
         let mixed = match thing {
             Some(_) => "",
             None => "; without topics (mosquitto_sub -v), all reports count as one device",
         };
-        let device = self.devices.entry(thing.clone()).or_default();
-        let (outcomes, set_back_from) = match device.state.process(&self.rules, observation, self.reports + 1) {
+        let had_forgotten = self.fleet.forgotten();
+        let processed = self.fleet.process(thing, observation, self.reports + 1);
+        if had_forgotten == Forgotten::None && self.fleet.forgotten() != Forgotten::None {
+            let what = "the least recently seen are forgotten, with their alarms and counts";
+            self.terminal.warn(format_args!(
+                "report: {}: {place}: more than {} things (--max-things); {what}",
+                self.file, self.max_things
+            ));
+        }
+        let (outcomes, set_back_from) = match processed {
             Processed::Judged { outcomes, set_back_from } => (outcomes, set_back_from),
             Processed::Duplicate => {
                 let text = format!("its report_id equals the last one; skipped as a duplicate{mixed}");
@@ -242,12 +233,6 @@ impl StreamJudge<'_> {
                 return Ok(self.skip(WarningKind::Late, *place, &text));
             }
         };
-        let outcomes: Vec<(&ProfileBehavior, BehaviorOutcome<'_>)> = self.behaviors.iter().zip(outcomes).collect();
-        if self.format == DetectFormat::Table {
-            let rows =
-                outcomes.iter().map(|(entry, outcome)| Row::new(entry, &outcome.judgment, Some(&outcome.state), None));
-            device.rows = rows.collect();
-        }
         self.reports += 1;
         if let Some(last) = set_back_from {
             let what = "the clock was set back; windows start over";
@@ -260,13 +245,13 @@ impl StreamJudge<'_> {
             let what = "is not a time in seconds; traffic is not judged over durationSeconds";
             self.warn(WarningKind::Problem, *place, &format!("its report_id {id} {what}"));
         }
-        if outcomes.iter().all(|(_, outcome)| outcome.events.is_empty()) {
+        if outcomes.iter().all(|outcome| outcome.events.is_empty()) {
             return Ok(Stdout::Open);
         }
         self.has_event = true;
-        let thing = thing.as_deref();
         let stdout = self.terminal.write(|out| {
-            for (number, (entry, BehaviorOutcome { judgment, events, .. })) in (1..).zip(&outcomes) {
+            let outcomes = self.behaviors.iter().zip(&outcomes);
+            for (number, (entry, BehaviorOutcome { judgment, events, .. })) in (1..).zip(outcomes) {
                 let context = EventContext { thing, observation, number, entry, judgment };
                 for event in events {
                     context.write(event, self.format, self.terminal.is_interactive, out)?;
@@ -278,21 +263,16 @@ impl StreamJudge<'_> {
     }
 
     /// Prints the table of every behavior after the last report.
-    fn finish(mut self) -> Result<Exit, Error> {
+    fn finish(self) -> Result<Exit, Error> {
         self.warn_totals();
-        let in_alarm = self.devices.values().any(|device| device.state.in_alarm() > 0);
-        let exit = exit_of(in_alarm, self.exit_of_input(), self.behaviors);
+        let exit = exit_of(self.fleet.in_alarm(), self.exit_of_input(), self.behaviors);
         if self.format == DetectFormat::Table {
             let s = if self.reports == 1 { "" } else { "s" };
             let title = format!("After {} report{s}", self.reports).bold();
-            let mut rows = Vec::new();
-            for (thing, device) in &mut self.devices {
-                rows.extend(device.rows.drain(..).map(|row| row.with_thing(thing.as_deref())));
-            }
             self.terminal.write(|out| {
                 let before = if self.has_event { "\n" } else { "" };
                 writeln!(out, "{before}{title}\n")?;
-                write_rows(&rows, self.terminal.width(), out)
+                self.fleet.write_table(self.terminal.width(), out)
             })?;
         }
         Ok(exit)

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::behaviors::ProfileBehavior;
-use super::verdict_table::{OwnerLookup, Row, write_rows};
+use super::verdict_table::{OwnerLookup, Row, Tally, write_rows};
 use crate::cli::DetectFormat;
 use crate::detect::judge::{ASSUMED, Judgment, Verdict};
 use crate::detect::profile::{Meaning, ProfileFault};
@@ -55,9 +55,11 @@ pub(super) fn show(
         DetectFormat::Table => {
             let id = report_id.map_or_else(|| "without an id".to_owned(), identify);
             let rows: Vec<_> = entries.map(|(entry, judgment)| Row::new(entry, judgment, None, owners)).collect();
+            let mut total = [0; 4];
+            judgments.iter().map(|judgment| &judgment.verdict).collect::<Tally>().add_to(&mut total);
             terminal.write(|out| {
                 writeln!(out, "{} {id}\n", "Report".bold())?;
-                write_rows(&rows, terminal.width(), out)
+                write_rows(&rows, total, None, terminal.width(), out)
             })?;
         }
     }
