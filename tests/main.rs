@@ -11,6 +11,7 @@
 //! | [`publish`] | `publish --once` against a broker, and against peers that misbehave |
 //! | [`watch`] | `watch` through outages, full disks and clocks that step |
 //! | [`detect`] | `detect` on reports and on a device |
+//! | [`schema`] | the schemas of the JSON output |
 //! | [`docs`] | man pages, completions, unit files, README and changelog against the program |
 //! | [`properties`] | what holds for any table, any host and any report |
 //!
@@ -36,5 +37,6 @@ mod netns;
 mod params;
 mod properties;
 mod publish;
+mod schema;
 mod support;
 mod watch;

@@ -30,6 +30,7 @@ mod windows;
 
 use serde_json::{Value, json};
 
+use crate::schema::assert_valid;
 use crate::support::{Dir, Run};
 
 impl Dir {
@@ -79,7 +80,9 @@ fn only_22(to_alarm: u64, to_clear: u64) -> Value {
 fn verdicts_on(behaviors: &[Value], report: &Value) -> Value {
     let output = Dir::with_profile(&json!(behaviors)).judge(report.to_string(), &[]).finish();
     assert!([0, 1, 65].contains(&output.status.code().unwrap()), "{output:?}");
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
+    let verdicts = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"));
+    assert_valid("verdicts", &verdicts);
+    verdicts
 }
 
 /// What it says of one behavior.

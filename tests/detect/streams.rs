@@ -1,8 +1,10 @@
 //! Report after report: windows of time, gaps and restarts, datapoints in a row, the events.
 
 use crate::detect::only_22;
+use crate::schema::assert_valid;
 use crate::support::Dir;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// When the streams begin, in seconds since 1970; times below are counted from here.
 const BASE: u64 = 1_700_000_000;
@@ -36,6 +38,7 @@ fn events(profile: &Value, reports: &[Value]) -> Vec<(String, u64)> {
     let text = String::from_utf8(output.stdout).unwrap();
     let events = text.lines().map(|line| {
         let event: Value = serde_json::from_str(line).unwrap();
+        assert_valid("events", &event);
         (
             event["violationEventType"].as_str().unwrap().to_owned(),
             event["violationEventTime"].as_u64().unwrap() / 1000 - BASE,
@@ -47,11 +50,12 @@ fn events(profile: &Value, reports: &[Value]) -> Vec<(String, u64)> {
     events
 }
 
-/// The same in a short form: `+` and a time for in-alarm, `-` for alarm-cleared.
+/// The same in a short form: `+` and a time for in-alarm, `-` for alarm-cleared, `!` for alarm-invalidated.
 fn shown(profile: &Value, reports: &[Value]) -> String {
     let sign = |kind: &str| match kind {
         "in-alarm" => '+',
         "alarm-cleared" => '-',
+        "alarm-invalidated" => '!',
         other => panic!("{other}"),
     };
     let events: Vec<String> = events(profile, reports).iter().map(|(kind, id)| format!("{}{id}", sign(kind))).collect();
@@ -167,6 +171,16 @@ fn alarms_take_so_many_datapoints_in_a_row() {
     }
 }
 
+/// The events with `ID` for the digest in each `violationId`, which is the same in all of them.
+fn without_digests(mut events: Vec<Value>) -> Vec<Value> {
+    let ids: Vec<String> = events.iter().map(|event| event["violationId"].as_str().unwrap().to_owned()).collect();
+    let (_, digest) = ids[0].split_once('-').unwrap();
+    for (event, id) in events.iter_mut().zip(&ids) {
+        event["violationId"] = json!(id.replace(digest, "ID"));
+    }
+    events
+}
+
 #[test]
 fn an_event_has_the_shape_of_the_services_own() {
     let profile = json!({"securityProfileName": "edge", "behaviors": only_22(1, 1)});
@@ -174,22 +188,23 @@ fn an_event_has_the_shape_of_the_services_own() {
     let lines = Dir::with_profile(&profile).judge(ndjson(&reports), &["--thing-name", "gw"]).lines();
     let event = |seconds: u64, kind: &str, ports: Value| {
         json!({
+            "version": 1,
             "violationEventTime": seconds * 1000,
             "thingName": "gw",
             "behavior": {"name": "b", "metric": "aws:listening-tcp-ports", "criteria": profile["behaviors"][0]["criteria"]},
             "violationEventType": kind,
             "metricValue": {"ports": ports},
-            "violationId": "gw-1700000300-1",
+            "violationId": "1700000300-ID",
             "securityProfileName": "edge",
         })
     };
     let expected = [event(BASE + 300, "in-alarm", json!([22, 80])), event(BASE + 600, "alarm-cleared", json!([22]))];
-    assert_eq!(lines, expected);
+    assert_eq!(without_digests(lines), expected);
 
     let lines = Dir::with_profile(&only_22(1, 1)).judge(ndjson(&reports), &[]).lines();
     assert_eq!(lines[0].get("thingName"), None, "not known");
     assert_eq!(lines[0].get("securityProfileName"), None, "a bare list has none");
-    assert_eq!((&lines[0]["violationId"], &lines[1]["violationId"]), (&json!("1700000300-1"), &json!("1700000300-1")));
+    assert_eq!(without_digests(lines)[0]["violationId"], "1700000300-ID");
 }
 
 #[test]
@@ -206,7 +221,6 @@ fn things_are_separated_by_their_topics() {
     let told: Vec<_> =
         lines.iter().map(|event| (event["thingName"].as_str().unwrap(), &event["violationEventTime"])).collect();
     assert_eq!(told, [("a", &json!((BASE + 600) * 1000)), ("b b", &json!((BASE + 900) * 1000))]);
-    assert_eq!(lines[1]["violationId"], "b b-1700000900-1");
     // A bridge may have given the topic another beginning; other topics are none of reports.
     let stream = format!("site/{}{}", on("a", ports(300, &[22])), on("a", ports(600, &[23])));
     assert_eq!(Dir::with_profile(&only_22(1, 1)).judge(stream, &[]).code(1).lines().len(), 1);
@@ -289,12 +303,71 @@ fn a_report_without_an_id_has_no_time_but_is_judged() {
     nameless.as_object_mut().unwrap().remove("header");
     let lines = Dir::with_profile(&only_22(1, 1)).judge(ndjson(&[ports(300, &[22]), nameless]), &[]).code(1).lines();
     assert_eq!(lines[0].get("violationEventTime"), None);
-    assert_eq!(lines[0]["violationId"], "number2-1");
+    assert_eq!(without_digests(lines)[0]["violationId"], "number2-ID");
 
     let mut traffic = sent(1, Some(999));
     traffic.as_object_mut().unwrap().remove("header");
     let reports = [sent(300, None), sent(600, Some(1)), traffic, sent(900, Some(999)), sent(1200, Some(101))];
     assert_eq!(shown(&at_most_100(300), &reports), "+1200", "what it counted has no place in time");
+}
+
+#[test]
+fn violation_ids_fit_the_services_pattern_and_are_unique() {
+    let dir =
+        Dir::with_profile(&json!({"securityProfileName": "a", "behaviors": [only_22(1, 1)[0], only_22(1, 1)[0]]}));
+    dir.write("other.json", json!({"securityProfileName": "b", "behaviors": only_22(1, 1)}).to_string());
+    let mut ids = BTreeSet::new();
+    for thing in ["gw", "gw_1", "site:gw", "é ü", &"w".repeat(128)] {
+        let reports = [ports(300, &[23]), ports(600, &[22]), ports(900, &[23])];
+        let events = dir.judge(ndjson(&reports), &["--thing-name", thing, "--profile", "other.json"]).code(1).lines();
+        for event in &events {
+            assert_valid("events", event);
+        }
+        let (first, rest) = events.split_at(3);
+        let (second, third) = rest.split_at(3);
+        for (began, ended) in first.iter().zip(second) {
+            assert_eq!(began["violationId"], ended["violationId"]);
+        }
+        ids.extend(first.iter().chain(third).map(|event| event["violationId"].to_string()));
+    }
+    assert_eq!(ids.len(), 5 * 3 * 2);
+}
+
+#[test]
+fn an_alarm_without_datapoints_for_more_than_two_days_is_invalidated() {
+    const DAY: u64 = 86400;
+    let reports = [ports(0, &[80]), ports(300, &[80]), ports(300 + 3 * DAY, &[80]), ports(600 + 3 * DAY, &[22])];
+    let lines = Dir::with_profile(&only_22(1, 1)).judge(ndjson(&reports), &[]).lines();
+    for event in &lines {
+        assert_valid("events", event);
+    }
+    let kinds: Vec<_> = lines.iter().map(|event| event["violationEventType"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["in-alarm", "alarm-invalidated", "in-alarm", "alarm-cleared"]);
+    let [began, invalidated, again, cleared] = [0, 1, 2, 3].map(|place: usize| &lines[place]["violationId"]);
+    assert!(began == invalidated && again == cleared && began != again, "{lines:?}");
+    assert_eq!(lines[1].get("metricValue"), None, "it is its absence");
+
+    let none = |time| sent(time, None); // has no ports
+    for (to_alarm, reports, expected) in [
+        (1, vec![ports(0, &[80]), ports(2 * DAY, &[80])], "+0"),
+        (1, vec![ports(0, &[80]), ports(2 * DAY + 1, &[80])], "+0 !172801 +172801"),
+        (1, vec![ports(0, &[80]), none(DAY), none(2 * DAY + 1), ports(3 * DAY, &[22])], "+0 !172801"),
+        (1, vec![ports(0, &[80]), ports(DAY, &[80]), none(2 * DAY + 1), ports(3 * DAY, &[22])], "+0 -259200"),
+        // What was counted before the alarm became invalid does not count again.
+        (
+            2,
+            vec![ports(0, &[80]), ports(1, &[80]), ports(3 * DAY, &[80]), ports(3 * DAY + 1, &[80])],
+            "+1 !259200 +259201",
+        ),
+        // The time before the clock was set back means nothing.
+        (
+            1,
+            vec![ports(9 * DAY, &[80]), ports(DAY, &[80]), ports(3 * DAY, &[80]), ports(5 * DAY + 1, &[80])],
+            "+777600 !432001 +432001",
+        ),
+    ] {
+        assert_eq!(shown(&only_22(to_alarm, 1), &reports), expected);
+    }
 }
 
 #[test]
@@ -309,7 +382,20 @@ fn what_no_report_will_be_judged_by_is_reported_when_a_stream_begins() {
                  warning: profile: .behaviors[1]: never judged: only the service measures this metric";
     let stream = ndjson(&[ports(300, &[22]), ports(600, &[22])]);
     let dir = Dir::with_profile(&profile);
-    assert_eq!(dir.judge(stream.clone(), &[]).code(65).stderr(tells).text(), "");
+    let behavior = |number: usize, verdict: &str, reason: Value, faults: Value| {
+        let Value::Object(given) = &profile["behaviors"][number] else { panic!("{profile}") };
+        json!({"profile": "edge", "behavior": given["name"], "metric": given["metric"], "criteria": given["criteria"],
+               "verdict": verdict, "observed": null, "offending": null, "covers_seconds": null, "reason": reason,
+               "faults": faults})
+    };
+    let fault = json!([{"path": ".behaviors[0].criteria.value", "message": "missing; expected `ports`"}]);
+    let never = [
+        behavior(0, "invalid", json!(null), fault),
+        behavior(1, "not-judged", json!("only the service measures this metric"), json!([])),
+    ];
+    let lines = dir.judge(stream.clone(), &[]).code(65).stderr(tells).lines();
+    assert_eq!(lines, [json!({"version": 1, "neverJudged": never})], "once");
+    assert_valid("events", &lines[0]);
     dir.write("reports", stream);
     dir.detect(&["--report", "reports"]).code(65).stderr(tells).text();
 }

@@ -33,6 +33,7 @@ pub(super) fn run(
     terminal: &Terminal,
     warnings: &mut Warnings,
 ) -> Result<Exit, Error> {
+    let shown_name = thing_name.clone().or_else(aws_name);
     let (state, no_state) = load_state(args, thing_name, since, behaviors, terminal, warnings)?;
     let collector = pipeline::open(&args.source, terminal, warnings)?;
     check_since(since, &collector)?;
@@ -72,9 +73,14 @@ pub(super) fn run(
     terminal.warn_all(warnings);
     hint_at_since(behaviors, &judgments, &collector, terminal);
     let lookup = owners.as_ref().map(|owners| OwnerLookup { owners, report: &report });
-    show(Some(report.report_id), behaviors, &judgments, lookup.as_ref(), args.format, terminal)?;
+    let thing = shown_name.as_ref().map(ThingName::as_str);
+    show(thing, Some(report.report_id), behaviors, &judgments, lookup.as_ref(), args.format, terminal)?;
     let violated = judgments.iter().any(Judgment::is_violated);
     Ok(exit_of(violated, warnings.exit(args.source.strict), behaviors))
+}
+
+fn aws_name() -> Option<ThingName> {
+    aws_thing_name()?.value.ok()
 }
 
 fn unknown(reason: &str) -> Coverage {

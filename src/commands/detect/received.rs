@@ -13,11 +13,10 @@ use colored::Colorize;
 use super::behaviors::{ProfileBehavior, safe_name};
 use super::event::EventContext;
 use super::fleet::{Fleet, Forgotten};
-use super::verdict::{exit_of, show};
+use super::verdict::{exit_of, show, show_never_judged};
 use crate::cli::{DetectArgs, DetectFormat};
 use crate::detect::alarms::{BehaviorOutcome, Processed};
 use crate::detect::judge::{Coverage, Judgment, judge};
-use crate::detect::observation::Observation;
 use crate::detect::profile::Meaning;
 use crate::detect::report_parser::ReportError;
 use crate::detect::reports::{Place, ReadError, Received, Reports};
@@ -72,10 +71,13 @@ pub(super) fn run(
         return Err(Error::Input { errors, hint });
     };
     let second = match stream.next(WAIT_FOR_SECOND)? {
-        Err(RecvTimeoutError::Disconnected) => return stream.judge_only(&first.observation),
+        Err(RecvTimeoutError::Disconnected) => return stream.judge_only(&first),
         second => second.ok(),
     };
     stream.warn_never_judged();
+    if args.format == DetectFormat::Json && show_never_judged(behaviors, terminal)? == Stdout::Closed {
+        return Ok(Exit::Success);
+    }
     let mut already_read = [Some(first), second].into_iter().flatten();
     loop {
         let received = match already_read.next() {
@@ -197,10 +199,11 @@ impl StreamJudge<'_> {
         if is_incomplete || self.warnings.contains_key(&WarningKind::NoReport) { Exit::Input } else { Exit::Success }
     }
 
-    fn judge_only(&self, observation: &Observation) -> Result<Exit, Error> {
+    fn judge_only(&self, Received { thing, observation, .. }: &Received) -> Result<Exit, Error> {
+        let thing = thing.as_ref().map(ThingName::as_str).or(self.thing);
         let judge = |entry: &ProfileBehavior| judge(&entry.behavior, observation, &Coverage::Assumed);
         let judgments: Vec<Judgment<'_>> = self.behaviors.iter().map(judge).collect();
-        show(observation.report_id, self.behaviors, &judgments, None, self.format, self.terminal)?;
+        show(thing, observation.report_id, self.behaviors, &judgments, None, self.format, self.terminal)?;
         self.warn_totals();
         Ok(exit_of(judgments.iter().any(Judgment::is_violated), self.exit_of_input(), self.behaviors))
     }
