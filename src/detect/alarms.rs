@@ -34,7 +34,8 @@ const MAX_LATENESS: u64 = 3600;
 /// "Troubleshooting").
 const MAX_SILENCE: u32 = 2 * 24 * 3600;
 
-/// The most behaviors in all profiles. The service has 500 at most, 100 in each of 5 profiles.
+/// The most behaviors in all profiles, so that their places fit 16 bits. The service has 500 at most, 100 in each of 5
+/// profiles.
 pub(crate) const MAX_BEHAVIORS: usize = 65_535;
 
 /// The behaviors that the reports of all devices are judged by.
@@ -144,7 +145,7 @@ impl AlarmChange {
 }
 
 impl<'p> AlarmRules<'p> {
-    /// Takes at most [`MAX_BEHAVIORS`].
+    /// Takes at most `MAX_BEHAVIORS`.
     pub fn new(behaviors: impl Iterator<Item = &'p Behavior>) -> Self {
         let mut windows: Vec<(&Metric, u64)> = Vec::new();
         let mut window = |behavior: &'p Behavior| {

@@ -7,6 +7,7 @@
 //! | [`warnings`] | what of a profile is accepted with a warning |
 //! | [`documents`] | reports of every agent: JSON, CBOR, long, short and mixed names, incomplete ones |
 //! | [`streams`] | windows, gaps, restarts, datapoints in a row, several things |
+//! | [`events`] | what identifies an alarm; alarms of devices that fall silent |
 //! | [`fleet`] | many things: which are remembered, and the table at the end |
 //! | [`device`] | this device: a baseline, `--since`, the size of its report, processes |
 //! | [`pipe`] | `watch --print` piped into it |
@@ -17,6 +18,7 @@
 
 mod device;
 mod documents;
+mod events;
 mod fleet;
 mod output;
 mod pipe;
