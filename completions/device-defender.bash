@@ -138,7 +138,7 @@ _device__defender() {
             return 0
             ;;
         device__subcmd__defender__subcmd__detect)
-            opts="-v -q -h --verbose --quiet --color --profile --report --trust-devices --proc --netns --exclude-interface --custom-metrics --strict --since --thing-name --state-dir --format --processes --help"
+            opts="-v -q -h --verbose --quiet --color --profile --report --trust-devices --max-things --proc --netns --exclude-interface --custom-metrics --strict --since --thing-name --state-dir --format --processes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -176,6 +176,10 @@ _device__defender() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --max-things)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --proc)

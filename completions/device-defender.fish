@@ -146,6 +146,7 @@ always\t'Always'
 never\t'Never'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l profile -d 'The security profile, or its list of behaviors, - for standard input; may be given more than once' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l report -d 'Check the reports in this file instead of this device, - for standard input' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l max-things -d 'With --report, remember at most this many things, and forget the least recently seen first' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l netns -d 'Whose network namespace to show: auto, self, or a process ID' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r

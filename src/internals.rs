@@ -71,14 +71,15 @@ pub mod delivery {
 
 pub mod detect {
     pub use crate::detect::alarms::{
-        AlarmChange, AlarmEvent, AlarmStart, AlarmState, AlarmTracker, BehaviorOutcome, Processed,
+        AlarmChange, AlarmEvent, AlarmRules, AlarmStart, BehaviorOutcome, BehaviorState, DeviceState, Processed,
     };
-    pub use crate::detect::criterion::{Answer, Comparison, Criterion, Membership, Set};
+    pub use crate::detect::criterion::{Answer, Comparison, Criterion, Membership, Networks, Numbers, Set};
     pub use crate::detect::judge::{Coverage, Judgment, Verdict, judge};
     pub use crate::detect::measured::Measured;
     pub use crate::detect::metric::Metric;
     pub use crate::detect::observation::{Observation, Rejection};
     pub use crate::detect::profile::{Behavior, Meaning, Profile, ProfileError, ProfileFault, Rule};
+    pub use crate::detect::recent::RecentThings;
     pub use crate::detect::report_parser::{MAX_REPORT, ReportError};
     pub use crate::detect::reports::{Place, ReadError, Received, Reports};
 }

@@ -12,7 +12,7 @@ use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Padding, Style};
 
 /// The most rows that a table shows. Larger results are for programs.
-const MAX_ROWS: usize = 1000;
+pub(crate) const MAX_ROWS: usize = 1000;
 
 /// The blanks between two columns.
 const GAP: usize = 2;

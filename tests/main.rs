@@ -12,6 +12,7 @@
 //! | [`watch`] | `watch` through outages, full disks and clocks that step |
 //! | [`detect`] | `detect` on reports and on a device |
 //! | [`packaging`] | the Greengrass component |
+//! | [`schema`] | the schemas of the JSON output |
 //! | [`docs`] | man pages, completions, unit files, README and changelog against the program |
 //! | [`properties`] | what holds for any table, any host and any report |
 //!
@@ -38,5 +39,6 @@ mod packaging;
 mod params;
 mod properties;
 mod publish;
+mod schema;
 mod support;
 mod watch;

@@ -5,7 +5,7 @@
 
 use std::io::{self, BufReader, Read};
 
-use device_defender::internals::detect::{AlarmTracker, MAX_REPORT, Profile, Reports};
+use device_defender::internals::detect::{AlarmRules, DeviceState, MAX_REPORT, Profile, Reports};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -130,12 +130,13 @@ fn hex(report: &[u8]) -> String {
 fn judge(profile: &Profile, stream: impl Read) -> usize {
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
-    let mut tracker = AlarmTracker::new(profile.behaviors.iter());
+    let rules = AlarmRules::new(profile.behaviors.iter());
+    let mut device = DeviceState::default();
     let mut last = None;
     for item in Reports::new(BufReader::with_capacity(64 << 10, stream)) {
         if let Ok(received) = &item {
             assert!(received.observation.problems.len() <= 5, "{:?}", received.observation.problems);
-            drop(tracker.process(&received.observation));
+            drop(device.process(&rules, &received.observation, 1));
         }
         drop(last.replace(item));
     }

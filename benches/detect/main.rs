@@ -13,8 +13,10 @@
 //! target is at most a quarter of jq's time.
 
 #![expect(
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
+    clippy::unchecked_time_subtraction,
     clippy::unwrap_used,
     reason = "a benchmark prints its figures, and panics when something fails"
 )]

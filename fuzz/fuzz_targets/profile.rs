@@ -3,7 +3,7 @@
 #![no_main]
 
 use device_defender::internals::detect::{
-    AlarmChange, AlarmTracker, Coverage, Meaning, Processed, Profile, Reports, Verdict, judge,
+    AlarmChange, AlarmRules, Coverage, DeviceState, Meaning, Processed, Profile, Reports, Verdict, judge,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -17,9 +17,10 @@ fuzz_target!(|input: &[u8]| {
     let Ok(profiles) = Profile::parse_all(profile) else { return };
     assert!(!profiles.is_empty() && profiles.iter().all(|profile| !profile.behaviors.is_empty()));
     let behaviors: Vec<_> = profiles.iter().flat_map(|profile| &profile.behaviors).collect();
-    let mut tracker = AlarmTracker::new(behaviors.iter().copied());
+    let rules = AlarmRules::new(behaviors.iter().copied());
+    let mut device = DeviceState::default();
     let mut in_alarm = vec![false; behaviors.len()];
-    for received in received.into_iter().flatten() {
+    for (number, received) in (1..).zip(received.into_iter().flatten()) {
         for behavior in behaviors.iter().copied() {
             let judgment = judge(behavior, &received.observation, &Coverage::Assumed);
             let verdict = &judgment.verdict;
@@ -36,14 +37,14 @@ fuzz_target!(|input: &[u8]| {
                 assert!(!offending.is_empty() && offending.len() <= measured.len());
             }
         }
-        if let Processed::Judged { outcomes, .. } = tracker.process(&received.observation) {
+        if let Processed::Judged { outcomes, .. } = device.process(&rules, &received.observation, number) {
             assert_eq!(outcomes.len(), in_alarm.len());
             for (outcome, in_alarm) in outcomes.iter().zip(&mut in_alarm) {
-                if let Some(event) = &outcome.event {
-                    assert_eq!(*in_alarm, event.change == AlarmChange::Cleared);
+                for event in &outcome.events {
+                    assert_eq!(*in_alarm, event.change != AlarmChange::InAlarm);
                     *in_alarm = !*in_alarm;
                 }
-                assert_eq!(outcome.state.alarm.is_some(), *in_alarm);
+                assert_eq!(outcome.state.alarm().is_some(), *in_alarm);
             }
         }
     }

@@ -33,6 +33,15 @@ pub(crate) struct DetectArgs {
     /// raise and clear the alarms of all others. Without it, reading ends at the first report of a second thing.
     #[arg(long, requires = "report", help_heading = "Input")]
     pub trust_devices: bool,
+    /// With --report, remember at most this many things, and forget the least recently seen first
+    ///
+    /// A forgotten thing starts over with its next report, without the windows, counts and alarms of before; a warning says
+    /// once that this happens. A thing takes about 200 bytes of memory, 16 for each of its behaviors that is in alarm or was
+    /// violated last, and for each traffic metric with durationSeconds 16 for each report in the longest window, at most 12
+    /// KiB: of more than 512 reports in a window, some are merged, and the figure may cover up to a 20th more.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(requires = "report")]
+    pub max_things: u32,
     #[command(flatten)]
     pub source: SourceArgs,
     /// Count traffic since: boot, report, or for a duration such as 300s [default: report, if one was accepted]

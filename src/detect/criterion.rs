@@ -8,14 +8,15 @@
 //!
 //! An empty list conforms to every set.
 
-use std::cmp::Ordering::Equal;
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde_json::Number;
 
-use super::measured::{Measured, compare};
+use super::measured::{Elements, Measured, compare};
 use super::quote;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -42,13 +43,26 @@ pub enum Membership {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Set {
     Ports(BTreeSet<u16>),
-    /// An address is in the set if it is in any of the networks. IPv4-mapped networks are IPv4.
-    Networks(Vec<IpNet>),
+    /// An address is in the set if it is in any of the networks.
+    Networks(Networks),
     /// Strings, compared byte by byte.
     Strings(BTreeSet<String>),
     /// Numbers, compared without rounding.
-    Numbers(Vec<Number>),
+    Numbers(Numbers),
 }
+
+/// Networks of a profile. IPv4-mapped ones are IPv4.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Networks {
+    /// In the order of the profile.
+    given: Vec<IpNet>,
+    /// Without those that are part of another. What is left does not overlap, and is sorted.
+    widest: Vec<IpNet>,
+}
+
+/// Sorted numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Numbers(Vec<Number>);
 
 /// Whether a measurement meets a criterion.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,15 +84,15 @@ impl Criterion {
             (Self::Elements(membership, Set::Ports(set)), Measured::Ports(ports)) => {
                 Measured::Ports(membership.offending(ports, |port| set.contains(port)))
             }
-            (Self::Elements(membership, Set::Networks(set)), Measured::Addresses(addresses)) => Measured::Addresses(
-                membership.offending(addresses, |address| set.iter().any(|network| network.contains(address))),
-            ),
+            (Self::Elements(membership, Set::Networks(set)), Measured::Addresses(addresses)) => {
+                Measured::Addresses(membership.offending(addresses, |address| set.contains(*address)))
+            }
             (Self::Elements(membership, Set::Strings(set)), Measured::Strings(strings)) => {
                 Measured::Strings(membership.offending(strings, |text| set.contains(text)))
             }
-            (Self::Elements(membership, Set::Numbers(set)), Measured::Numbers(numbers)) => Measured::Numbers(
-                membership.offending(numbers, |number| set.iter().any(|known| compare(known, number) == Some(Equal))),
-            ),
+            (Self::Elements(membership, Set::Numbers(set)), Measured::Numbers(numbers)) => {
+                Measured::Numbers(membership.offending(numbers, |number| set.contains(number)))
+            }
             // An empty list of a custom metric may be of any type.
             (Self::Elements(..), list) if list.is_empty() => return Answer::Conforms,
             _ => return Answer::OtherKind,
@@ -125,7 +139,7 @@ impl fmt::Display for Criterion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bound(comparison, bound) => write!(f, "{} {bound}", comparison.in_words()),
-            Self::Elements(membership, set) => match (membership, list(&set.elements(), SHOWN).as_str()) {
+            Self::Elements(membership, set) => match (membership, list(set.elements(), SHOWN).as_str()) {
                 (Membership::In, "") => f.write_str("nothing at all"),
                 (Membership::NotIn, "") => f.write_str("anything"),
                 (Membership::In, elements) => write!(f, "only {elements}"),
@@ -136,20 +150,63 @@ impl fmt::Display for Criterion {
 }
 
 impl Set {
-    fn elements(&self) -> Vec<String> {
+    fn elements(&self) -> Elements<'_> {
         match self {
-            Self::Ports(set) => set.iter().map(u16::to_string).collect(),
-            Self::Networks(set) => set.iter().map(IpNet::to_string).collect(),
-            Self::Strings(set) => set.iter().map(|text| quote(format_args!("{text:?}"))).collect(),
-            Self::Numbers(set) => set.iter().map(Number::to_string).collect(),
+            Self::Ports(set) => Box::new(set.iter().map(u16::to_string)),
+            Self::Networks(set) => Box::new(set.given().iter().map(IpNet::to_string)),
+            Self::Strings(set) => Box::new(set.iter().map(|text| quote(format_args!("{text:?}")))),
+            Self::Numbers(set) => Box::new(set.sorted().iter().map(Number::to_string)),
         }
     }
 }
 
-/// The first `max` elements with commas, and the number of the others.
-pub(crate) fn list(elements: &[String], max: usize) -> String {
-    match elements.split_at_checked(max) {
-        Some((shown, more @ [_, ..])) => format!("{} and {} more", shown.join(", "), more.len()),
-        _ => elements.join(", "),
+impl FromIterator<IpNet> for Networks {
+    fn from_iter<I: IntoIterator<Item = IpNet>>(networks: I) -> Self {
+        let given: Vec<IpNet> = networks.into_iter().collect();
+        let mut widest = given.clone();
+        widest.sort_unstable(); // a network directly before those that are part of it
+        widest.dedup_by(|network, wider| wider.contains(&*network));
+        Self { given, widest }
     }
+}
+
+impl Networks {
+    pub fn given(&self) -> &[IpNet] {
+        &self.given
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        let begun = self.widest.partition_point(|network| network.network() <= address);
+        begun.checked_sub(1).and_then(|last| self.widest.get(last)).is_some_and(|network| network.contains(&address))
+    }
+}
+
+impl FromIterator<Number> for Numbers {
+    fn from_iter<I: IntoIterator<Item = Number>>(numbers: I) -> Self {
+        let mut numbers: Vec<Number> = numbers.into_iter().collect();
+        numbers.sort_by(order);
+        Self(numbers)
+    }
+}
+
+impl Numbers {
+    pub fn sorted(&self) -> &[Number] {
+        &self.0
+    }
+
+    fn contains(&self, number: &Number) -> bool {
+        self.0.binary_search_by(|known| order(known, number)).is_ok()
+    }
+}
+
+/// Numbers of JSON are never too large to compare.
+fn order(a: &Number, b: &Number) -> Ordering {
+    compare(a, b).unwrap_or(Ordering::Equal)
+}
+
+/// The first `max` elements with commas, and the number of the others.
+pub(crate) fn list(elements: Elements<'_>, max: usize) -> String {
+    let more = elements.len().saturating_sub(max);
+    let shown = elements.take(max).collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }

@@ -5,6 +5,9 @@
 //! bound proves are given: a lower bound can prove that an upper limit is exceeded or that a list has an element that
 //! offends, an upper bound the opposite. Otherwise the behavior is not judged.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use super::criterion::{Answer, Comparison, Criterion};
 use super::measured::Measured;
 use super::observation::Observation;
@@ -23,17 +26,18 @@ pub enum Verdict {
     /// Because of these elements; for a bound, the number itself.
     Violated(Measured),
     /// No verdict is possible, for this reason. Never counts as conforming.
-    NotJudged(String),
+    NotJudged(Cow<'static, str>),
     /// The behavior has the faults in [`Meaning::Invalid`].
     Invalid,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Judgment {
+pub struct Judgment<'o> {
     pub verdict: Verdict,
-    pub measured: Option<Measured>,
+    /// The measurement of the observation, or a sum.
+    pub measured: Option<Cow<'o, Measured>>,
     /// The seconds that the figure of a delta metric covers, if known.
-    pub(crate) covers: Option<u64>,
+    pub covers: Option<u64>,
     /// Whether the figure is assumed to cover the behavior's whole `durationSeconds`.
     pub(crate) assumed: bool,
 }
@@ -49,29 +53,48 @@ pub enum Coverage {
 }
 
 /// Why a figure is only a bound of what its behavior asks for. Exact by default.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Bounds {
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Bounds<'a> {
     /// Why it is a lower bound.
-    pub(super) incomplete: Option<String>,
+    incomplete: Option<Reason<'a>>,
     /// Why it is an upper bound.
-    pub(super) overlong: Option<String>,
+    overlong: Option<Reason<'a>>,
 }
 
-impl Bounds {
+/// Written only when it becomes the verdict.
+#[derive(Debug, Clone, Copy)]
+enum Reason<'a> {
+    Text(&'a str),
+    Covers { seconds: u64, wanted: u64 },
+}
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Text(text) => f.write_str(text),
+            Self::Covers { seconds, wanted } => {
+                let compared = if seconds < wanted { "less" } else { "more" };
+                write!(f, "the figure covers {}, {compared} than {}", span(seconds), span(wanted))
+            }
+        }
+    }
+}
+
+impl<'a> Bounds<'a> {
     /// The bounds of a figure that covers `seconds` when the behavior asks for `wanted`.
     pub(super) fn of_time(seconds: u64, wanted: u64) -> Self {
-        let reason = |compared: &str| format!("the figure covers {}, {compared} than {}", span(seconds), span(wanted));
+        let reason = Reason::Covers { seconds, wanted };
         Self {
-            incomplete: (seconds < wanted).then(|| reason("less")),
-            overlong: (seconds > wanted + wanted / TOLERANCE).then(|| reason("more")),
+            incomplete: (seconds < wanted).then_some(reason),
+            overlong: (seconds > wanted + wanted / TOLERANCE).then_some(reason),
         }
     }
 
     /// Why an answer of `criterion` is not proven; `None` if it is.
-    fn forbids(&self, criterion: &Criterion, conforms: bool) -> Option<&String> {
+    fn forbids(&self, criterion: &Criterion, conforms: bool) -> Option<Reason<'a>> {
         let more_is_worse =
             !matches!(criterion, Criterion::Bound(Comparison::GreaterThan | Comparison::GreaterThanEquals, _));
-        if conforms == more_is_worse { self.incomplete.as_ref() } else { self.overlong.as_ref() }
+        if conforms == more_is_worse { self.incomplete } else { self.overlong }
     }
 }
 
@@ -87,12 +110,12 @@ impl Verdict {
     }
 }
 
-impl Judgment {
+impl Judgment<'_> {
     fn without_measurement(verdict: Verdict) -> Self {
         Self { verdict, measured: None, covers: None, assumed: false }
     }
 
-    pub(super) fn not_judged(reason: impl Into<String>) -> Self {
+    pub(super) fn not_judged(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::without_measurement(Verdict::NotJudged(reason.into()))
     }
 
@@ -104,7 +127,8 @@ impl Judgment {
         matches!(self.verdict, Verdict::Conforms | Verdict::Violated(_))
     }
 }
-pub fn judge(behavior: &Behavior, observation: &Observation, coverage: &Coverage) -> Judgment {
+
+pub fn judge<'o>(behavior: &Behavior, observation: &'o Observation, coverage: &Coverage) -> Judgment<'o> {
     let rule = match &behavior.meaning {
         Meaning::Invalid(_) => return Judgment::without_measurement(Verdict::Invalid),
         Meaning::NotJudged(reason) => return Judgment::not_judged(*reason),
@@ -112,19 +136,22 @@ pub fn judge(behavior: &Behavior, observation: &Observation, coverage: &Coverage
     };
     let partial = observation.partial(&rule.metric);
     let Some(measured) = observation.get(&rule.metric) else {
-        return Judgment::not_judged(match (partial, coverage) {
-            (Some(reason), _) => reason,
-            (None, Coverage::Unknown(reason)) if rule.metric.is_delta() => reason,
-            (None, _) => "the report does not have this metric",
-        });
+        return match (partial, coverage) {
+            (Some(reason), _) => Judgment::not_judged(reason.to_owned()),
+            (None, Coverage::Unknown(reason)) if rule.metric.is_delta() => Judgment::not_judged(reason.clone()),
+            (None, _) => Judgment::not_judged("the report does not have this metric"),
+        };
     };
     let mut bounds = match (coverage, rule.duration) {
         (Coverage::Seconds(seconds), Some(wanted)) => Bounds::of_time(*seconds, wanted),
-        (Coverage::Unknown(why), Some(_)) => Bounds { incomplete: Some(why.clone()), overlong: Some(why.clone()) },
+        (Coverage::Unknown(why), Some(_)) => {
+            let reason = Some(Reason::Text(why));
+            Bounds { incomplete: reason, overlong: reason }
+        }
         (Coverage::Assumed, Some(_)) | (_, None) => Bounds::default(),
     };
     if let Some(reason) = partial {
-        bounds.incomplete = Some(reason.to_owned());
+        bounds.incomplete = Some(Reason::Text(reason));
     }
     Judgment {
         covers: match coverage {
@@ -132,21 +159,21 @@ pub fn judge(behavior: &Behavior, observation: &Observation, coverage: &Coverage
             _ => None,
         },
         assumed: *coverage == Coverage::Assumed && rule.duration.is_some(),
-        ..judge_measured(rule, measured, &bounds)
+        ..judge_measured(rule, Cow::Borrowed(measured), &bounds)
     }
 }
 
 /// Judges a figure that has these bounds.
-pub(super) fn judge_measured(rule: &Rule, measured: &Measured, bounds: &Bounds) -> Judgment {
-    let answer = rule.criterion.answer(measured);
+pub(super) fn judge_measured<'o>(rule: &Rule, measured: Cow<'o, Measured>, bounds: &Bounds<'_>) -> Judgment<'o> {
+    let answer = rule.criterion.answer(&measured);
     let forbidden = bounds.forbids(&rule.criterion, answer == Answer::Conforms);
     let verdict = match (answer, forbidden) {
-        (Answer::OtherKind, _) => Verdict::NotJudged("the report has another type of value under this name".to_owned()),
-        (_, Some(reason)) => Verdict::NotJudged(reason.clone()),
+        (Answer::OtherKind, _) => Verdict::NotJudged("the report has another type of value under this name".into()),
+        (_, Some(reason)) => Verdict::NotJudged(reason.to_string().into()),
         (Answer::Conforms, None) => Verdict::Conforms,
         (Answer::Violated(offending), None) => Verdict::Violated(offending),
     };
-    Judgment { measured: Some(measured.clone()), ..Judgment::without_measurement(verdict) }
+    Judgment { measured: Some(measured), ..Judgment::without_measurement(verdict) }
 }
 
 #[cfg(test)]
@@ -164,7 +191,7 @@ mod tests {
         observation.add_partial(Metric::BytesIn, "rows of net/dev were not understood".to_owned());
         for coverage in [Coverage::Seconds(300), Coverage::Unknown("no baseline".to_owned()), Coverage::Assumed] {
             let verdict = judge(behavior, &observation, &coverage).verdict;
-            assert_eq!(verdict, Verdict::NotJudged("rows of net/dev were not understood".to_owned()));
+            assert_eq!(verdict, Verdict::NotJudged("rows of net/dev were not understood".into()));
         }
     }
 }

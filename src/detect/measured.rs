@@ -22,19 +22,22 @@ pub enum Measured {
     Numbers(Vec<Number>),
 }
 
+/// Elements as text for people, long ones shortened. Written one by one, because a list may be long.
+pub(crate) type Elements<'a> = Box<dyn ExactSizeIterator<Item = String> + 'a>;
+
 impl Measured {
     pub(crate) fn count(number: u64) -> Self {
         Self::Number(Number::from(number))
     }
 
-    /// The elements as text for people, long ones shortened. A number is one element.
-    pub fn elements(&self) -> Vec<String> {
+    /// A number is one element.
+    pub fn elements(&self) -> Elements<'_> {
         match self {
-            Self::Number(number) => vec![number.to_string()],
-            Self::Ports(ports) => ports.iter().map(u16::to_string).collect(),
-            Self::Addresses(addresses) => addresses.iter().map(IpAddr::to_string).collect(),
-            Self::Strings(strings) => strings.iter().map(|text| quote(format_args!("{text:?}"))).collect(),
-            Self::Numbers(numbers) => numbers.iter().map(Number::to_string).collect(),
+            Self::Number(number) => Box::new(std::iter::once(number.to_string())),
+            Self::Ports(ports) => Box::new(ports.iter().map(u16::to_string)),
+            Self::Addresses(addresses) => Box::new(addresses.iter().map(IpAddr::to_string)),
+            Self::Strings(strings) => Box::new(strings.iter().map(|text| quote(format_args!("{text:?}")))),
+            Self::Numbers(numbers) => Box::new(numbers.iter().map(Number::to_string)),
         }
     }
 

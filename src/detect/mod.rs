@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! profile ──> Profile ──> Behavior ─┐
-//!                                   ├─> judge ──> Judgment ──> alarms::AlarmTracker ──> AlarmEvent
+//!                                   ├─> judge ──> Judgment ──> alarms::DeviceState ──> AlarmEvent
 //! report ───> Observation ──────────┘
 //! ```
 //!
@@ -19,7 +19,9 @@
 //! | [`framing`] | how messages are told apart in a stream, and whose they are |
 //! | [`reports`] | many reports from one stream of bytes |
 //! | [`judge`] | the verdict on one behavior and one observation |
+//! | [`recent`] | the state of many devices, the least recently seen ones forgotten |
 //! | [`alarms`] | many reports of one device: windows, consecutive datapoints, alarms |
+//! | [`window`] | the traffic of one metric of one device, summed over time |
 //!
 //! Source: AWS IoT Device Defender developer guide, "Detect", and the AWS IoT API (`Behavior`, `BehaviorCriteria`,
 //! `MetricValue`). A criterion describes what is *normal*; a measurement that does not meet it violates the behavior.
@@ -32,8 +34,10 @@ pub(crate) mod measured;
 pub(crate) mod metric;
 pub(crate) mod observation;
 pub(crate) mod profile;
+pub(crate) mod recent;
 pub(crate) mod report_parser;
 pub(crate) mod reports;
+mod window;
 
 use std::fmt::Display;
 

@@ -394,7 +394,7 @@ fn the_last_of_the_same_field_counts_and_the_long_name_before_the_short_one() {
         let text = format!("{{\"metrics\": {{\"ns\": {{{text}}}}}}}");
         let observation = Observation::from_json(text.as_bytes()).unwrap();
         assert_eq!(observation.problems, [""; 0], "{text}");
-        observation.get(&Metric::BytesIn).map(|measured| measured.elements().concat())
+        observation.get(&Metric::BytesIn).map(|measured| measured.elements().collect::<String>())
     };
     for (text, expected) in [
         (r#""bi": 1, "bi": 2"#, Some("2")),

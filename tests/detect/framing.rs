@@ -245,7 +245,7 @@ fn the_size_is_that_of_the_message() {
             item.unwrap()
                 .observation
                 .get(&Metric::MessageSize)
-                .map_or_else(String::new, |size| size.elements().concat())
+                .map_or_else(String::new, |size| size.elements().collect::<String>())
         };
         Reports::new(input.as_bytes()).map(size).collect()
     };

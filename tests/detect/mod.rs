@@ -9,15 +9,20 @@
 //! | [`documents`] | reports of every agent: JSON, CBOR, long, short and mixed names, incomplete ones |
 //! | [`framing`] | which form a stream has, and that no report speaks for another thing |
 //! | [`streams`] | windows, gaps, restarts, datapoints in a row, several things |
+//! | [`events`] | what identifies an alarm; alarms of devices that fall silent |
+//! | [`fleet`] | many things: which are remembered, and the table at the end |
 //! | [`device`] | this device: a baseline, `--since`, the size of its report, processes |
 //! | [`pipe`] | `watch --print` piped into it |
 //! | [`output`] | exit codes, formats, streams as they happen, foreign text |
 //! | [`units`] | the systemd units of the README |
 //! | [`oracle`] | a second implementation of the report parser |
+//! | [`windows`] | any stream against a second, simple implementation of windows; their cost |
 //! | [`properties`] | what holds for any profile and any report |
 
 mod device;
 mod documents;
+mod events;
+mod fleet;
 mod framing;
 mod oracle;
 mod output;
@@ -29,9 +34,11 @@ mod streams;
 mod units;
 mod verdicts;
 mod warnings;
+mod windows;
 
 use serde_json::{Value, json};
 
+use crate::schema::assert_valid;
 use crate::support::{Dir, Run};
 
 impl Dir {
@@ -89,7 +96,9 @@ fn only_22(to_alarm: u64, to_clear: u64) -> Value {
 fn verdicts_on(behaviors: &[Value], report: &Value) -> Value {
     let output = Dir::with_profile(&json!(behaviors)).judge(report.to_string(), &[]).finish();
     assert!([0, 1, 65].contains(&output.status.code().unwrap()), "{output:?}");
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
+    let verdicts = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"));
+    assert_valid("verdicts", &verdicts);
+    verdicts
 }
 
 /// What it says of one behavior.

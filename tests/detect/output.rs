@@ -34,7 +34,9 @@ fn violated_beats_invalid_and_invalid_beats_all_else() {
         let verdicts = dir.judge(ports(300, &[22]), &[]).code(code).json();
         assert_eq!(verdicts["violated"], code == 1);
         let stream = format!("{}\n{}\n", ports(300, &[22]), ports(600, &[22]));
-        assert_eq!(dir.judge(stream, &["-q"]).code(code).lines().len(), usize::from(code == 1), "{behaviors}");
+        let has_never_judged = behaviors.to_string().matches("less-than").count() > 0;
+        let lines = usize::from(code == 1) + usize::from(has_never_judged);
+        assert_eq!(dir.judge(stream, &["-q"]).code(code).lines().len(), lines, "{behaviors}");
         dir.write("report.json", ports(300, &[22]));
         let table = dir.detect(&["--report", "report.json"]).code(code).text();
         assert!(table.starts_with("Report 300 (1970-01-01T00:05:00Z)\n\nBehavior  Metric"), "{table}");

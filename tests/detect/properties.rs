@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use device_defender::internals::detect::{
-    AlarmTracker, Answer, Coverage, Criterion, Meaning, Measured, Membership, Observation, Profile, Reports, Set,
-    Verdict, judge,
+    AlarmRules, Answer, Coverage, Criterion, DeviceState, Meaning, Measured, Membership, Observation, Profile, Reports,
+    Set, Verdict, judge,
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use proptest::prelude::*;
@@ -34,9 +34,9 @@ fn network() -> impl Strategy<Value = IpNet> {
 fn set() -> impl Strategy<Value = Set> {
     prop_oneof![
         prop::collection::btree_set(0_u16..8, 0..6).prop_map(Set::Ports),
-        prop::collection::vec(network(), 0..4).prop_map(Set::Networks),
+        prop::collection::vec(network(), 0..4).prop_map(networks),
         prop::collection::btree_set("[ab]{0,2}", 0..4).prop_map(Set::Strings),
-        prop::collection::vec((0_u32..4).prop_map(Number::from), 0..4).prop_map(Set::Numbers),
+        prop::collection::vec((0_u32..4).prop_map(Number::from), 0..4).prop_map(numbers),
     ]
 }
 
@@ -55,13 +55,21 @@ fn set_and_measured(most: usize) -> impl Strategy<Value = (Set, Measured)> {
     })
 }
 
+fn networks(networks: Vec<IpNet>) -> Set {
+    Set::Networks(networks.into_iter().collect())
+}
+
+fn numbers(numbers: Vec<Number>) -> Set {
+    Set::Numbers(numbers.into_iter().collect())
+}
+
 /// The union of two sets of the same kind; the first, if they are not.
 fn union(a: &Set, b: &Set) -> Set {
     match (a, b) {
         (Set::Ports(a), Set::Ports(b)) => Set::Ports(a | b),
-        (Set::Networks(a), Set::Networks(b)) => Set::Networks([a.clone(), b.clone()].concat()),
+        (Set::Networks(a), Set::Networks(b)) => networks([a.given(), b.given()].concat()),
         (Set::Strings(a), Set::Strings(b)) => Set::Strings(a | b),
-        (Set::Numbers(a), Set::Numbers(b)) => Set::Numbers([a.clone(), b.clone()].concat()),
+        (Set::Numbers(a), Set::Numbers(b)) => numbers([a.sorted(), b.sorted()].concat()),
         _ => a.clone(),
     }
 }
@@ -69,7 +77,7 @@ fn union(a: &Set, b: &Set) -> Set {
 fn offending(membership: Membership, set: &Set, measured: &Measured) -> Vec<String> {
     match Criterion::Elements(membership, set.clone()).answer(measured) {
         Answer::Conforms => Vec::new(),
-        Answer::Violated(offending) => offending.elements(),
+        Answer::Violated(offending) => offending.elements().collect(),
         Answer::OtherKind => panic!("{set:?} {measured:?}"),
     }
 }
@@ -103,6 +111,18 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Comparing each element with each other one would take hours.
+#[test]
+fn large_sets_and_lists_are_no_product() {
+    let host = |n: u32| IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + n));
+    let odd = networks((0..300_000).map(|n| IpNet::from(host(2 * n + 1))).collect());
+    let all: BTreeSet<IpAddr> = (0..300_000).map(host).collect();
+    assert_eq!(offending(Membership::NotIn, &odd, &Measured::Addresses(all)).len(), 150_000);
+    let odd = numbers((0..300_000_u32).map(|n| Number::from(2 * n + 1)).collect());
+    let all = (0..300_000_u32).map(Number::from).collect();
+    assert_eq!(offending(Membership::NotIn, &odd, &Measured::Numbers(all)).len(), 150_000);
+}
+
 proptest! {
     #![proptest_config(cases(512))]
 
@@ -116,10 +136,21 @@ proptest! {
     fn every_element_offends_one_of_the_two((set, measured) in set_and_measured(6)) {
         let mut both = offending(Membership::In, &set, &measured);
         both.extend(offending(Membership::NotIn, &set, &measured));
-        let mut all = measured.elements();
+        let mut all: Vec<String> = measured.elements().collect();
         both.sort();
         all.sort();
         prop_assert_eq!(both, all);
+    }
+
+    #[test]
+    fn an_address_is_in_a_set_if_it_is_in_any_network(
+        given in prop::collection::vec(network(), 0..12),
+        addresses in prop::collection::btree_set(address(), 0..24),
+    ) {
+        let inside = |address: &&IpAddr| given.iter().any(|network| network.contains(*address));
+        let expected: Vec<String> = addresses.iter().filter(inside).map(IpAddr::to_string).collect();
+        let found = offending(Membership::NotIn, &networks(given.clone()), &Measured::Addresses(addresses.clone()));
+        prop_assert_eq!(found, expected);
     }
 
     #[test]
@@ -152,10 +183,11 @@ proptest! {
         for text in [profile.to_string(), list.to_string()] {
             let Ok(profiles) = Profile::parse_all(text.as_bytes()) else { continue };
             let behaviors: Vec<_> = profiles.iter().flat_map(|profile| &profile.behaviors).collect();
-            let mut tracker = AlarmTracker::new(behaviors.iter().copied());
+            let rules = AlarmRules::new(behaviors.iter().copied());
+            let mut device = DeviceState::default();
             for report in &reports {
                 let Ok(observation) = Observation::from_json(report.to_string().as_bytes()) else { continue };
-                tracker.process(&observation);
+                device.process(&rules, &observation, 1);
                 for behavior in behaviors.iter().copied() {
                     let said = judge(behavior, &observation, &Coverage::Assumed);
                     match &behavior.meaning {

@@ -30,6 +30,9 @@ fn man_pages_match_the_command_line() {
 fn man_formats_every_page_without_warnings() {
     for entry in fs::read_dir(Path::new(PROJECT).join("man")).unwrap() {
         let page = entry.unwrap().path();
+        if page.is_dir() {
+            continue; // man/schema
+        }
         let output = Process::new("man")
             .args(["--warnings", "-E", "UTF-8", "-l"])
             .arg(&page)

@@ -25,7 +25,7 @@ fn read(name: &str) -> String {
 
 /// Content of each file in a directory, by name.
 fn files(dir: &Path) -> BTreeMap<String, String> {
-    let entries = fs::read_dir(dir).unwrap().map(Result::unwrap);
+    let entries = fs::read_dir(dir).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file());
     entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap())).collect()
 }
 

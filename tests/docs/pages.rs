@@ -88,7 +88,7 @@ pub(super) const PAGES: [Page; 6] = [
                 "header.report_id (hed.rid)",
                 "The time in seconds since 1970. With --since report, it is always greater than the ID of the last report sent.",
             ),
-            ("header.version (hed.v)", "Always \"1.0\"."),
+            ("header.version (hed.v)", "Always \"1.0\". JSON Schema: man/schema/report.json."),
             (
                 "metrics.listening_tcp_ports, metrics.listening_udp_ports (met.tp, met.up)",
                 "The list ports (pts) of port (pt) and interface (if), and their total (t). interface is left out if the \
@@ -237,6 +237,14 @@ pub(super) const PAGES: [Page; 6] = [
     Page {
         command: "detect",
         json_output: &[
+            (
+                "version",
+                "1. It rises when a field changes its meaning or is removed. JSON Schema: man/schema/verdicts.json.",
+            ),
+            (
+                "thingName",
+                "The thing, if the topic of the report, --thing-name or a variable names it; otherwise null.",
+            ),
             ("report_id", "The ID of the report, its time in seconds since 1970; null if it has none."),
             ("violated", "True if any behavior is violated."),
             ("behaviors", "A list with one object for each behavior of each profile."),
@@ -268,9 +276,15 @@ pub(super) const PAGES: [Page; 6] = [
             (
                 "Events",
                 "With more than one report, the output is one line for each alarm that starts or ends, in the format of \
-                 the service's violation events: violationEventTime (the time of the report in milliseconds since 1970), \
-                 thingName, behavior (all its fields), violationEventType (in-alarm or alarm-cleared), metricValue, \
-                 violationId (the same at start and end) and securityProfileName. Unknown fields are left out.",
+                 the service's violation events: version, violationEventTime (the time of the report in milliseconds since \
+                 1970), thingName, behavior (all its fields), violationEventType (in-alarm, alarm-cleared, or \
+                 alarm-invalidated if there was no datapoint for more than two days), metricValue, violationId (the same at \
+                 start and end) and securityProfileName. Unknown fields are left out. JSON Schema: man/schema/events.json.",
+            ),
+            (
+                "neverJudged",
+                "If there are behaviors that no report can be judged by, the first line has version and neverJudged, a list \
+                 of them in the form of behaviors[].",
             ),
         ],
         exits: &[
@@ -318,6 +332,10 @@ pub(super) const PAGES: [Page; 6] = [
     Page {
         command: "validate-params",
         json_output: &[
+            (
+                "version",
+                "1. It rises when a field changes its meaning or is removed. JSON Schema: man/schema/validate-params.json.",
+            ),
             ("valid", "True if there are no problems and, with --probe, every path is usable."),
             (
                 "connectors",

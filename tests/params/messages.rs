@@ -13,6 +13,7 @@ use regex::Regex;
 use serde_json::{Value, json};
 
 use crate::params::{ARN, PATTERNS, connector, definition, right_parameters, validate};
+use crate::schema::assert_valid;
 use crate::support::{assert_snapshot, assert_snapshot_of};
 
 /// The rules of the parameters, in the order of [`PATTERNS`].
@@ -146,7 +147,7 @@ fn the_json_document_has_every_field() {
     assert_snapshot(
         json.replace("},{", "},\n{").replace("\":[{", "\":[\n{"),
         snapbox::str![[r#"
-{"valid":false,"connectors":[
+{"version":1,"valid":false,"connectors":[
 {"id":"my-connector","arn":"arn:aws:greengrass:us-west-2::/connectors/SNS/versions/4","checked":false},
 {"id":"my-connector","arn":"arn:aws:greengrass:::/connectors/DeviceDefender/versions/3","checked":true},
 {"id":"my-connector","arn":"arn:aws:greengrass:::/connectors/DeviceDefender/versions/3","checked":true}],"problems":[
@@ -163,7 +164,8 @@ fn the_json_document_has_every_field() {
 }
 
 /// The fields of the JSON document, and those of the objects in its lists, as the man page has them.
-pub(crate) const FIELDS: [(&str, &[&str]); 5] = [
+pub(crate) const FIELDS: [(&str, &[&str]); 6] = [
+    ("version", &[]),
     ("valid", &[]),
     ("connectors", &["id", "arn", "checked"]),
     ("problems", &["connector", "name", "value", "message", "rule", "pattern", "remedy"]),
@@ -177,7 +179,8 @@ pub(crate) fn check_shape(verdict: &Value) {
     let set = |names: &[&str]| -> BTreeSet<String> { names.iter().map(|&name| name.to_owned()).collect() };
     assert_eq!(keys(verdict), set(&FIELDS.map(|(name, _)| name)), "{verdict}");
     assert!(verdict["valid"].is_boolean());
-    for (list, fields) in &FIELDS[1..] {
+    assert_valid("validate-params", verdict);
+    for (list, fields) in &FIELDS[2..] {
         if *list == "probe" && verdict[list].is_null() {
             continue;
         }

@@ -204,8 +204,13 @@ proptest! {
         check(&version, &connectors)?;
         check(&json!({ "Name": "a", "InitialVersion": version }), &connectors)?;
         check(&json!({ "Arn": "a", "Definition": version, "Id": "b", "Version": "c" }), &connectors)?;
-        if let [connector] = connectors.as_slice() {
-            check(connector, &connectors)?;
+        match connectors.as_slice() {
+            // `null` counts as missing.
+            [connector] if connector["ConnectorArn"].is_null() && connector["Parameters"].is_null() => {
+                prop_assert_eq!(Definition::check(connector), Err(UnknownShape));
+            }
+            [connector] => check(connector, &connectors)?,
+            _ => {}
         }
     }
 

@@ -65,7 +65,8 @@ fn shapes(connector: &Value) -> [(&'static str, Value); 13] {
 fn is_valid(what: &str, document: &Value, connectors: &Value) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("connector.json");
-    let verdict = json!({ "valid": true, "connectors": connectors, "problems": [], "warnings": [], "probe": null });
+    let verdict =
+        json!({ "version": 1, "valid": true, "connectors": connectors, "problems": [], "warnings": [], "probe": null });
     let spaced = serde_json::to_string_pretty(document).unwrap();
     for text in [document.to_string(), spaced.replace('\n', "\r\n"), format!("\n\t {spaced}\n\n")] {
         fs::write(&path, &text).unwrap();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use crate::detect::alarms::MAX_BEHAVIORS;
 use crate::detect::measured::Measured;
 use crate::detect::metric::{Metric, NAME_LENGTH};
 use crate::detect::profile::{Behavior, Profile};
@@ -41,6 +42,10 @@ pub(super) fn read_profiles(paths: &[PathBuf], terminal: &Terminal) -> Result<Ve
         }
     }
     if errors.is_empty() {
+        if profiles.iter().map(|(_, profile)| profile.behaviors.len()).sum::<usize>() > MAX_BEHAVIORS {
+            let input = if paths.len() == 1 { "profile" } else { "profiles" };
+            return Err(InputError::invalid(input, format!("more than {MAX_BEHAVIORS} behaviors")).into());
+        }
         let are_several = profiles.len() > 1;
         return Ok(profiles.into_iter().flat_map(|(file, profile)| of_profile(file, profile, are_several)).collect());
     }

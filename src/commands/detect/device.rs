@@ -33,6 +33,7 @@ pub(super) fn run(
     terminal: &Terminal,
     warnings: &mut Warnings,
 ) -> Result<Exit, Error> {
+    let shown_name = thing_name.clone().or_else(aws_name);
     let (state, no_state) = load_state(args, thing_name, since, behaviors, terminal, warnings)?;
     let collector = pipeline::open(&args.source, terminal, warnings)?;
     check_since(since, &collector)?;
@@ -72,12 +73,13 @@ pub(super) fn run(
         observation.add(Metric::MessageSize, Measured::count(size));
     }
     let judge = |entry: &ProfileBehavior| judge(&entry.behavior, &observation, &covers);
-    let judgments: Vec<Judgment> = behaviors.iter().map(judge).collect();
+    let judgments: Vec<Judgment<'_>> = behaviors.iter().map(judge).collect();
     let owners = if args.processes { Some(pipeline::find_owners(&collector, "detect", warnings)?) } else { None };
     terminal.warn_all(warnings);
     hint_at_since(behaviors, &judgments, &collector, terminal);
     let lookup = owners.as_ref().map(|owners| OwnerLookup { owners, report: &report });
-    show(Some(report.report_id), behaviors, &judgments, lookup.as_ref(), args.format, terminal)?;
+    let thing = shown_name.as_ref().map(ThingName::as_str);
+    show(thing, Some(report.report_id), behaviors, &judgments, lookup.as_ref(), args.format, terminal)?;
     let violated = judgments.iter().any(Judgment::is_violated);
     // A behavior that this device could have judged, had it been readable, must not look like one that conforms.
     let is_unread =
@@ -85,6 +87,10 @@ pub(super) fn run(
     let is_missed = behaviors.iter().zip(&judgments).any(|(entry, judged)| !judged.is_judged() && is_unread(entry));
     let input = if is_missed { Exit::NoInput } else { warnings.exit(args.source.strict) };
     Ok(exit_of(violated, input, behaviors))
+}
+
+fn aws_name() -> Option<ThingName> {
+    aws_thing_name()?.value.ok()
 }
 
 fn unknown(reason: &str) -> Coverage {
@@ -181,7 +187,12 @@ fn message_size(report: &Report<'_>) -> Option<u64> {
 }
 
 /// Suggests a duration for `--since` if some behaviors about traffic are not judged.
-fn hint_at_since(behaviors: &[ProfileBehavior], judgments: &[Judgment], collector: &Collector, terminal: &Terminal) {
+fn hint_at_since(
+    behaviors: &[ProfileBehavior],
+    judgments: &[Judgment<'_>],
+    collector: &Collector,
+    terminal: &Terminal,
+) {
     let not_judged = behaviors.iter().zip(judgments).filter(|(_, judgment)| !judgment.is_judged());
     let rules = not_judged.filter_map(|(entry, _)| entry.behavior.rule()).filter(|rule| rule.metric.is_delta());
     let longest = rules.map(|rule| rule.duration.unwrap_or(300)).max();

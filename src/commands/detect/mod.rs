@@ -3,6 +3,7 @@
 mod behaviors;
 mod device;
 mod event;
+mod fleet;
 mod read_ahead;
 mod received;
 mod verdict;

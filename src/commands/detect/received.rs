@@ -10,13 +10,13 @@ use colored::Colorize;
 
 use super::behaviors::{ProfileBehavior, safe_name};
 use super::event::EventContext;
+use super::fleet::{Fleet, Forgotten};
 use super::read_ahead::ReadAhead;
-use super::verdict::{exit_of, show};
-use super::verdict_table::{Row, write_rows};
+use super::verdict::{exit_of, show, show_never_judged};
 use crate::cli::{DetectArgs, DetectFormat};
-use crate::detect::alarms::{AlarmTracker, BehaviorOutcome, Processed};
+use crate::detect::alarms::{BehaviorOutcome, Processed};
 use crate::detect::judge::{Coverage, Judgment, judge};
-use crate::detect::observation::{Observation, Rejection};
+use crate::detect::observation::Rejection;
 use crate::detect::profile::Meaning;
 use crate::detect::report_parser::ReportError;
 use crate::detect::reports::{Place, ReadError, Received, Reports};
@@ -33,9 +33,6 @@ const WAIT_FOR_SECOND: Duration = Duration::from_secs(3);
 const MANY_THINGS: &str = "run mosquitto_sub with -F %j, or for CBOR with -F '%x %t', instead of -v; or use --trust-devices if \
                            every device is trusted";
 
-/// The most things that are tracked, to bound memory.
-const MAX_THINGS: usize = 10_000;
-
 /// After this many warnings of a kind, only every hundredth is printed, and the total at the end.
 const PRINTED_WARNINGS: u64 = 5;
 
@@ -46,7 +43,6 @@ enum WarningKind {
     Duplicate,
     Late,
     ClockSetBack,
-    TooManyThings,
 }
 
 pub(super) fn run(
@@ -65,13 +61,14 @@ pub(super) fn run(
         file,
         items,
         behaviors,
-        devices: BTreeMap::new(),
+        fleet: Fleet::new(behaviors, args.max_things, args.format == DetectFormat::Table),
+        max_things: args.max_things,
         reports: 0,
         warnings: BTreeMap::new(),
         rejections: BTreeSet::new(),
         has_event: false,
         has_windows: behaviors.iter().any(|entry| entry.behavior.rule().is_some_and(|rule| rule.duration.is_some())),
-        thing: thing_name.map(|thing| thing.as_str().to_owned()),
+        thing: thing_name.map(ThingName::as_str),
         format: args.format,
         terminal,
     };
@@ -82,10 +79,13 @@ pub(super) fn run(
         return Err(Error::Input { errors, hint });
     };
     let second = match stream.next(Some(Instant::now() + WAIT_FOR_SECOND))? {
-        Err(RecvTimeoutError::Disconnected) => return stream.judge_only(&first.observation),
+        Err(RecvTimeoutError::Disconnected) => return stream.judge_only(&first),
         second => second.ok(),
     };
     stream.warn_never_judged();
+    if args.format == DetectFormat::Json && show_never_judged(behaviors, terminal)? == Stdout::Closed {
+        return Ok(Exit::Success);
+    }
     let mut already_read = [Some(first), second].into_iter().flatten();
     loop {
         let received = match already_read.next() {
@@ -99,19 +99,13 @@ pub(super) fn run(
     }
 }
 
-struct Device<'b> {
-    tracker: AlarmTracker<'b>,
-    /// The outcome of the latest report, for the table at the end.
-    rows: Vec<Row<'b>>,
-}
-
 struct StreamJudge<'b> {
     /// The input, in messages.
     file: String,
     items: ReadAhead,
     behaviors: &'b [ProfileBehavior],
-    /// By thing; `None` for reports without a thing name.
-    devices: BTreeMap<Option<String>, Device<'b>>,
+    fleet: Fleet<'b>,
+    max_things: u32,
     reports: u64,
     warnings: BTreeMap<WarningKind, u64>,
     /// The kinds of reports that the service would reject, as far as they were warned of.
@@ -120,7 +114,7 @@ struct StreamJudge<'b> {
     /// Whether traffic is summed over time, and no warning was printed yet about a report without a time.
     has_windows: bool,
     /// The thing of reports without a topic.
-    thing: Option<String>,
+    thing: Option<&'b str>,
     format: DetectFormat,
     terminal: &'b Terminal,
 }
@@ -187,7 +181,6 @@ impl StreamJudge<'_> {
                 WarningKind::Duplicate => "reports were skipped as duplicates",
                 WarningKind::Late => "reports were skipped as late",
                 WarningKind::ClockSetBack => "times, the clock was set back",
-                WarningKind::TooManyThings => "reports of too many things were skipped",
             };
             self.terminal.warn(format_args!("report: {}: {count} {what}", self.file));
         }
@@ -211,36 +204,39 @@ impl StreamJudge<'_> {
         }
     }
 
-    /// [`Exit::Input`] if reports were skipped because the input is invalid.
+    /// [`Exit::Input`] if reports were skipped because the input is invalid, or things were forgotten.
     fn exit_of_input(&self) -> Exit {
-        let invalid = [WarningKind::NoReport, WarningKind::TooManyThings];
-        if invalid.iter().any(|kind| self.warnings.contains_key(kind)) { Exit::Input } else { Exit::Success }
+        let is_incomplete = self.fleet.forgotten() != Forgotten::None;
+        if is_incomplete || self.warnings.contains_key(&WarningKind::NoReport) { Exit::Input } else { Exit::Success }
     }
 
-    fn judge_only(&self, observation: &Observation) -> Result<Exit, Error> {
+    fn judge_only(&self, Received { thing, observation, .. }: &Received) -> Result<Exit, Error> {
+        let thing = thing.as_ref().map(ThingName::as_str).or(self.thing);
         let judge = |entry: &ProfileBehavior| judge(&entry.behavior, observation, &Coverage::Assumed);
-        let judgments: Vec<Judgment> = self.behaviors.iter().map(judge).collect();
-        show(observation.report_id, self.behaviors, &judgments, None, self.format, self.terminal)?;
+        let judgments: Vec<Judgment<'_>> = self.behaviors.iter().map(judge).collect();
+        show(thing, observation.report_id, self.behaviors, &judgments, None, self.format, self.terminal)?;
         self.warn_totals();
         Ok(exit_of(judgments.iter().any(Judgment::is_violated), self.exit_of_input(), self.behaviors))
     }
 
     fn process(&mut self, received: &Received) -> Result<Stdout, Error> {
         let Received { place, thing, observation } = received;
-        let thing = thing.as_ref().map(|thing| thing.as_str().to_owned()).or_else(|| self.thing.clone());
-        if self.devices.len() >= MAX_THINGS && !self.devices.contains_key(&thing) {
-            let text = &format!("more than {MAX_THINGS} things; skipped");
-            return Ok(self.skip(WarningKind::TooManyThings, *place, text));
-        }
+        let thing = thing.as_ref().map(ThingName::as_str).or(self.thing);
         // Reports without a thing name may mix several devices, which looks like duplicates and changes of the clock.
         let mixed = match thing {
             Some(_) => "",
             None => "; without topics (mosquitto_sub -F %j), all reports count as one device",
         };
-        let tracker = || AlarmTracker::new(self.behaviors.iter().map(|entry| &entry.behavior));
-        let new = || Device { tracker: tracker(), rows: Vec::new() };
-        let device = self.devices.entry(thing.clone()).or_insert_with(new);
-        let (outcomes, set_back_from) = match device.tracker.process(observation) {
+        let had_forgotten = self.fleet.forgotten();
+        let processed = self.fleet.process(thing, observation, self.reports + 1);
+        if had_forgotten == Forgotten::None && self.fleet.forgotten() != Forgotten::None {
+            let what = "the least recently seen are forgotten, with their alarms and counts";
+            self.terminal.warn(format_args!(
+                "report: {}: {place}: more than {} things (--max-things); {what}",
+                self.file, self.max_things
+            ));
+        }
+        let (outcomes, set_back_from) = match processed {
             Processed::Judged { outcomes, set_back_from } => (outcomes, set_back_from),
             Processed::Duplicate => {
                 let text = format!("its report_id equals the last one; skipped as a duplicate{mixed}");
@@ -251,12 +247,6 @@ impl StreamJudge<'_> {
                 return Ok(self.skip(WarningKind::Late, *place, &text));
             }
         };
-        let outcomes: Vec<(&ProfileBehavior, BehaviorOutcome)> = self.behaviors.iter().zip(outcomes).collect();
-        if self.format == DetectFormat::Table {
-            let rows =
-                outcomes.iter().map(|(entry, outcome)| Row::new(entry, &outcome.judgment, Some(&outcome.state), None));
-            device.rows = rows.collect();
-        }
         self.reports += 1;
         if let Some(last) = set_back_from {
             let what = "the clock was set back; windows start over";
@@ -269,16 +259,17 @@ impl StreamJudge<'_> {
             let what = "is not a time in seconds; traffic is not judged over durationSeconds";
             self.warn(WarningKind::Problem, *place, &format!("its report_id {id} {what}"));
         }
-        if outcomes.iter().all(|(_, outcome)| outcome.event.is_none()) {
+        if outcomes.iter().all(|outcome| outcome.events.is_empty()) {
             return Ok(Stdout::Open);
         }
         self.has_event = true;
-        let thing = thing.as_deref();
         let stdout = self.terminal.write(|out| {
-            for (number, (entry, BehaviorOutcome { judgment, event, .. })) in (1..).zip(&outcomes) {
-                let Some(event) = event else { continue };
+            let outcomes = self.behaviors.iter().zip(&outcomes);
+            for (number, (entry, BehaviorOutcome { judgment, events, .. })) in (1..).zip(outcomes) {
                 let context = EventContext { thing, observation, number, entry, judgment };
-                context.write(event, self.format, self.terminal.is_interactive, out)?;
+                for event in events {
+                    context.write(event, self.format, self.terminal.is_interactive, out)?;
+                }
             }
             Ok(())
         })?;
@@ -286,21 +277,16 @@ impl StreamJudge<'_> {
     }
 
     /// Prints the table of every behavior after the last report.
-    fn finish(mut self) -> Result<Exit, Error> {
+    fn finish(self) -> Result<Exit, Error> {
         self.warn_totals();
-        let in_alarm = self.devices.values().any(|device| device.tracker.in_alarm());
-        let exit = exit_of(in_alarm, self.exit_of_input(), self.behaviors);
+        let exit = exit_of(self.fleet.in_alarm(), self.exit_of_input(), self.behaviors);
         if self.format == DetectFormat::Table {
             let s = if self.reports == 1 { "" } else { "s" };
             let title = format!("After {} report{s}", self.reports).bold();
-            let mut rows = Vec::new();
-            for (thing, device) in &mut self.devices {
-                rows.extend(device.rows.drain(..).map(|row| row.with_thing(thing.as_deref())));
-            }
             self.terminal.write(|out| {
                 let before = if self.has_event { "\n" } else { "" };
                 writeln!(out, "{before}{title}\n")?;
-                write_rows(&rows, self.terminal.width(), out)
+                self.fleet.write_table(self.terminal.width(), out)
             })?;
         }
         Ok(exit)

@@ -7,20 +7,36 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::behaviors::ProfileBehavior;
-use super::verdict_table::{OwnerLookup, Row, write_rows};
+use super::verdict_table::{OwnerLookup, Row, Tally, write_rows};
 use crate::cli::DetectFormat;
-use crate::detect::judge::{ASSUMED, Judgment, Verdict};
+use crate::detect::judge::{ASSUMED, Coverage, Judgment, Verdict, judge};
+use crate::detect::observation::Observation;
 use crate::detect::profile::{Meaning, ProfileFault};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::report::display::identify;
-use crate::terminal::Terminal;
+use crate::terminal::{Stdout, Terminal};
+use crate::text::escape_json;
+
+/// The version of the JSON output. It rises when a field changes its meaning or is removed.
+pub(super) const VERSION: u32 = 1;
 
 #[derive(Serialize)]
 struct Verdicts<'a> {
+    version: u32,
+    #[serde(rename = "thingName")] // as in the events
+    thing_name: Option<&'a str>,
     report_id: Option<u64>,
     violated: bool,
     behaviors: Vec<BehaviorLine<'a>>,
+}
+
+/// The first line of a stream's events, if there are such behaviors.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NeverJudged<'a> {
+    version: u32,
+    never_judged: Vec<BehaviorLine<'a>>,
 }
 
 #[derive(Serialize)]
@@ -38,9 +54,10 @@ struct BehaviorLine<'a> {
 }
 
 pub(super) fn show(
+    thing_name: Option<&str>,
     report_id: Option<u64>,
     behaviors: &[ProfileBehavior],
-    judgments: &[Judgment],
+    judgments: &[Judgment<'_>],
     owners: Option<&OwnerLookup<'_>>,
     format: DetectFormat,
     terminal: &Terminal,
@@ -50,26 +67,45 @@ pub(super) fn show(
         DetectFormat::Json => {
             let violated = judgments.iter().any(Judgment::is_violated);
             let behaviors = entries.map(|(entry, judgment)| BehaviorLine::new(entry, judgment)).collect();
-            terminal.write_json(&Verdicts { report_id, violated, behaviors })?;
+            terminal.write_json(&Verdicts { version: VERSION, thing_name, report_id, violated, behaviors })?;
         }
         DetectFormat::Table => {
             let id = report_id.map_or_else(|| "without an id".to_owned(), identify);
             let rows: Vec<_> = entries.map(|(entry, judgment)| Row::new(entry, judgment, None, owners)).collect();
+            let mut total = [0; 4];
+            judgments.iter().map(|judgment| &judgment.verdict).collect::<Tally>().add_to(&mut total);
             terminal.write(|out| {
                 writeln!(out, "{} {id}\n", "Report".bold())?;
-                write_rows(&rows, terminal.width(), out)
+                write_rows(&rows, total, None, terminal.width(), out)
             })?;
         }
     }
     Ok(())
 }
 
+/// Writes the behaviors that no report of a stream can be judged by, if any, as a line of JSON.
+pub(super) fn show_never_judged(behaviors: &[ProfileBehavior], terminal: &Terminal) -> Result<Stdout, Error> {
+    let nothing = Observation::default();
+    let judge = |entry: &ProfileBehavior| judge(&entry.behavior, &nothing, &Coverage::Assumed);
+    let entries = behaviors.iter().filter(|entry| entry.behavior.rule().is_none());
+    let judged: Vec<_> = entries.map(|entry| (entry, judge(entry))).collect();
+    if judged.is_empty() {
+        return Ok(Stdout::Open);
+    }
+    let never_judged = judged.iter().map(|(entry, judgment)| BehaviorLine::new(entry, judgment)).collect();
+    let stdout = terminal.write(|out| {
+        let text = serde_json::to_string(&NeverJudged { version: VERSION, never_judged })?;
+        writeln!(out, "{}", if terminal.is_interactive { escape_json(&text) } else { text })
+    })?;
+    Ok(stdout)
+}
+
 impl<'a> BehaviorLine<'a> {
-    fn new(entry: &'a ProfileBehavior, judgment: &'a Judgment) -> Self {
+    fn new(entry: &'a ProfileBehavior, judgment: &'a Judgment<'_>) -> Self {
         let behavior = &entry.behavior;
         let (offending, reason) = match &judgment.verdict {
             Verdict::Violated(offending) => (Some(entry.metric_value(offending)), None),
-            Verdict::NotJudged(reason) => (None, Some(reason.as_str())),
+            Verdict::NotJudged(reason) => (None, Some(reason.as_ref())),
             Verdict::Conforms | Verdict::Invalid => (None, None),
         };
         let faults = if let Meaning::Invalid(faults) = &behavior.meaning { faults.as_slice() } else { &[] };

@@ -9,7 +9,7 @@ use colored::Colorize;
 
 use super::behaviors::{ProfileBehavior, safe_name};
 use crate::collector::proc::owners::Owners;
-use crate::detect::alarms::{AlarmChange, AlarmState};
+use crate::detect::alarms::{AlarmChange, BehaviorState};
 use crate::detect::criterion::list;
 use crate::detect::judge::{ASSUMED, Judgment, Verdict};
 use crate::detect::measured::Measured;
@@ -34,7 +34,33 @@ pub(super) struct OwnerLookup<'a> {
     pub(super) report: &'a Report<'a>,
 }
 
+/// The number of each verdict on one report, in the order of [`VERDICTS`].
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally([u16; 4]);
+
+/// The names of the verdicts, and how the summary calls them.
+const VERDICTS: [(&str, &str); 4] =
+    [("violated", "violated"), ("conforms", "conforming"), ("not-judged", "not judged"), ("invalid", "invalid")];
+
+impl<'v> FromIterator<&'v Verdict> for Tally {
+    fn from_iter<I: IntoIterator<Item = &'v Verdict>>(verdicts: I) -> Self {
+        let mut tally = Self::default();
+        for verdict in verdicts {
+            let counts = tally.0.iter_mut().zip(VERDICTS);
+            counts.filter(|(_, (name, _))| *name == verdict.name()).for_each(|(count, _)| *count += 1);
+        }
+        tally
+    }
+}
+
+impl Tally {
+    pub(super) fn add_to(self, total: &mut [usize; 4]) {
+        total.iter_mut().zip(self.0).for_each(|(total, count)| *total += usize::from(count));
+    }
+}
+
 /// A row of the table and the lines below it, without the whole measurement.
+#[derive(Clone)]
 pub(super) struct Row<'a> {
     thing: Option<&'a str>,
     entry: &'a ProfileBehavior,
@@ -44,8 +70,15 @@ pub(super) struct Row<'a> {
     reasons: Vec<String>,
 }
 
-/// Writes the table of these rows, the reasons, and the number of each verdict.
-pub(super) fn write_rows(rows: &[Row<'_>], width: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the table of these rows, the reasons, and the number of each verdict. `total` may count more verdicts than there are
+/// rows. `in_alarm` is the number of alarms, if there were several reports.
+pub(super) fn write_rows(
+    rows: &[Row<'_>],
+    total: [usize; 4],
+    in_alarm: Option<usize>,
+    width: Option<usize>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut columns = columns_of(rows);
     let mut moved = Vec::new();
     let mut table = fill(&columns, rows);
@@ -57,11 +90,12 @@ pub(super) fn write_rows(rows: &[Row<'_>], width: Option<usize>, out: &mut dyn W
         table = fill(&columns, rows);
     }
     table.write(width, out)?;
-    if let more @ 1.. = table.omitted {
+    let shown = rows.len() - table.omitted;
+    if let more @ 1.. = total.iter().sum::<usize>() - shown {
         writeln!(out, "… and {more} more")?;
     }
     let mut below = Table::new(vec![Column::new("", Cells::Text), Column::new("", Cells::Words)]);
-    for row in rows.iter().take(rows.len() - table.omitted) {
+    for row in rows.iter().take(shown) {
         let cells = moved.iter().map(|(column, cell)| (column.heading.to_lowercase(), cell(row)));
         let cells = cells.filter(|(_, cell)| !cell.is_empty()).map(|(heading, cell)| format!("{heading} {cell}"));
         for line in cells.chain(row.reasons.iter().cloned()) {
@@ -70,7 +104,7 @@ pub(super) fn write_rows(rows: &[Row<'_>], width: Option<usize>, out: &mut dyn W
     }
     writeln!(out)?;
     below.write(width, out)?;
-    writeln!(out, "{}", summary(rows))
+    writeln!(out, "{}", summary(total, in_alarm))
 }
 
 type Cell = fn(&Row<'_>) -> String;
@@ -114,8 +148,8 @@ impl<'a> Row<'a> {
     /// `state` is the alarm if there were several reports. `owners` shows the processes behind offending elements.
     pub(super) fn new(
         entry: &'a ProfileBehavior,
-        judgment: &Judgment,
-        state: Option<&AlarmState>,
+        judgment: &Judgment<'_>,
+        state: Option<&BehaviorState>,
         owners: Option<&OwnerLookup<'_>>,
     ) -> Self {
         let mut reasons = match (&judgment.verdict, &entry.behavior.meaning) {
@@ -131,14 +165,15 @@ impl<'a> Row<'a> {
         }
         let observed = match judgment.verdict {
             Verdict::Invalid => String::new(),
-            _ => observed(entry, judgment.measured.as_ref(), judgment.covers, SHOWN_OBSERVED),
+            _ => observed(entry, judgment.measured.as_deref(), judgment.covers, SHOWN_OBSERVED),
         };
-        let alarm = state.map(|state| if state.alarm.is_some() { AlarmChange::InAlarm.name() } else { "no" });
+        let alarm = state.map(|state| if state.in_alarm() { AlarmChange::InAlarm.name() } else { "no" });
         Self { thing: None, entry, verdict: judgment.verdict.name(), observed, alarm, reasons }
     }
 
-    pub(super) fn with_thing(self, thing: Option<&'a str>) -> Self {
-        Self { thing, ..self }
+    /// The row with the name of its thing, which may be empty.
+    pub(super) fn of_thing<'r>(&'r self, name: &'r str) -> Row<'r> {
+        Row { thing: Some(name).filter(|name| !name.is_empty()), ..self.clone() }
     }
 }
 
@@ -147,13 +182,13 @@ impl<'a> Row<'a> {
 fn violation(
     offending: &Measured,
     rule: &Rule,
-    state: Option<&AlarmState>,
+    state: Option<&BehaviorState>,
     owners: Option<&OwnerLookup<'_>>,
 ) -> Vec<String> {
     let mut lines = match (offending, owners.and_then(|owners| owners.lines(offending, &rule.metric))) {
         (Measured::Number(_), _) => Vec::new(),
         (_, Some(lines)) => lines,
-        (_, None) => vec![format!("violated by {}", escape(&list(&offending.elements(), SHOWN_OFFENDING)))],
+        (_, None) => vec![format!("violated by {}", escape(&list(offending.elements(), SHOWN_OFFENDING)))],
     };
     if let more @ 1.. = lines.len().saturating_sub(SHOWN_OFFENDING) {
         lines.truncate(SHOWN_OFFENDING);
@@ -161,8 +196,8 @@ fn violation(
     }
     let so_far = match state {
         None => String::new(),
-        Some(AlarmState { alarm: None, violating, .. }) => format!("; so far {violating}"),
-        Some(_) => return lines,
+        Some(state) if state.in_alarm() => return lines,
+        Some(state) => format!("; so far {}", state.violating()),
     };
     if rule.to_alarm > 1 {
         lines.push(format!("an alarm needs {} violating reports in a row{so_far}", rule.to_alarm));
@@ -185,7 +220,7 @@ pub(super) fn observed(
             format!("{number}{unit}{covers}")
         }
         Some(measured) if measured.is_empty() => "none".to_owned(),
-        Some(measured) => escape(&list(&measured.elements(), max)),
+        Some(measured) => escape(&list(measured.elements(), max)),
     }
 }
 
@@ -215,17 +250,11 @@ impl OwnerLookup<'_> {
     }
 }
 
-fn summary(rows: &[Row<'_>]) -> String {
-    let of = |name| rows.iter().filter(|row| row.verdict == name).count();
-    let mut parts = vec![format!("{} violated", of("violated")), format!("{} conforming", of("conforms"))];
-    for (name, text) in [("not-judged", "not judged"), ("invalid", "invalid")] {
-        if let number @ 1.. = of(name) {
-            parts.push(format!("{number} {text}"));
-        }
-    }
-    if rows.iter().any(|row| row.alarm.is_some()) {
-        let in_alarm = Some(AlarmChange::InAlarm.name());
-        parts.push(format!("{} in alarm", rows.iter().filter(|row| row.alarm == in_alarm).count()));
-    }
+fn summary(total: [usize; 4], in_alarm: Option<usize>) -> String {
+    let counts = total.into_iter().zip(VERDICTS).enumerate();
+    // How many are violated and conform is always worth saying.
+    let counts = counts.filter(|(place, (count, _))| *place < 2 || *count > 0);
+    let mut parts: Vec<String> = counts.map(|(_, (count, (_, name)))| format!("{count} {name}")).collect();
+    parts.extend(in_alarm.map(|count| format!("{count} in alarm")));
     parts.join(", ")
 }

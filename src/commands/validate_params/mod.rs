@@ -29,6 +29,8 @@ const SHOWN: usize = 100;
 
 #[derive(Serialize)]
 struct JsonVerdict<'a> {
+    /// Of this document. It rises when a field changes its meaning or is removed.
+    version: u32,
     valid: bool,
     connectors: &'a [Connector],
     problems: Vec<JsonFinding<'a>>,
@@ -81,6 +83,7 @@ pub(super) fn run(args: &ValidateParamsArgs, terminal: &Terminal) -> Result<Exit
     match args.format {
         VerdictFormat::Text => terminal.write(|out| write_text(&definition, probes.as_deref(), valid, out))?,
         VerdictFormat::Json => terminal.write_json(&JsonVerdict {
+            version: 1,
             valid,
             connectors: &definition.connectors,
             problems: json_findings(&definition.problems),
