@@ -58,7 +58,7 @@ pub(crate) enum MetricName {
 }
 
 /// The service's metrics that a report carries.
-static DEVICE_SIDE: [Metric; 11] = [
+pub(super) static DEVICE_SIDE: [Metric; 11] = [
     Metric::BytesIn,
     Metric::BytesOut,
     Metric::PacketsIn,

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde_json::Number;
 
 use super::measured::Measured;
-use super::metric::{Metric, TRAFFIC};
+use super::metric::{DEVICE_SIDE, Metric, TRAFFIC};
 use crate::collector::counters::Counters;
 use crate::report::custom::{CustomMetrics, CustomNumber, CustomValue};
 use crate::report::{Ports, Report};
@@ -22,7 +22,9 @@ pub struct Observation {
     pub problems: Vec<String>,
     /// Why the service would not accept the report.
     pub rejections: Vec<Rejection>,
-    measured: BTreeMap<Metric, Measured>,
+    /// The metrics of the service. They are few, so that a search takes less time than a map.
+    measured: Vec<(Metric, Measured)>,
+    custom: BTreeMap<String, Measured>,
     partial: BTreeMap<Metric, String>,
 }
 
@@ -57,9 +59,13 @@ impl Observation {
             }
         }
         let custom_metrics = report.custom_metrics.iter().flat_map(CustomMetrics::iter);
-        let custom = custom_metrics.filter_map(|(name, value)| Some((Metric::Custom(name.to_owned()), custom(value)?)));
-        seen.measured.extend(custom);
+        seen.custom.extend(custom_metrics.filter_map(|(name, value)| Some((name.to_owned(), custom(value)?))));
         seen
+    }
+
+    /// Nothing yet, with room for every metric of the service.
+    pub(super) fn with_room() -> Self {
+        Self { measured: Vec::with_capacity(DEVICE_SIDE.len()), ..Self::default() }
     }
 
     fn add_listening(&mut self, count: Metric, set: Metric, ports: Option<&Ports<'_>>) {
@@ -70,7 +76,13 @@ impl Observation {
     }
 
     pub(crate) fn add(&mut self, metric: Metric, measured: Measured) {
-        self.measured.insert(metric, measured);
+        match metric {
+            Metric::Custom(name) => drop(self.custom.insert(name, measured)),
+            metric => match self.measured.iter_mut().find(|(known, _)| *known == metric) {
+                Some((_, known)) => *known = measured,
+                None => self.measured.push((metric, measured)),
+            },
+        }
     }
 
     /// Notes why the list or count of a metric is incomplete, or why the metric is unknown.
@@ -79,7 +91,10 @@ impl Observation {
     }
 
     pub fn get(&self, metric: &Metric) -> Option<&Measured> {
-        self.measured.get(metric)
+        match metric {
+            Metric::Custom(name) => self.custom.get(name),
+            metric => self.measured.iter().find_map(|(known, measured)| (known == metric).then_some(measured)),
+        }
     }
 
     pub(super) fn count(&self, metric: &Metric) -> Option<u64> {

@@ -38,7 +38,7 @@ impl ReadAhead {
         // Without a buffer in between, a batch is handed over only when this thread is ready for it, which bounds memory.
         let (sender, batches) = mpsc::sync_channel(0);
         thread::Builder::new().spawn(move || {
-            let batch = Rc::new(RefCell::new(Batch { items: Vec::new(), sender }));
+            let batch = Rc::new(RefCell::new(Batch { items: Vec::with_capacity(BATCH), sender }));
             let source = Source { input, batch: Rc::clone(&batch) };
             let mut reports = reports(BufReader::with_capacity(BUFFER, source));
             while let Some(item) = reports.next()
@@ -80,7 +80,7 @@ impl Batch {
     }
 
     fn send(&mut self) -> bool {
-        self.items.is_empty() || self.sender.send(mem::take(&mut self.items)).is_ok()
+        self.items.is_empty() || self.sender.send(mem::replace(&mut self.items, Vec::with_capacity(BATCH))).is_ok()
     }
 }
 

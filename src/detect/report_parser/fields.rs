@@ -1,7 +1,7 @@
 //! The fields of a report as they are written, each with its long and its short name.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::de::{MapAccess, SeqAccess};
 use serde_json::Number;
@@ -224,6 +224,9 @@ impl Shape for Remote {
     type Value = IpAddr;
 
     fn text(self, text: &str) -> Option<IpAddr> {
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return Some(address.ip().to_canonical()); // as most agents write it
+        }
         let (host, port) = text.rsplit_once(':')?;
         port.parse::<u16>().ok()?;
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);

@@ -215,7 +215,7 @@ impl Observation {
         if metrics.is_none() && !matches!(custom_metrics, Some(Ok(_))) {
             return Err(ReportError::NoReport);
         }
-        let mut seen = Self::default();
+        let mut seen = Self::with_room();
         if let Some(size) = size {
             seen.set_message_size(size);
         }
