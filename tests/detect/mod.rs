@@ -7,6 +7,7 @@
 //! | [`shapes`] | every shape that a profile comes in: JSON, YAML, templates, lists, single behaviors |
 //! | [`warnings`] | what of a profile is accepted with a warning |
 //! | [`documents`] | reports of every agent: JSON, CBOR, long, short and mixed names, incomplete ones |
+//! | [`odd_reports`] | reports that the service would reject, odd numbers, fields that are there twice, many faults |
 //! | [`framing`] | which form a stream has, and that no report speaks for another thing |
 //! | [`streams`] | windows, gaps, restarts, datapoints in a row, several things |
 //! | [`events`] | what identifies an alarm; alarms of devices that fall silent |
@@ -24,6 +25,7 @@ mod documents;
 mod events;
 mod fleet;
 mod framing;
+mod odd_reports;
 mod oracle;
 mod output;
 mod pipe;

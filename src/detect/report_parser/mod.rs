@@ -179,7 +179,7 @@ impl Observation {
     /// Reads one report in CBOR of at most [`MAX_REPORT`] bytes, and nothing after it.
     ///
     /// # Errors
-    /// It is not a report. If [`ReportError::is_complete`], the next one can be read.
+    /// It is not a report. After [`ReportError::NoReport`] and [`ReportError::OtherMetrics`], the next one can be read.
     pub fn from_cbor(input: impl io::Read) -> Result<Self, ReportError> {
         let limit = count(MAX_REPORT + 1);
         let mut input = input.take(limit);
