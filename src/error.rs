@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::state::store::StoreError;
 use crate::terminal::StdoutError;
 
-/// Why a command failed. Texts may quote foreign text, so whoever shows them escapes them.
+/// Why a command failed. Texts may quote foreign text, so they are escaped where they are shown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// Flags that do not fit together.

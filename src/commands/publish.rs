@@ -83,7 +83,7 @@ pub(super) fn run(args: &PublishArgs, terminal: &Terminal, warnings: &mut Warnin
     delivered.map(|delivered| delivered.strict)
 }
 
-/// Reads the custom metrics. A pipe may make this process wait, though no other run yet, and starts the timeout anew: how long
+/// Reads the custom metrics. A pipe may make this process wait, though no other run yet, and restarts the timeout: how long
 /// a report's metrics take to be made is not about its delivery.
 fn custom_metrics(
     source: &SourceArgs,

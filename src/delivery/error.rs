@@ -39,7 +39,7 @@ pub(crate) enum Kind {
     Unanswered,
 }
 
-/// What happened. Texts may quote foreign text, so whoever shows them escapes them.
+/// What happened. Texts may quote foreign text, so they are escaped where they are shown.
 #[derive(Debug)]
 pub(crate) enum Cause {
     /// The system refused what a connection needs.

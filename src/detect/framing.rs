@@ -1,6 +1,6 @@
-//! How messages are told apart in a stream, and which thing sent them.
+//! How the messages of a stream are separated, and which thing sent them.
 //!
-//! Whoever sends reports chooses every byte of them, newlines included. So a report names its thing only where its bytes
+//! The sender of reports chooses every byte of them, newlines included. So a report names its thing only where its bytes
 //! cannot pass for another message:
 //!
 //! | form | as printed by | a message | things |
@@ -13,7 +13,7 @@
 //!
 //! The first line decides. `%t %x` is not a form for many things, because its first line looks like one of `-v` whose report
 //! is in hexadecimal: the sender could choose the form, and with it whether lines that he writes are messages of others. The
-//! same is true of the first report in a bare stream, which can look like `%j`. So whoever expects one thing should name it.
+//! same is true of the first report in a bare stream, which can look like `%j`. So an operator who expects one thing should name it.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;

@@ -16,7 +16,7 @@
 //! | [`measured`] | measured values, and exact comparison of numbers |
 //! | [`observation`] | the measured values of one report |
 //! | [`report_parser`] | a report of any agent, from JSON or CBOR |
-//! | [`framing`] | how messages are told apart in a stream, and whose they are |
+//! | [`framing`] | how the messages of a stream are separated, and whose they are |
 //! | [`reports`] | many reports from one stream of bytes |
 //! | [`judge`] | the verdict on one behavior and one observation |
 //! | [`recent`] | the state of many devices, the least recently seen ones forgotten |

@@ -1,5 +1,5 @@
 //! Directories that are opened once. Everything in them is then reached through the descriptor, and no link in them is
-//! followed, so that whoever can change a directory of the path cannot lead this program elsewhere.
+//! followed, so that a user who can change a directory of the path cannot lead this program elsewhere.
 
 mod walk;
 

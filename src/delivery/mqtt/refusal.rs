@@ -119,7 +119,7 @@ pub(super) fn alert_in_words(alert: AlertDescription) -> String {
     format!("{} ({})", words_of(alert.as_str().unwrap_or("unknown")), u8::from(alert))
 }
 
-/// The certificate that an error is about, as its place in the chain. Only a time tells it from the others; otherwise it is
+/// The certificate that an error is about, as its place in the chain. Only a time distinguishes it from the others; otherwise it is
 /// taken to be the server's own.
 fn concerned(error: &CertificateError, chain: &[Certificate]) -> Option<usize> {
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -135,7 +135,7 @@ fn concerned(error: &CertificateError, chain: &[Certificate]) -> Option<usize> {
     found.or_else(|| (!chain.is_empty()).then_some(0))
 }
 
-/// A certificate of the chain for people. Its issuer is what tells a firewall that inspects TLS from a wrong `--ca-file`.
+/// A certificate of the chain for people. Its issuer distinguishes a firewall that inspects TLS from a wrong `--ca-file`.
 fn describe(chain: &[Certificate], index: usize) -> String {
     let Some(certificate) = chain.get(index) else { return String::new() };
     let Certificate { subject, issuer, not_before, not_after, .. } = certificate;
