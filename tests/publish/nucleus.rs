@@ -1,6 +1,8 @@
 //! Delivery through the IPC of a Greengrass nucleus.
 
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 
 use regex::Regex;
 use serde_json::json;
@@ -45,6 +47,14 @@ fn a_report_is_accepted() {
     let second = nucleus.report();
     assert_eq!(second.topic, "$aws/things/gw/defender/metrics/cbor");
     assert!(second.id() > report.id());
+}
+
+#[test]
+fn an_ordinary_user_needs_nothing_more() {
+    let (device, nucleus) = (Device::new(), Nucleus::accepting());
+    fs::set_permissions(device.path("state"), Permissions::from_mode(0o777)).unwrap();
+    device.publish().in_nucleus(&nucleus).run().by_nobody().prints_nothing();
+    assert_eq!(device.last_id(), Some(nucleus.report().id()));
 }
 
 #[test]

@@ -2,7 +2,9 @@
 //! It behaves as nucleus lite 2.6 does: a wrong token is not answered but closed, and so is a request that is too large.
 
 use std::ffi::OsString;
+use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -64,6 +66,9 @@ impl Nucleus {
     pub(crate) fn start(mut script: impl FnMut(&mut NucleusLink) -> io::Result<()> + Send + 'static) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(dir.path().join("ipc.socket")).unwrap();
+        for (path, mode) in [(dir.path().to_owned(), 0o755), (dir.path().join("ipc.socket"), 0o666)] {
+            fs::set_permissions(path, Permissions::from_mode(mode)).unwrap(); // as a nucleus's: for every user
+        }
         let token = Arc::new(Mutex::new(TOKEN.to_owned()));
         let (sender, reports) = channel();
         let current = Arc::clone(&token);
