@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Device, Nucleus, PROGRAM, clocked, step, tool};
+use crate::support::{Device, Nucleus, PROGRAM, Request, clocked, step, tool};
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("packaging/greengrass").join(name)
@@ -70,8 +70,8 @@ fn the_recipe_keeps_to_the_format() {
     assert_eq!(platforms, [&lite[..], &["* aarch64", "* arm", "* amd64"]].concat());
 }
 
-#[test]
-fn the_recipe_allows_what_a_report_needs_and_no_more() {
+/// What the recipe allows: an operation and a topic each.
+fn allowed() -> Vec<String> {
     let access = &recipe()["ComponentConfiguration"]["DefaultConfiguration"]["accessControl"];
     has_fields(access, &["aws.greengrass.ipc.mqttproxy"]);
     let mut allowed = Vec::new();
@@ -81,6 +81,34 @@ fn the_recipe_allows_what_a_report_needs_and_no_more() {
         let topics = policy["resources"].as_array().unwrap().iter();
         allowed.extend(topics.map(|topic| format!("{} {}", operation.as_str().unwrap(), topic.as_str().unwrap())));
     }
+    allowed.sort();
+    allowed
+}
+
+/// A nucleus that allows what the recipe does.
+fn nucleus() -> Nucleus {
+    let allowed = allowed();
+    Nucleus::start(move |link| {
+        let check = |request: &Request| {
+            let topic = request.topic().replace("/gw/", "/+/");
+            assert!(allowed.contains(&format!("aws.greengrass#{} {topic}", request.operation)), "{topic}");
+        };
+        link.accept_connect()?;
+        for _ in 0..2 {
+            let request = link.request()?;
+            check(&request);
+            link.respond(&request)?;
+        }
+        let (request, report) = link.report()?;
+        check(&request);
+        link.respond(&request)?;
+        link.answer(&report.accepted())?;
+        link.silence()
+    })
+}
+
+#[test]
+fn the_recipe_allows_what_a_report_needs_and_no_more() {
     let mut needed = Vec::new();
     for format in ["json", "cbor"] {
         let topic = format!("$aws/things/+/defender/metrics/{format}");
@@ -90,8 +118,7 @@ fn the_recipe_allows_what_a_report_needs_and_no_more() {
         );
     }
     needed.sort();
-    allowed.sort();
-    assert_eq!(allowed, needed);
+    assert_eq!(allowed(), needed);
 }
 
 /// A component, killed when dropped.
@@ -108,7 +135,7 @@ impl Drop for Component {
 fn the_script_of_every_manifest_reports() {
     let configuration = &recipe()["ComponentConfiguration"]["DefaultConfiguration"];
     for manifest in manifests() {
-        let (device, nucleus) = (Device::new(), Nucleus::accepting());
+        let (device, nucleus) = (Device::new(), nucleus());
         let filled = |text: &Value| {
             let mut text = text.as_str().unwrap().replace("{artifacts:path}/device-defender", PROGRAM);
             for (key, value) in configuration.as_object().unwrap() {

@@ -41,7 +41,7 @@ pub(crate) use namespace::{
     HOST, Helper, NET, NET_ONLY, Part, add_addresses, bind_proc, black_holes, hosts_file, in_namespaces, ip,
     mount_proc, powerless, privilege, set_up, small_disk, until, veth_pair,
 };
-pub(crate) use nucleus::{Nucleus, NucleusLink, SOCKET_VARIABLE, TOKEN_VARIABLE};
+pub(crate) use nucleus::{Nucleus, NucleusLink, Request, SOCKET_VARIABLE, TOKEN_VARIABLE};
 pub(crate) use run::{PROGRAM, Run, copy_program, is_root};
 pub(crate) use snapshot::{assert_snapshot, assert_snapshot_of};
 pub(crate) use tool::{NEVER, output, spawn, system, tool};
