@@ -59,7 +59,7 @@ _device__defender() {
             return 0
             ;;
         device__subcmd__defender__subcmd__collect)
-            opts="-v -q -h --verbose --quiet --color --proc --netns --exclude-interface --custom-metrics --strict --names --max-bytes --compat --since --thing-name --state-dir --format --processes --help"
+            opts="-v -q -h --verbose --quiet --color --proc --netns --source --exclude-interface --custom-metrics --strict --names --max-bytes --compat --since --thing-name --state-dir --format --processes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -78,6 +78,10 @@ _device__defender() {
                     ;;
                 --netns)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --source)
+                    COMPREPLY=($(compgen -W "auto proc netlink" -- "${cur}"))
                     return 0
                     ;;
                 --exclude-interface)
@@ -138,7 +142,7 @@ _device__defender() {
             return 0
             ;;
         device__subcmd__defender__subcmd__detect)
-            opts="-v -q -h --verbose --quiet --color --profile --report --trust-devices --max-things --proc --netns --exclude-interface --custom-metrics --strict --since --thing-name --state-dir --format --processes --help"
+            opts="-v -q -h --verbose --quiet --color --profile --report --trust-devices --max-things --proc --netns --source --exclude-interface --custom-metrics --strict --since --thing-name --state-dir --format --processes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -191,6 +195,10 @@ _device__defender() {
                     ;;
                 --netns)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --source)
+                    COMPREPLY=($(compgen -W "auto proc netlink" -- "${cur}"))
                     return 0
                     ;;
                 --exclude-interface)
@@ -257,7 +265,7 @@ _device__defender() {
             return 0
             ;;
         device__subcmd__defender__subcmd__publish)
-            opts="-v -q -h --verbose --quiet --color --once --dry-run --via --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --proc --netns --exclude-interface --custom-metrics --strict --names --max-bytes --compat --help"
+            opts="-v -q -h --verbose --quiet --color --once --dry-run --via --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --proc --netns --source --exclude-interface --custom-metrics --strict --names --max-bytes --compat --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -365,6 +373,10 @@ _device__defender() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --source)
+                    COMPREPLY=($(compgen -W "auto proc netlink" -- "${cur}"))
+                    return 0
+                    ;;
                 --exclude-interface)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -438,7 +450,7 @@ _device__defender() {
             return 0
             ;;
         device__subcmd__defender__subcmd__watch)
-            opts="-v -q -h --verbose --quiet --color --interval --splay --allow-short-interval --count --params --print --via --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --proc --netns --exclude-interface --custom-metrics --strict --names --max-bytes --compat --help"
+            opts="-v -q -h --verbose --quiet --color --interval --splay --allow-short-interval --count --params --print --via --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --proc --netns --source --exclude-interface --custom-metrics --strict --names --max-bytes --compat --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -571,6 +583,10 @@ _device__defender() {
                     ;;
                 --netns)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --source)
+                    COMPREPLY=($(compgen -W "auto proc netlink" -- "${cur}"))
                     return 0
                     ;;
                 --exclude-interface)

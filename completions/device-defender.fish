@@ -42,6 +42,9 @@ always\t'Always'
 never\t'Never'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l netns -d 'Whose network namespace to show: auto, self, or a process ID' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l source -d 'Where to read sockets from' -r -f -a "auto\t'netlink for the network namespace of this process without --proc; else, and where the kernel refuses, proc'
+proc\t'The tables in /proc/net, or below the path of --proc'
+netlink\t'Ask the kernel (sock_diag): half of the work, and shows which sockets are bound to one interface'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input (not in watch, which reads the file each time)' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l names -d 'Write long or short field names' -r -f -a "long\t'listening_tcp_ports, and so on'
@@ -90,6 +93,9 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand publish"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l netns -d 'Whose network namespace to show: auto, self, or a process ID' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l source -d 'Where to read sockets from' -r -f -a "auto\t'netlink for the network namespace of this process without --proc; else, and where the kernel refuses, proc'
+proc\t'The tables in /proc/net, or below the path of --proc'
+netlink\t'Ask the kernel (sock_diag): half of the work, and shows which sockets are bound to one interface'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input (not in watch, which reads the file each time)' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l names -d 'Write long or short field names' -r -f -a "long\t'listening_tcp_ports, and so on'
@@ -127,6 +133,9 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l netns -d 'Whose network namespace to show: auto, self, or a process ID' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l source -d 'Where to read sockets from' -r -f -a "auto\t'netlink for the network namespace of this process without --proc; else, and where the kernel refuses, proc'
+proc\t'The tables in /proc/net, or below the path of --proc'
+netlink\t'Ask the kernel (sock_diag): half of the work, and shows which sockets are bound to one interface'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input (not in watch, which reads the file each time)' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l names -d 'Write long or short field names' -r -f -a "long\t'listening_tcp_ports, and so on'
@@ -149,6 +158,9 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand detect" 
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l max-things -d 'With --report, remember at most this many things, and forget the least recently seen first' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l netns -d 'Whose network namespace to show: auto, self, or a process ID' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l source -d 'Where to read sockets from' -r -f -a "auto\t'netlink for the network namespace of this process without --proc; else, and where the kernel refuses, proc'
+proc\t'The tables in /proc/net, or below the path of --proc'
+netlink\t'Ask the kernel (sock_diag): half of the work, and shows which sockets are bound to one interface'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input (not in watch, which reads the file each time)' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l since -d 'Count traffic since: boot, report, or for a duration such as 300s [default: report, if one was accepted]' -r

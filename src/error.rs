@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use humantime::format_duration;
 use procfs::ProcError;
 
+use crate::collector::Refusal;
 use crate::collector::proc::root::RootError;
 use crate::config::SettingError;
 use crate::delivery;
@@ -33,6 +34,12 @@ pub(crate) enum Error {
     /// There is nothing to read below the /proc path.
     #[error(transparent)]
     Root(#[from] RootError),
+    /// The kernel refuses what `--source netlink` asks for.
+    #[error("--source netlink: {0}")]
+    Netlink(Refusal),
+    /// The sockets of another namespace, or of a copy, are asked for with `--source netlink`.
+    #[error("--source netlink shows only the network namespace of this process, but {reason}")]
+    NetlinkElsewhere { reason: String },
     #[error("{}: no table of the report could be read", net.display())]
     NoTable { net: PathBuf },
     #[error("{}: processes cannot be listed: {source}", root.display())]
@@ -146,7 +153,11 @@ impl Error {
                 Exit::NoInput
             }
             Self::Input { .. } | Self::TooLarge { .. } => Exit::Input,
-            Self::Root(_) | Self::NoTable { .. } | Self::Processes { .. } => Exit::NoInput,
+            Self::Root(_)
+            | Self::Netlink(_)
+            | Self::NetlinkElsewhere { .. }
+            | Self::NoTable { .. }
+            | Self::Processes { .. } => Exit::NoInput,
             Self::StateDir(_) | Self::Overdue { is_sent: false, .. } => Exit::State,
             Self::Locked { .. } | Self::Overdue { is_sent: true, .. } | Self::TooSoon => Exit::TryLater,
             Self::Delivery(error) => match error.kind() {
@@ -185,6 +196,9 @@ impl Error {
             }
             Self::Input { hint, .. } => (*hint)?,
             Self::Root(error) => error.hint(),
+            Self::Netlink(_) | Self::NetlinkElsewhere { .. } => {
+                "--source auto reads the files where the kernel cannot be asked"
+            }
             Self::MaxBytes { .. } => "give a larger --max-bytes, or fewer custom metrics",
             Self::TooLarge { .. } => "send fewer or shorter custom metrics",
             Self::StateDir(error) if error.is_unsafe_path() => {

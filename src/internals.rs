@@ -16,6 +16,8 @@ pub fn command() -> clap::Command {
 pub mod collector {
     pub use crate::collector::addresses::Addresses;
     pub use crate::collector::counters::{Counters, Interfaces};
+    pub use crate::collector::netlink::NetlinkError;
+    pub use crate::collector::netlink::sockets::SocketDump;
     pub use crate::collector::proc::interfaces::{
         FibAddresses, Network, endian_of_route, read_fib_trie, read_if_inet6, read_route,
     };
@@ -25,9 +27,13 @@ pub mod collector {
     pub use crate::collector::proc::sockets::{SocketTable, read};
     pub use crate::collector::proc::tables::{Excerpt, Malformed, RowError, TableError};
     pub use crate::collector::sockets::{Address, Socket, SocketState, Sockets, in_state};
-    pub use crate::collector::{Collector, Problem, Sample, Source, Table, TableRead};
+    pub use crate::collector::{Collector, Problem, Protocol, Refusal, Sample, SocketSource, Source, Table, TableRead};
     pub mod counters {
         pub use crate::collector::proc::counters::read;
+    }
+    pub mod netlink {
+        pub use crate::collector::netlink::addresses::read_answer as read_addresses;
+        pub use crate::collector::netlink::sockets::read_answer as read_sockets;
     }
 }
 

@@ -6,10 +6,11 @@
 //! Data flows one way:
 //!
 //! ```text
-//!  /proc ──> collector ──> Sample ──┐
-//!                                   ├──> Report::build ──> Report ─┬─> encode, display ──> terminal ──> stdout
-//!  state, or an earlier sample ─────┘                              ├─> delivery ──> Receipt | Error
-//!                                                                  └─> detect ──> verdicts, alarms
+//!  /proc ─────┐
+//!  sock_diag ─┴─> collector ──> Sample ──┐
+//!                                        ├──> Report::build ──> Report ─┬─> encode, display ──> terminal ──> stdout
+//!  state, or an earlier sample ──────────┘                              ├─> delivery ──> Receipt | Error
+//!                                                                       └─> detect ──> verdicts, alarms
 //! ```
 //!
 //! `commands::pipeline` is that road for every command, `commands::baseline` decides what traffic is counted from, and

@@ -19,13 +19,13 @@ pub(crate) use detect::{DetectArgs, DetectFormat};
 pub(crate) use generate::{GenerateArgs, Generated};
 pub(crate) use lazy::Lazy;
 pub use report::Since;
-pub(crate) use report::{Compat, NamesArg, ReportArgs, SourceArgs};
+pub(crate) use report::{Compat, NamesArg, ReportArgs, SourceArg, SourceArgs};
 pub(crate) use validate_params::{ValidateParamsArgs, VerdictFormat};
 
 /// Report the network state of this device as an AWS IoT Device Defender metrics document
 ///
-/// Reads listening ports, established connections and traffic counters from /proc, as AWS's Greengrass Device Defender
-/// connector did.
+/// Reports listening ports, established connections and traffic counters, as AWS's Greengrass Device Defender connector
+/// did.
 #[derive(Debug, Parser)]
 #[command(name = "device-defender", version, max_term_width = 100, subcommand_required = true)]
 #[command(arg_required_else_help = true, help_expected = true, disable_help_subcommand = true)]
@@ -54,7 +54,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Print the metrics document of this device
     ///
-    /// Reads the network tables below /proc once and prints the report to standard output: JSON on one line, indented on
+    /// Reads sockets and traffic counters once and prints the report to standard output: JSON on one line, indented on
     /// a terminal; CBOR; or tables for people. Sends nothing and needs no privileges.
     Collect(Lazy<CollectArgs>),
     /// Check the parameters of a Greengrass Device Defender connector

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum, ValueHint};
 
 use crate::collector::proc::root::Netns;
-use crate::sourced::{Sourced, from_path, sourced_path};
+use crate::sourced::{Sourced, from_path, sourced_enum, sourced_path};
 use crate::time::{DurationError, parse_duration};
 
 #[derive(Debug, Clone, Args)]
@@ -26,6 +26,10 @@ pub(crate) struct SourceArgs {
     /// the reader's (PATH/net, PATH/self/net). -v shows which was used.
     #[arg(long, value_name = "WHOSE", default_value = "auto")]
     pub netns: Netns,
+    /// Where to read sockets from
+    #[arg(long, default_value = "auto", env = "DEVICE_DEFENDER_SOURCE", hide_env_values = true)]
+    #[arg(value_name = "SOURCE", value_parser = sourced_enum::<SourceArg>())]
+    pub source: Sourced<SourceArg>,
     /// Leave interfaces that match this pattern out of the traffic; may be given more than once
     ///
     /// The pattern may contain *, ? and [...]. Several patterns may be given with commas between them. Loopback counts each byte twice, and so does a bridge with its ports.
@@ -66,6 +70,17 @@ pub(crate) struct ReportArgs {
     /// 2021; its last release on PyPI (December 2020) wrote none.
     #[arg(long, value_enum, value_name = "AGENT", help_heading = "Output")]
     pub compat: Option<Compat>,
+}
+
+/// Where sockets are read from; everything else is always read from files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SourceArg {
+    /// netlink for the network namespace of this process without --proc; else, and where the kernel refuses, proc
+    Auto,
+    /// The tables in /proc/net, or below the path of --proc
+    Proc,
+    /// Ask the kernel (sock_diag): half of the work, and shows which sockets are bound to one interface
+    Netlink,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

@@ -3,21 +3,24 @@
 //! It knows nothing of reports, the command line or terminals. What could not be read or understood becomes a [`Problem`]
 //! in the sample; nothing is printed here.
 //!
-//! What a sample consists of, whichever source it comes from, is in [`sockets`], [`counters`] and [`addresses`]. The only
-//! source so far is [`proc`].
+//! What a sample consists of, whichever source it comes from, is in [`sockets`], [`counters`] and [`addresses`]. The sources
+//! are [`proc`], which can read any host, and [`netlink`], which is cheaper and only for the namespace of this process.
 
 pub(crate) mod addresses;
 pub(crate) mod counters;
+pub(crate) mod netlink;
 mod problem;
 pub(crate) mod proc;
 pub(crate) mod sockets;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 
 use crate::files;
 use addresses::Addresses;
-pub use problem::{Problem, Source, Table, TableRead};
+use netlink::sockets::SocketDump;
+pub use problem::{Problem, Protocol, Refusal, Source, Table, TableRead};
 use proc::interfaces;
 use proc::numbers::{Endian, HexAddress};
 use proc::root::{Netns, ProcRoot, RootError};
@@ -29,12 +32,22 @@ use sockets::{Socket, Sockets};
 pub struct Collector {
     pub root: ProcRoot,
     pub(crate) endian: Endian,
+    /// Where sockets come from. Anything but [`SocketSource::Files`] only if `root` shows the namespace of this process.
+    pub sockets_from: SocketSource,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SocketSource {
+    Files,
+    Kernel,
+    /// The kernel, and for a protocol that it refuses the files.
+    KernelOrFiles,
 }
 
 /// The state of a host at one moment. `None`: unknown, it could not be read. Empty: read, no rows.
 #[derive(Debug, Default)]
 pub struct Sample {
-    /// TCP sockets in all states. Unknown if either of the two tables is.
+    /// TCP sockets, at least those in the states ESTABLISHED and LISTEN. Unknown if either of the two tables is.
     pub tcp: Option<Sockets>,
     /// UDP sockets. Unknown if either of the two tables is.
     pub udp: Option<Sockets>,
@@ -45,6 +58,8 @@ pub struct Sample {
     /// What could not be read or understood, in the order of reading.
     pub problems: Vec<Problem>,
     pub tables: Vec<TableRead>,
+    /// Why sockets do not come from the kernel.
+    pub refusals: Vec<Refusal>,
 }
 
 impl Collector {
@@ -54,16 +69,18 @@ impl Collector {
         let root = ProcRoot::find(root, netns)?;
         let routes = files::open(&root.net.join("route")).ok().filter(|_| !root.is_procfs);
         let endian = routes.and_then(interfaces::endian_of_route).unwrap_or(Endian::NATIVE);
-        Ok(Self { root, endian })
+        Ok(Self { root, endian, sockets_from: SocketSource::Files })
     }
 
     /// Reads everything once. Never fails: what is unknown is `None` and explained in [`Sample::problems`].
     pub fn sample(&self) -> Sample {
         let mut sample = Sample::default();
-        sample.tcp = self.read_protocol(Table::Tcp, Table::Tcp6, &mut sample);
-        sample.udp = self.read_protocol(Table::Udp, Table::Udp6, &mut sample);
+        let mut devices = BTreeSet::new();
+        sample.tcp = self.read_protocol(Protocol::Tcp, &mut devices, &mut sample);
+        sample.udp = self.read_protocol(Protocol::Udp, &mut devices, &mut sample);
         self.read_counters(&mut sample);
         sample.addresses = self.read_addresses(&mut sample);
+        sample.addresses.devices = netlink::addresses::names(&devices);
         sample
     }
 
@@ -79,7 +96,31 @@ impl Collector {
         files::read_short(&self.root.root.join("uptime"))?.split('.').next()?.parse().ok()
     }
 
-    fn read_protocol(&self, v4: Table, v6: Table, sample: &mut Sample) -> Option<Sockets> {
+    /// Reads all sockets of a protocol from one source. Adds the indexes of the interfaces that they are bound to to
+    /// `devices`.
+    fn read_protocol(&self, protocol: Protocol, devices: &mut BTreeSet<u32>, sample: &mut Sample) -> Option<Sockets> {
+        let (v4, v6) = protocol.tables();
+        if self.sockets_from != SocketSource::Files {
+            match netlink::sockets::read(protocol) {
+                Ok(SocketDump { sockets, repeated, devices: bound }) => {
+                    let rows = [sockets.v4.len(), sockets.v6.len()];
+                    for (table, (rows, repeated)) in [v4, v6].into_iter().zip(rows.into_iter().zip(repeated)) {
+                        sample.tables.push(TableRead {
+                            table,
+                            from: Source::SockDiag(table),
+                            rows: Some(rows),
+                            repeated,
+                        });
+                    }
+                    devices.extend(bound);
+                    return Some(sockets);
+                }
+                Err(error) => sample.refusals.push(Refusal { protocol, error }),
+            }
+            if self.sockets_from == SocketSource::Kernel {
+                return None;
+            }
+        }
         let v4 = self.read_sockets(v4, sample);
         let v6 = self.read_sockets(v6, sample);
         Some(Sockets { v4: v4?, v6: v6? })
@@ -107,7 +148,7 @@ impl Collector {
         let too_many = |problem: &Problem| matches!(problem, Problem::Unknown { error: TableError::TooMany(_), .. });
         if self.root.own_namespace
             && !sample.problems.iter().any(too_many)
-            && let Ok(addresses) = Addresses::of_this_namespace()
+            && let Ok(addresses) = netlink::addresses::read()
         {
             return addresses;
         }

@@ -3,7 +3,41 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::netlink::NetlinkError;
 use super::proc::tables::{RowError, TableError};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    Tcp,
+    Udp,
+}
+
+impl Protocol {
+    /// Its tables, of IPv4 and IPv6 sockets.
+    pub(crate) fn tables(self) -> (Table, Table) {
+        match self {
+            Self::Tcp => (Table::Tcp, Table::Tcp6),
+            Self::Udp => (Table::Udp, Table::Udp6),
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+        })
+    }
+}
+
+/// The kernel refused to list the sockets of a protocol.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("sock_diag: {protocol} sockets: {error}")]
+pub struct Refusal {
+    pub protocol: Protocol,
+    pub error: NetlinkError,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
@@ -50,12 +84,15 @@ impl fmt::Display for Table {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     File(PathBuf),
+    /// What the kernel answers instead of this table.
+    SockDiag(Table),
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => path.display().fmt(f),
+            Self::SockDiag(table) => write!(f, "sock_diag {table}"),
         }
     }
 }

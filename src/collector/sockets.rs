@@ -16,7 +16,7 @@ impl SocketState {
     pub const LISTEN: Self = Self(10);
 }
 
-/// One socket. The derived order (state, remote, local, inode) keeps the sockets of one state together.
+/// One socket. The derived order (state, remote, local, device, inode) keeps the sockets of one state together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Socket<A> {
     pub state: SocketState,
@@ -27,8 +27,12 @@ pub struct Socket<A> {
     /// The address the socket is bound to; unspecified for a wildcard listener.
     pub local: A,
     pub local_port: u16,
-    /// The socket's inode number, which leads to its owners; 0 without one (`TIME_WAIT`).
-    pub inode: u64,
+    /// The index of the interface that the socket is bound to (`SO_BINDTODEVICE`, or the scope of a link-local address); 0:
+    /// to none, or unknown, as always in the files.
+    pub device: u32,
+    /// The socket's inode number, which leads to its owners; 0 without one (`TIME_WAIT`). The kernel numbers sockets with 32
+    /// bits.
+    pub inode: u32,
 }
 
 /// The sockets of one protocol: each list sorted, each socket once.
@@ -61,8 +65,8 @@ pub(crate) fn sort<A: Address>(sockets: &mut Vec<Socket<A>>) -> usize {
     let all = sockets.len();
     // The derived order takes twice as long.
     sockets.sort_unstable_by_key(|socket| {
-        let Socket { state, remote, remote_port, local, local_port, inode } = *socket;
-        (state, remote.bits(), remote_port, local.bits(), local_port, inode)
+        let Socket { state, remote, remote_port, local, local_port, device, inode } = *socket;
+        (state, remote.bits(), remote_port, local.bits(), local_port, device, inode)
     });
     sockets.dedup();
     all - sockets.len()

@@ -20,6 +20,7 @@ pub(super) fn run(args: &CollectArgs, terminal: &Terminal, warnings: &mut Warnin
     validate_args(args, terminal)?;
     let mut errors = Vec::new();
     let since = config::checked("since", args.since.clone(), &mut errors);
+    config::checked("source", args.report.source.source.clone(), &mut errors);
     let thing_name = args.thing_name.clone().and_then(|given| config::checked("thing name", given, &mut errors));
     let Some(since) = since.filter(|_| errors.is_empty()) else { return Err(Error::Settings(errors)) };
     let options = pipeline::options(&args.report);

@@ -3,11 +3,12 @@
 
 use nix::unistd::geteuid;
 
-use crate::cli::{Compat, NamesArg, ReportArgs, SourceArgs};
+use crate::cli::{Compat, NamesArg, ReportArgs, SourceArg, SourceArgs};
 use crate::collector::counters::Interfaces;
 use crate::collector::proc::numbers::Endian;
 use crate::collector::proc::owners::Owners;
-use crate::collector::{Collector, Problem, Sample};
+use crate::collector::proc::root::ProcRoot;
+use crate::collector::{Collector, Problem, Sample, SocketSource, Source};
 use crate::config;
 use crate::error::{Error, InputError, InputErrorKind};
 use crate::files;
@@ -15,6 +16,7 @@ use crate::report::budget::{self, Cut, FitError};
 use crate::report::custom::{CustomError, CustomMetrics};
 use crate::report::encode::Encoding;
 use crate::report::{Options, Report, Style, names};
+use crate::sourced::Origin;
 use crate::state;
 use crate::terminal::Terminal;
 use crate::time::unix_seconds;
@@ -36,7 +38,8 @@ pub(super) fn options(args: &ReportArgs) -> Options {
 }
 
 pub(super) fn open(args: &SourceArgs, terminal: &Terminal, warnings: &mut Warnings) -> Result<Collector, Error> {
-    let collector = Collector::new(config::path(&args.proc), args.netns)?;
+    let mut collector = Collector::new(config::path(&args.proc), args.netns)?;
+    collector.sockets_from = sockets_from(args, &collector.root)?;
     let root = &collector.root;
     let whose = if root.own_namespace { ", the network namespace of this process" } else { "" };
     terminal.debug(format_args!("reading {}{whose}", root.net.display()));
@@ -57,13 +60,37 @@ pub(super) fn open(args: &SourceArgs, terminal: &Terminal, warnings: &mut Warnin
     Ok(collector)
 }
 
+/// The kernel can be asked only about the namespace of this process, and is asked only if no other source was given.
+fn sockets_from(args: &SourceArgs, root: &ProcRoot) -> Result<SocketSource, Error> {
+    let reason = match &args.proc.origin {
+        Origin::Default if root.own_namespace => None,
+        Origin::Default => Some("--netns asks for another one".to_owned()),
+        origin => Some(format!("{} is to be read ({origin})", root.root.display())),
+    };
+    match (args.source.value.as_ref().unwrap_or(&SourceArg::Auto), reason) {
+        (SourceArg::Netlink, Some(reason)) => Err(Error::NetlinkElsewhere { reason }),
+        (SourceArg::Netlink, None) => Ok(SocketSource::Kernel),
+        (SourceArg::Auto, None) => Ok(SocketSource::KernelOrFiles),
+        (SourceArg::Auto, Some(_)) | (SourceArg::Proc, _) => Ok(SocketSource::Files),
+    }
+}
+
 pub(super) fn sample(collector: &Collector, terminal: &Terminal, warnings: &mut Warnings) -> Result<Sample, Error> {
-    let sample = collector.sample();
+    let mut sample = collector.sample();
+    if collector.sockets_from == SocketSource::Kernel
+        && let Some(refusal) = sample.refusals.drain(..).next()
+    {
+        return Err(Error::Netlink(refusal));
+    }
+    for refusal in &sample.refusals {
+        terminal.debug(format_args!("{refusal}; reading {} instead", collector.root.net.display()));
+    }
     for table in &sample.tables {
+        let what = if let Source::SockDiag(_) = table.from { "sockets" } else { "rows" };
         let rows = match (table.rows, table.repeated) {
             (None, _) => "does not exist, so empty".to_owned(),
-            (Some(rows), 0) => format!("{rows} rows"),
-            (Some(rows), repeated) => format!("{rows} rows, {repeated} repeated rows dropped"),
+            (Some(rows), 0) => format!("{rows} {what}"),
+            (Some(rows), repeated) => format!("{rows} {what}, {repeated} repeated {what} dropped"),
         };
         terminal.debug(format_args!("{}: {rows}", table.from));
     }

@@ -44,6 +44,7 @@ pub(super) fn run(args: &PublishArgs, terminal: &Terminal, warnings: &mut Warnin
     let deadline = steps.start();
     steps.begin("reading the settings");
     let mut errors = Vec::new();
+    config::checked("source", args.report.source.source.clone(), &mut errors);
     let config = config::delivery::resolve(&args.delivery, &mut errors);
     for note in &config.notes {
         terminal.debug(note);

@@ -28,7 +28,7 @@ pub struct View<'a> {
 
 impl View<'_> {
     /// A row, with the cell of the processes if there is such a column.
-    fn row<const N: usize>(&self, cells: [String; N], inodes: &[u64]) -> Vec<String> {
+    fn row<const N: usize>(&self, cells: [String; N], inodes: &[u32]) -> Vec<String> {
         let owners = self.owners.map(|owners| processes(owners, inodes).unwrap_or_else(|| "not known".to_owned()));
         cells.into_iter().chain(owners).collect()
     }
@@ -138,7 +138,7 @@ fn interface(interface: Interface<'_>) -> String {
 }
 
 /// The distinct processes that have one of these sockets open, as `name(pid)`; `None` if no process is known.
-pub(crate) fn processes(owners: &Owners, inodes: &[u64]) -> Option<String> {
+pub(crate) fn processes(owners: &Owners, inodes: &[u32]) -> Option<String> {
     let mut list: Vec<&Owner> = inodes.iter().flat_map(|&inode| owners.of(inode)).collect();
     list.sort_unstable();
     list.dedup();

@@ -82,13 +82,12 @@ pub struct Port<'a> {
     pub v4: bool,
     pub v6: bool,
     /// The inode numbers of the sockets behind this entry.
-    pub inodes: Vec<u64>,
+    pub inodes: Vec<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Interface<'a> {
-    /// Bound to the wildcard address; the field is left out. `/proc` does not show if the socket is bound to a device
-    /// (`SO_BINDTODEVICE`), and so to that interface alone.
+    /// Bound to the wildcard address, and not known to be bound to a device; the field is left out.
     Any,
     /// The field is left out.
     Unknown,
@@ -103,10 +102,10 @@ pub struct Connection<'a> {
     pub local_port: u16,
     /// The interface whose address this side has.
     pub local_interface: Interface<'a>,
-    pub inode: u64,
+    pub inode: u32,
 }
 
-/// The established connections, by remote and then local address, IPv4 first, one per pair of addresses and ports.
+/// The established connections, by remote and then local address, IPv4 first, one per pair of addresses and ports and device.
 /// `total` is their true number.
 #[derive(Debug, Clone)]
 pub struct Connections<'a> {
@@ -174,7 +173,7 @@ fn local_ports<'a, A: Address + Into<IpAddr>>(
 ) -> impl Iterator<Item = Port<'a>> {
     sockets.iter().filter(|socket| socket.local_port > 0).map(move |socket| {
         let local = socket.local.into();
-        let interface = match interface(addresses, style, local) {
+        let interface = match interface(addresses, style, local, socket.device) {
             Interface::Null => Interface::Unknown, // only connections had `null`
             known => known,
         };
@@ -203,11 +202,17 @@ impl<'a> Interface<'a> {
     }
 }
 
-fn interface(addresses: &Addresses, style: Style, local: IpAddr) -> Interface<'_> {
+/// The interface of a socket with this local address, bound to the interface with the index `device` if that is not 0. The
+/// address comes first: the device of a socket in a VRF is the VRF, and of a link-local address only the device tells the
+/// interface.
+fn interface(addresses: &Addresses, style: Style, local: IpAddr, device: u32) -> Interface<'_> {
     let wildcard = local.to_canonical().is_unspecified();
+    let bound = || addresses.device(device).map(Interface::Name);
     match (style, local) {
-        (Style::Plain, _) if wildcard => Interface::Any,
-        (Style::Plain, _) => addresses.interface(local).map_or(Interface::Unknown, Interface::Name),
+        (Style::Plain, _) if wildcard => bound().unwrap_or(Interface::Any),
+        (Style::Plain, _) => {
+            addresses.interface(local).map(Interface::Name).or_else(bound).unwrap_or(Interface::Unknown)
+        }
         (Style::Connector, IpAddr::V4(_)) if wildcard => Interface::Name("0.0.0.0"),
         (Style::Connector, IpAddr::V6(Ipv6Addr::UNSPECIFIED)) => Interface::Name("::"),
         // The collector compared addresses as text: no interface has an IPv4-mapped one, and the system adds the scope to
@@ -229,8 +234,8 @@ impl<'a> Connections<'a> {
     pub fn iter(&self) -> impl Iterator<Item = Connection<'a>> {
         let kept = self.kept.as_deref();
         let is_kept = move |place: usize| kept.is_none_or(|kept| kept.get(place) == Some(&true));
-        self.rows().enumerate().filter(move |(place, _)| is_kept(*place)).map(|(_, (remote, local, inode))| {
-            let local_interface = interface(self.addresses, self.style, local.ip());
+        self.rows().enumerate().filter(move |(place, _)| is_kept(*place)).map(|(_, (remote, local, device, inode))| {
+            let local_interface = interface(self.addresses, self.style, local.ip(), device);
             Connection { remote, local_port: local.port(), local_interface, inode }
         })
     }
@@ -257,14 +262,14 @@ impl<'a> Connections<'a> {
     fn rows(&self) -> impl Iterator<Item = Row> + use<'a> {
         let (addresses, style) = (self.addresses, self.style);
         let (mut peer, mut written) = (None, BTreeSet::new());
-        self.pairs().filter(move |(remote, local, _)| {
+        self.pairs().filter(move |(remote, local, device, _)| {
             if style == Style::Plain {
                 return true;
             }
             if peer.replace(*remote) != Some(*remote) {
                 written.clear();
             }
-            written.insert((interface(addresses, style, local.ip()), local.port()))
+            written.insert((interface(addresses, style, local.ip(), *device), local.port()))
         })
     }
 
@@ -284,7 +289,7 @@ impl<'a> Connections<'a> {
         let mut mapped = distinct(mapped).map(move |socket| row(socket, style)).peekable();
         let merged = std::iter::from_fn(move || {
             let order = match (v4.peek(), mapped.peek()) {
-                (Some(v4), Some(mapped)) => (v4.0, v4.1).cmp(&(mapped.0, mapped.1)),
+                (Some(v4), Some(mapped)) => (v4.0, v4.1, v4.2).cmp(&(mapped.0, mapped.1, mapped.2)),
                 (Some(_), None) => Ordering::Less,
                 (None, _) => Ordering::Greater,
             };
@@ -298,21 +303,22 @@ impl<'a> Connections<'a> {
     }
 }
 
-/// The remote end, the local end and the inode number of a connection, as they are written.
-type Row = (SocketAddr, SocketAddr, u64);
+/// The remote end, the local end, the device and the inode number of a connection, as they are written.
+type Row = (SocketAddr, SocketAddr, u32, u32);
 
 fn row<A: Address + Into<IpAddr>>(socket: &Socket<A>, style: Style) -> Row {
     let end = |ip: A, port| match style {
         Style::Plain => SocketAddr::new(ip.into().to_canonical(), port),
         Style::Connector => SocketAddr::new(ip.into(), port),
     };
-    (end(socket.remote, socket.remote_port), end(socket.local, socket.local_port), socket.inode)
+    (end(socket.remote, socket.remote_port), end(socket.local, socket.local_port), socket.device, socket.inode)
 }
 
-/// Sorted connections, each pair of ends once.
+/// Sorted connections, each pair of ends once; between link-local addresses, once on each interface.
 fn distinct<A: Address>(sockets: &[Socket<A>]) -> impl Iterator<Item = &Socket<A>> {
     let same_ends = |a: &Socket<A>, b: &Socket<A>| {
-        (a.remote, a.remote_port, a.local, a.local_port) == (b.remote, b.remote_port, b.local, b.local_port)
+        (a.remote, a.remote_port, a.local, a.local_port, a.device)
+            == (b.remote, b.remote_port, b.local, b.local_port, b.device)
     };
     sockets.chunk_by(same_ends).filter_map(<[_]>::first)
 }

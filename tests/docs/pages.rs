@@ -116,7 +116,7 @@ pub(super) const PAGES: [Page; 6] = [
         files: &[
             (
                 "/proc/net/tcp, tcp6, udp, udp6",
-                "The sockets. With another --proc PATH, they are in PATH/1/net, PATH/net or PATH/self/net.",
+                "The sockets, where --source is proc. With another --proc PATH, they are in PATH/1/net, PATH/net or PATH/self/net.",
             ),
             ("/proc/net/dev", "The traffic counters."),
             (
@@ -142,7 +142,7 @@ pub(super) const PAGES: [Page; 6] = [
             ("Report the host, from a container that mounts its /proc:", "device-defender collect --proc /host_proc"),
             ("Add a custom metric:", "echo '{\"cpu_temp\": 48.5}' | device-defender collect --custom-metrics -"),
         ],
-        see_also: "device-defender(1), ss(8), proc_pid_net(5), jq(1)",
+        see_also: "device-defender(1), ss(8), proc_pid_net(5), sock_diag(7), jq(1)",
     },
     Page {
         command: "publish",

@@ -7,6 +7,7 @@
 mod containers;
 mod oracles;
 mod program;
+mod sources;
 mod traffic;
 mod zoo;
 
@@ -32,9 +33,12 @@ use zoo::{Zoo, client, listener, tcp_rows};
 fn the_report_lists_exactly_the_sockets_that_are_open() {
     in_namespaces(NET, |_| {
         let zoo = Zoo::open();
-        let report = collect(&[]);
-        assert_eq!(sockets(&report), expected(&Zoo::tcp_ports(), &zoo.udp_ports(), &Zoo::connections()));
-        assert!(report["header"]["report_id"].as_u64().unwrap() > 0);
+        for source in ["proc", "netlink"] {
+            let report = collect(&["--source", source]);
+            let (tcp, udp, connections) = (Zoo::tcp_ports(source), zoo.udp_ports(source), Zoo::connections(source));
+            assert_eq!(sockets(&report), expected(&tcp, &udp, &connections), "{source}");
+            assert!(report["header"]["report_id"].as_u64().unwrap() > 0);
+        }
     });
 }
 
@@ -42,13 +46,17 @@ fn the_report_lists_exactly_the_sockets_that_are_open() {
 fn compat_connector_lists_every_socket_as_the_connector_did() {
     in_namespaces(NET, |_| {
         // First nothing at all: it left empty lists out.
-        let empty = sockets(&collect(&["--compat", "connector"]));
-        assert_eq!(empty["metrics"], serde_json::json!({ "network_stats": null }));
+        let report = |source| sockets(&collect(&["--compat", "connector", "--source", source]));
+        for source in ["proc", "netlink"] {
+            assert_eq!(report(source)["metrics"], serde_json::json!({ "network_stats": null }));
+        }
 
         let zoo = Zoo::open();
-        let report = sockets(&collect(&["--compat", "connector"]));
         let (tcp, udp) = (Zoo::connector_tcp_ports(), zoo.connector_udp_ports());
-        assert_eq!(sorted(report), sorted(expected(&tcp, &udp, &Zoo::connector_connections())));
+        for source in ["proc", "netlink"] {
+            let expected = expected(&tcp, &udp, &Zoo::connector_connections());
+            assert_eq!(sorted(report(source)), sorted(expected), "{source}");
+        }
     });
 }
 
@@ -56,7 +64,8 @@ fn compat_connector_lists_every_socket_as_the_connector_did() {
 fn an_empty_namespace_has_empty_lists_and_not_missing_ones() {
     in_namespaces(NET, |_| {
         let nothing = Value::Array(Vec::new());
-        let report = collect(&[]);
+        assert_eq!(sockets(&collect(&["--source", "proc"])), expected(&nothing, &nothing, &nothing));
+        let report = collect(&["--source", "netlink"]);
         assert_eq!(sockets(&report), expected(&nothing, &nothing, &nothing));
         let zero = serde_json::json!({ "bytes_in": 0, "bytes_out": 0, "packets_in": 0, "packets_out": 0 });
         assert_eq!(report["metrics"]["network_stats"], zero);
@@ -110,7 +119,8 @@ fn steady_connections_are_all_reported_once_while_others_come_and_go() {
                 let before = cycles.load(Ordering::Relaxed);
                 until("a connection came and went", || cycles.load(Ordering::Relaxed) > before);
                 let mut seen = steady.clone();
-                for connection in connections(&collect(&[])) {
+                let source = if run % 2 == 0 { "netlink" } else { "proc" };
+                for connection in connections(&collect(&["--source", source])) {
                     let remote = connection["remote_addr"].as_str().unwrap().to_owned();
                     let local_port = connection["local_port"].as_u64().unwrap();
                     seen.entry((remote, local_port)).and_modify(|times| *times += 1);

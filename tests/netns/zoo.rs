@@ -52,6 +52,7 @@ const LISTENERS: &[(&str, &str)] = &[
     ("4", "0.0.0.0:1011"),   // both wildcards
     ("6", "[::]:1011"),      //
     ("46", "[::ffff:10.9.1.1]:1012"),
+    ("46", "[::]:1013"), // bound to a device, see `DEVICES`
 ];
 
 /// UDP sockets that are bound, and the peer of those that are connected.
@@ -66,7 +67,14 @@ const DATAGRAMS: &[(&str, &str, Option<&str>)] = &[
     ("4", "10.9.1.2:2007", None), //
     ("6", "[fe80::1%12]:2008", None),
     ("46", "[::ffff:127.0.0.1]:2009", None),
+    ("4", "0.0.0.0:2010", None), // twice bound to a device, see `DEVICES`
+    ("4", "0.0.0.0:2010", None), //
+    ("4", "10.9.1.1:2011", None),
 ];
+
+/// The interfaces that sockets are bound to with `SO_BINDTODEVICE`, in this order.
+const DEVICES: &[(&str, &str)] =
+    &[("[::]:1013", "b0"), ("0.0.0.0:2010", "a0"), ("0.0.0.0:2010", "b0"), ("10.9.1.1:2011", "b0")];
 
 /// TCP connections, client first, and which of the sockets above accepts it.
 const CONNECTIONS: &[(&str, &str, &str)] = &[
@@ -85,11 +93,15 @@ impl Zoo {
         set_up(&["a0", "b0"]);
         add_addresses(ADDRESSES);
         let mut zoo = Self { open: Vec::new(), ephemeral: 0 };
+        let mut devices = DEVICES.iter().peekable();
+        let mut device = |address| devices.next_if(|(bound, _)| *bound == address).map(|(_, device)| *device);
         for &(families, address) in LISTENERS {
-            zoo.open.push((address, listener(families, address)));
+            let socket = bound_to(device(address), families, address, Type::STREAM);
+            socket.listen(128).unwrap();
+            zoo.open.push((address, socket));
         }
         for &(families, address, peer) in DATAGRAMS {
-            let socket = bound(families, address, Type::DGRAM);
+            let socket = bound_to(device(address), families, address, Type::DGRAM);
             if let Some(peer) = peer {
                 socket.connect(&parse(peer).into()).unwrap();
             }
@@ -149,38 +161,48 @@ impl Zoo {
         self.keep(unanswered);
     }
 
-    /// `listening_tcp_ports`: by port, then interface, wildcards first.
-    pub(crate) fn tcp_ports() -> Value {
-        ports("1001 1002@lo 1003 1004 1005@a0 1006@a0 1007 1008@lo 1009@a0 1010@a0 1010@lo 1011 1012@a0")
+    /// `listening_tcp_ports`: by port, then interface, wildcards first. Only netlink knows the devices that sockets are bound
+    /// to, of link-local addresses too.
+    pub(crate) fn tcp_ports(source: &str) -> Value {
+        let (link_local, on_device) =
+            if source == "netlink" { ("1007@a0 1007@b0", "1013@b0") } else { ("1007", "1013") };
+        ports(&format!(
+            "1001 1002@lo 1003 1004 1005@a0 1006@a0 {link_local} 1008@lo 1009@a0 1010@a0 1010@lo 1011 1012@a0 {on_device}"
+        ))
     }
 
     /// `listening_udp_ports`: the same of UDP sockets that are not connected.
-    pub(crate) fn udp_ports(&self) -> Value {
-        ports(&format!("2001 2002@lo 2003 2005@lo 2007@a0 2008 2009@lo {}", self.ephemeral))
+    pub(crate) fn udp_ports(&self, source: &str) -> Value {
+        let (link_local, on_devices) =
+            if source == "netlink" { ("2008@b0", "2010@a0 2010@b0") } else { ("2008", "2010") };
+        let ephemeral = self.ephemeral;
+        ports(&format!("2001 2002@lo 2003 2005@lo 2007@a0 {link_local} 2009@lo {on_devices} 2011@a0 {ephemeral}"))
     }
 
     /// The established connections: both ends of each, by remote address, IPv4 first.
-    pub(crate) fn connections() -> Value {
-        connections(
+    pub(crate) fn connections(source: &str) -> Value {
+        let interface = if source == "netlink" { "@a0" } else { "" };
+        connections(&format!(
             "10.9.1.1:1001<3007@a0 10.9.1.1:3002<1003@a0 10.9.1.2:1003<3002@a0 10.9.1.2:3007<1001@a0 \
              127.0.0.1:1002<3001@lo 127.0.0.1:1003<3009@lo 127.0.0.1:3001<1002@lo 127.0.0.1:3009<1003@lo \
              [::1]:1008<3008@lo [::1]:3008<1008@lo [2001:db8:1::1]:1009<3003@a0 [2001:db8:1::1]:3003<1009@a0 \
-             [fe80::1]:1007<3004 [fe80::1]:3004<1007",
-        )
+             [fe80::1]:1007<3004{interface} [fe80::1]:3004<1007{interface}",
+        ))
     }
 
     /// `listening_tcp_ports` of `--compat connector`: one entry a socket.
     pub(crate) fn connector_tcp_ports() -> Value {
         ports(
             "1001@0.0.0.0 1002@lo 1003@:: 1004@:: 1005@a0 1006@a0 1006@a0 1007 1007 1008@lo 1009@a0 1010@a0 1010@a0 \
-             1010@lo 1011@0.0.0.0 1011@:: 1012",
+             1010@lo 1011@0.0.0.0 1011@:: 1012 1013@::",
         )
     }
 
     /// `listening_udp_ports` of `--compat connector`: connected sockets too.
     pub(crate) fn connector_udp_ports(&self) -> Value {
         ports(&format!(
-            "2001@0.0.0.0 2002@lo 2003@:: 2004@a0 2005@lo 2006@lo 2007@a0 2007@a0 2008 2009 {}@0.0.0.0",
+            "2001@0.0.0.0 2002@lo 2003@:: 2004@a0 2005@lo 2006@lo 2007@a0 2007@a0 2008 2009 2010@0.0.0.0 \
+             2010@0.0.0.0 2011@a0 {}@0.0.0.0",
             self.ephemeral
         ))
     }
@@ -256,6 +278,10 @@ pub(crate) fn client(from: &str, to: &str) -> Socket {
 
 /// A bound socket that shares its port with others of this user.
 pub(crate) fn bound(families: &str, address: &str, kind: Type) -> Socket {
+    bound_to(None, families, address, kind)
+}
+
+fn bound_to(device: Option<&str>, families: &str, address: &str, kind: Type) -> Socket {
     let domain = if families.contains('6') { Domain::IPV6 } else { Domain::IPV4 };
     let protocol = if kind == Type::STREAM { Protocol::TCP } else { Protocol::UDP };
     let socket = Socket::new(domain, kind, Some(protocol)).unwrap();
@@ -264,6 +290,7 @@ pub(crate) fn bound(families: &str, address: &str, kind: Type) -> Socket {
     }
     socket.set_reuse_address(true).unwrap();
     socket.set_reuse_port(true).unwrap();
+    socket.bind_device(device.map(str::as_bytes)).unwrap();
     let address = parse(address);
     socket.bind(&address.into()).unwrap_or_else(|error| panic!("bind {address}: {error}"));
     socket

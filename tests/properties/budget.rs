@@ -157,6 +157,7 @@ fn connections(count: impl Strategy<Value = usize>) -> impl Strategy<Value = Sce
             remote_port: port,
             local: Ipv4Addr::LOCALHOST,
             local_port: port,
+            device: 0,
             inode: 0,
         });
         Scene { tcp: Some(Tables { v4: v4.collect(), v6: Vec::new() }), ..Scene::default() }
@@ -228,6 +229,7 @@ fn a_cbor_list_is_cut_to_the_byte_where_its_head_grows() {
             remote_port: 0,
             local: Ipv4Addr::UNSPECIFIED,
             local_port: 1000 + n,
+            device: 0,
             inode: 0,
         });
         let scene = Scene { tcp: Some(Tables { v4: v4.collect(), v6: Vec::new() }), ..Scene::default() };
@@ -248,7 +250,8 @@ fn busy(count: u32) -> Sample {
         remote_port: 1000 + u16::try_from(n % 4).unwrap(),
         local: Ipv4Addr::LOCALHOST,
         local_port: 443,
-        inode: u64::from(n),
+        device: 0,
+        inode: n,
     };
     Sample { tcp: Some(Sockets { v4: (0..count).map(socket).collect(), v6: Vec::new() }), ..Sample::default() }
 }

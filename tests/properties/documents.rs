@@ -116,6 +116,7 @@ fn every_name_is_used() {
         remote_port: 1,
         local: Ipv4Addr::LOCALHOST,
         local_port: 2,
+        device: 0,
         inode: 3,
     };
     let v4 = vec![socket(1), socket(7), socket(10)];

@@ -92,7 +92,7 @@ pub(crate) fn endian() -> impl Strategy<Value = Endian> {
 /// A socket in one of `states`.
 pub(crate) fn socket_in<A: Ip>(states: impl Strategy<Value = u8>) -> impl Strategy<Value = Socket<A>> {
     let port = || prop_oneof![1 => Just(0_u16), 8 => select(vec![1, 22, 80, 443, 65535]), 2 => any::<u16>()];
-    let inode = prop_oneof![4 => 0..4_u64, 1 => any::<u64>()];
+    let inode = prop_oneof![4 => 0..4_u32, 1 => any::<u32>()];
     (states, A::any(), port(), A::any(), port(), inode).prop_map(
         |(state, remote, remote_port, local, local_port, inode)| Socket {
             state: SocketState(state),
@@ -100,6 +100,7 @@ pub(crate) fn socket_in<A: Ip>(states: impl Strategy<Value = u8>) -> impl Strate
             remote_port,
             local,
             local_port,
+            device: 0,
             inode,
         },
     )

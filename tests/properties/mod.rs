@@ -5,6 +5,7 @@
 //! | [`total`] | no bytes make a parser panic |
 //! | [`tables`] | reading what the kernel writes gives exactly what it wrote |
 //! | [`names`] | an interface name is given where it is certain, and nowhere else |
+//! | [`netlink`] | the kernel's answers give the same sockets as its files |
 //! | [`oracle`] | the crate `procfs` reads the same |
 //! | [`traffic`] | traffic is never negative, and adds up |
 //! | [`documents`] | JSON, CBOR, long and short names all say what the sockets say |
@@ -23,6 +24,7 @@ mod expected;
 mod frames;
 mod kernel;
 mod names;
+mod netlink;
 mod oracle;
 mod scene;
 pub(crate) mod shape;

@@ -25,7 +25,7 @@ fn ours<A: Ip>(text: &[u8], endian: Endian) -> Vec<Row> {
     let row = |socket: &device_defender::internals::collector::Socket<A>| {
         let end = |address: A, port| SocketAddr::new(address.into(), port);
         let [local, remote] = [end(socket.local, socket.local_port), end(socket.remote, socket.remote_port)];
-        (local, remote, socket.state.0, socket.inode)
+        (local, remote, socket.state.0, socket.inode.into())
     };
     let mut rows: Vec<Row> = table.sockets.iter().map(row).collect();
     rows.sort_unstable();

@@ -55,8 +55,8 @@ impl Tables {
     }
 
     /// Every socket: state, local end, remote end.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (SocketState, (IpAddr, u16), (IpAddr, u16), u64)> {
-        fn ends<A: Ip>(s: &Socket<A>) -> (SocketState, (IpAddr, u16), (IpAddr, u16), u64) {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (SocketState, (IpAddr, u16), (IpAddr, u16), u32)> {
+        fn ends<A: Ip>(s: &Socket<A>) -> (SocketState, (IpAddr, u16), (IpAddr, u16), u32) {
             (s.state, (s.local.into(), s.local_port), (s.remote.into(), s.remote_port), s.inode)
         }
         self.v4.iter().map(ends).chain(self.v6.iter().map(ends))

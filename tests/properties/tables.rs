@@ -238,6 +238,7 @@ fn a_row_may_be_4096_bytes_long_and_no_longer() {
         remote_port: 1,
         local: Ipv4Addr::LOCALHOST,
         local_port: 2,
+        device: 0,
         inode: 3,
     };
     for (length, good) in [(4096, 1), (4097, 0)] {

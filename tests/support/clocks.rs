@@ -1,12 +1,9 @@
 //! Clocks that a test moves, by a library that is loaded before the C library.
 
-use std::fs;
-use std::process::Stdio;
 use std::sync::OnceLock;
 
-use tempfile::TempDir;
-
-use super::{CommandLine, Device, tool};
+use super::preload::Preload;
+use super::{CommandLine, Device};
 
 /// Moves two clocks by so many seconds as a file says: the one that can be set, and the one that counts suspend. The
 /// `libfaketime` of Debian knows no `CLOCK_BOOTTIME`. And on a slow disk, each `fsync` moves both clocks on.
@@ -51,17 +48,8 @@ int fsync(int disk) {
 
 /// The shim, made once.
 pub(crate) fn shim() -> String {
-    static DIR: OnceLock<TempDir> = OnceLock::new();
-    let dir = DIR.get_or_init(|| {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("clocks.c"), SHIM).unwrap();
-        let mut cc = tool("cc");
-        cc.args(["-shared", "-fPIC", "-o", "clocks.so", "clocks.c"]).current_dir(dir.path()).stdin(Stdio::null());
-        let made = cc.output().unwrap();
-        assert!(made.status.success(), "cc: {}", String::from_utf8_lossy(&made.stderr));
-        dir
-    });
-    dir.path().join("clocks.so").to_str().unwrap().to_owned()
+    static LIBRARY: OnceLock<Preload> = OnceLock::new();
+    LIBRARY.get_or_init(|| Preload::compile(SHIM)).path()
 }
 
 /// Moves the clocks of a run by so many seconds.

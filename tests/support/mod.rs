@@ -18,6 +18,7 @@ mod dead_mount;
 mod device;
 mod namespace;
 mod nucleus;
+mod preload;
 mod run;
 mod snapshot;
 mod tool;
@@ -42,6 +43,7 @@ pub(crate) use namespace::{
     mount_proc, powerless, privilege, set_up, small_disk, until, veth_pair,
 };
 pub(crate) use nucleus::{Nucleus, NucleusLink, Request, SOCKET_VARIABLE, TOKEN_VARIABLE};
+pub(crate) use preload::Preload;
 pub(crate) use run::{PROGRAM, Run, copy_program, is_root};
 pub(crate) use snapshot::{assert_snapshot, assert_snapshot_of};
 pub(crate) use tool::{NEVER, output, spawn, system, tool};

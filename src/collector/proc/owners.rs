@@ -19,14 +19,14 @@ pub(crate) struct Owner {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Owners {
-    by_inode: HashMap<u64, Vec<Owner>>,
+    by_inode: HashMap<u32, Vec<Owner>>,
     /// How many processes this user may not inspect.
     pub(crate) hidden: usize,
 }
 
 impl Owners {
     /// The known processes that have the socket with this inode number open, sorted.
-    pub(crate) fn of(&self, inode: u64) -> &[Owner] {
+    pub(crate) fn of(&self, inode: u32) -> &[Owner] {
         self.by_inode.get(&inode).map_or(&[], Vec::as_slice)
     }
 
@@ -47,7 +47,7 @@ impl Owners {
         Ok(owners)
     }
 
-    fn add(&mut self, process: &Process, inodes: HashSet<u64>) {
+    fn add(&mut self, process: &Process, inodes: HashSet<u32>) {
         let Ok(stat) = process.stat() else { return };
         let owner = Owner { pid: process.pid, name: stat.comm };
         for inode in inodes {
@@ -58,13 +58,13 @@ impl Owners {
 
 /// The inode numbers of a process's sockets. A process of the same user with more capabilities lists its descriptors but
 /// lets none of them be read; it counts as hidden, too.
-fn sockets_of(process: &Process) -> Result<HashSet<u64>, ProcError> {
+fn sockets_of(process: &Process) -> Result<HashSet<u32>, ProcError> {
     let targets: Vec<FDTarget> = process.fd()?.filter_map(Result::ok).map(|descriptor| descriptor.target).collect();
     if targets.is_empty() && process.fd_count()? > 0 {
         return Err(ProcError::PermissionDenied(None));
     }
     let inodes = targets.into_iter().filter_map(|target| match target {
-        FDTarget::Socket(inode) => Some(inode),
+        FDTarget::Socket(inode) => u32::try_from(inode).ok(),
         _ => None,
     });
     Ok(inodes.collect())

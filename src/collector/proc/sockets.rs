@@ -71,7 +71,8 @@ fn parse_row<A: HexAddress>(line: TableLine<'_>, endian: Endian) -> Result<Socke
     if columns.0.is_empty() && matches!(line, TableLine::Unended(_)) {
         return Err(RowError::CutOff); // the number itself may have lost its last digits
     }
-    Ok(Socket { state, remote, remote_port, local, local_port, inode: inode_number })
+    let inode = u32::try_from(inode_number & u64::from(u32::MAX)).unwrap_or_default();
+    Ok(Socket { state, remote, remote_port, local, local_port, device: 0, inode })
 }
 
 /// The columns of a row, separated by blanks.

@@ -22,6 +22,7 @@ pub(super) fn run(args: &DetectArgs, terminal: &Terminal, warnings: &mut Warning
     validate_args(args)?;
     let mut errors = Vec::new();
     let since = args.since.clone().and_then(|given| config::checked("since", given, &mut errors));
+    config::checked("source", args.source.source.clone(), &mut errors);
     let thing_name = args.thing_name.clone().and_then(|given| config::checked("thing name", given, &mut errors));
     if !errors.is_empty() {
         return Err(Error::Settings(errors));
@@ -44,7 +45,8 @@ fn validate_args(args: &DetectArgs) -> Result<(), Error> {
     }
     // Their environment variables may be set for other commands, so only flags are refused.
     let state_dir = args.state_dir.as_ref().is_some_and(Sourced::is_flag);
-    for (is_flag, flag) in [(args.source.proc.is_flag(), "--proc"), (state_dir, "--state-dir")] {
+    let (proc, source) = (args.source.proc.is_flag(), args.source.source.is_flag());
+    for (is_flag, flag) in [(proc, "--proc"), (source, "--source"), (state_dir, "--state-dir")] {
         if args.report.is_some() && is_flag {
             return usage(&format!("{flag} cannot be used with --report, which reads nothing from this device"));
         }

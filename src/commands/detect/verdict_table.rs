@@ -227,7 +227,7 @@ pub(super) fn observed(
 impl OwnerLookup<'_> {
     /// A line for each element; `None` if no socket belongs to an element of this metric.
     fn lines(&self, offending: &Measured, metric: &Metric) -> Option<Vec<String>> {
-        let line = |element: &dyn Display, inodes: Vec<u64>| {
+        let line = |element: &dyn Display, inodes: Vec<u32>| {
             let owner = processes(self.owners, &inodes).unwrap_or_else(|| "(owner not known)".to_owned());
             format!("violated by {element} {owner}")
         };

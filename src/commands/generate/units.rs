@@ -55,7 +55,7 @@ DynamicUser=yes
 User=device-defender
 PrivateUsers=yes
 ProcSubset=all
-# AF_NETLINK is needed to look up the addresses of the interfaces.
+# AF_NETLINK is needed to read the sockets (--source netlink) and the addresses of the interfaces.
 RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
 ";
 

@@ -33,6 +33,7 @@ pub(super) fn make(args: &WatchArgs, terminal: &Terminal) -> Result<Plan, Error>
     let mut errors = Vec::new();
     let definition = args.params.as_deref().and_then(|path| read_params(path, &mut errors));
     let source = SourceArgs { proc: proc_path(args, definition.as_ref(), terminal), ..args.report.source.clone() };
+    config::checked("source", source.source.clone(), &mut errors);
     let splay = args.splay.clone().and_then(|given| config::checked("splay", given, &mut errors));
     let mut settings = None;
     if !args.print {
