@@ -67,7 +67,7 @@ impl Collector {
     /// so its byte order is taken from its routes if they show it.
     pub fn new(root: &Path, netns: Netns) -> Result<Self, RootError> {
         let root = ProcRoot::find(root, netns)?;
-        let routes = files::open(&root.net.join("route")).ok().filter(|_| !root.is_procfs);
+        let routes = if root.is_procfs { None } else { files::open(&root.net.join("route")).ok() };
         let endian = routes.and_then(interfaces::endian_of_route).unwrap_or(Endian::NATIVE);
         Ok(Self { root, endian, sockets_from: SocketSource::Files })
     }

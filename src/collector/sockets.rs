@@ -44,30 +44,33 @@ pub struct Sockets {
 }
 
 pub trait Address: Copy + Ord + fmt::Debug {
-    /// The address as a number: it has the same order and is faster to compare.
-    fn bits(self) -> impl Ord + use<Self>;
+    /// What a socket is sorted by. It has the derived order, which takes twice as long to compare.
+    fn sort_key(socket: &Socket<Self>) -> impl Ord + use<Self>;
 }
 
 impl Address for Ipv4Addr {
-    fn bits(self) -> impl Ord + use<> {
-        self.to_bits()
+    fn sort_key(socket: &Socket<Self>) -> impl Ord + use<> {
+        let Socket { state, remote, remote_port, local, local_port, device, inode } = *socket;
+        let ends = u128::from(state.0) << 96
+            | u128::from(remote.to_bits()) << 64
+            | u128::from(remote_port) << 48
+            | u128::from(local.to_bits()) << 16
+            | u128::from(local_port);
+        (ends, device, inode)
     }
 }
 
 impl Address for Ipv6Addr {
-    fn bits(self) -> impl Ord + use<> {
-        self.to_bits()
+    fn sort_key(socket: &Socket<Self>) -> impl Ord + use<> {
+        let Socket { state, remote, remote_port, local, local_port, device, inode } = *socket;
+        (state, remote.to_bits(), remote_port, local.to_bits(), local_port, device, inode)
     }
 }
 
 /// Sorts sockets and removes repeated ones; returns how many it removed.
 pub(crate) fn sort<A: Address>(sockets: &mut Vec<Socket<A>>) -> usize {
     let all = sockets.len();
-    // The derived order takes twice as long.
-    sockets.sort_unstable_by_key(|socket| {
-        let Socket { state, remote, remote_port, local, local_port, device, inode } = *socket;
-        (state, remote.bits(), remote_port, local.bits(), local_port, device, inode)
-    });
+    sockets.sort_unstable_by_key(A::sort_key);
     sockets.dedup();
     all - sockets.len()
 }

@@ -44,7 +44,7 @@ pub(super) fn run(args: &CollectArgs, terminal: &Terminal, warnings: &mut Warnin
     }
     let owners = if args.processes { Some(pipeline::find_owners(&collector, "collect", warnings)?) } else { None };
     terminal.warn_all(warnings);
-    let covers = covers(since, &collector);
+    let covers = if args.format == Format::Table { covers(since, &collector) } else { String::new() };
     let view = View { width: terminal.width(), owners: owners.as_ref(), traffic_covers: &covers };
     print(&report, args.format, &options, view, terminal)?;
     Ok(warnings.exit(args.report.source.strict))

@@ -111,7 +111,7 @@ fn map_with_interface<S: Serializer>(
     interface: Interface<'_>,
     others: usize,
 ) -> Result<S::SerializeMap, S::Error> {
-    let is_written = matches!(interface, Interface::Null | Interface::Name(_));
+    let is_written = interface.is_written();
     let mut map = serializer.serialize_map(Some(others + usize::from(is_written)))?;
     if is_written {
         map.serialize_entry(name, &interface.name())?;
@@ -119,19 +119,23 @@ fn map_with_interface<S: Serializer>(
     Ok(map)
 }
 
-/// An address and port as text, `192.0.2.1:443` or `[2001:db8::1]:443`, formatted on the stack.
 struct Text(SocketAddr);
 
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut text = ArrayString::<64>::new(); // the longest takes 47 bytes
-        match self.0 {
-            SocketAddr::V4(v4) => push_v4(&mut text, v4),
-            SocketAddr::V6(v6) => write!(text, "{v6}").ok(),
-        }
-        .ok_or_else(|| S::Error::custom("an address takes more than 64 bytes"))?;
+        let text = remote_text(self.0).ok_or_else(|| S::Error::custom("an address takes more than 64 bytes"))?;
         serializer.serialize_str(&text)
     }
+}
+
+/// An address and port as text, `192.0.2.1:443` or `[2001:db8::1]:443`, formatted on the stack. The longest takes 47 bytes.
+pub(super) fn remote_text(remote: SocketAddr) -> Option<ArrayString<64>> {
+    let mut text = ArrayString::new();
+    match remote {
+        SocketAddr::V4(v4) => push_v4(&mut text, v4)?,
+        SocketAddr::V6(v6) => write!(text, "{v6}").ok()?,
+    }
+    Some(text)
 }
 
 /// Like `Display`, in a third of the time: a busy host has a hundred thousand connections.

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::Report;
 use super::document::{Part, WithNames};
+use super::json;
 use super::names::Names;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,11 +21,10 @@ impl Encoding {
         self.write_part(&Part::report(report, names), names, out)
     }
 
-    pub(super) fn write_part(self, part: &Part<'_>, names: &Names, out: impl Write) -> io::Result<()> {
-        let part = WithNames(part, names);
+    pub(super) fn write_part(self, part: &Part<'_>, names: &Names, mut out: impl Write) -> io::Result<()> {
         match self {
-            Self::Json => Ok(serde_json::to_writer(out, &part)?),
-            Self::Cbor => ciborium::into_writer(&part, out).map_err(|error| match error {
+            Self::Json => json::write(part, names, &mut out),
+            Self::Cbor => ciborium::into_writer(&WithNames(part, names), out).map_err(|error| match error {
                 ciborium::ser::Error::Io(error) => error,
                 ciborium::ser::Error::Value(text) => io::Error::other(text),
             }),

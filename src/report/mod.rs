@@ -10,12 +10,13 @@ pub(crate) mod custom;
 pub(crate) mod display;
 mod document;
 pub(crate) mod encode;
+mod json;
 pub(crate) mod names;
 pub(crate) mod traffic;
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use glob::Pattern;
 
@@ -197,6 +198,11 @@ impl Port<'_> {
 }
 
 impl<'a> Interface<'a> {
+    /// Whether the field is not left out.
+    fn is_written(self) -> bool {
+        matches!(self, Self::Null | Self::Name(_))
+    }
+
     pub fn name(self) -> Option<&'a str> {
         if let Self::Name(name) = self { Some(name) } else { None }
     }
@@ -227,16 +233,31 @@ fn interface(addresses: &Addresses, style: Style, local: IpAddr, device: u32) ->
 impl<'a> Connections<'a> {
     fn new(sockets: &'a Sockets, addresses: &'a Addresses, style: Style) -> Self {
         let mut list = Self { sockets, addresses, style, kept: None, total: 0 };
-        list.total = u64::try_from(list.rows().count()).unwrap_or(u64::MAX);
+        let (v4, v6) = list.established();
+        let has_mapped = v6.iter().any(|socket| socket.remote.to_ipv4_mapped().is_some());
+        let total = match style {
+            Style::Plain if !has_mapped => distinct(v4).count().saturating_add(distinct(v6).count()),
+            Style::Plain | Style::Connector => list.rows().count(),
+        };
+        list.total = u64::try_from(total).unwrap_or(u64::MAX);
         list
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Connection<'a>> {
         let kept = self.kept.as_deref();
         let is_kept = move |place: usize| kept.is_none_or(|kept| kept.get(place) == Some(&true));
-        self.rows().enumerate().filter(move |(place, _)| is_kept(*place)).map(|(_, (remote, local, device, inode))| {
-            let local_interface = interface(self.addresses, self.style, local.ip(), device);
-            Connection { remote, local_port: local.port(), local_interface, inode }
+        // Neighbors often have the same local address.
+        let mut last = (
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            0,
+            interface(self.addresses, self.style, Ipv4Addr::UNSPECIFIED.into(), 0),
+        );
+        let rows = self.rows().enumerate().filter(move |(place, _)| is_kept(*place));
+        rows.map(move |(_, (remote, local, device, inode))| {
+            if (last.0, last.1) != (local.ip(), device) {
+                last = (local.ip(), device, interface(self.addresses, self.style, local.ip(), device));
+            }
+            Connection { remote, local_port: local.port(), local_interface: last.2, inode }
         })
     }
 
@@ -273,9 +294,13 @@ impl<'a> Connections<'a> {
         })
     }
 
+    fn established(&self) -> (&'a [Socket<Ipv4Addr>], &'a [Socket<Ipv6Addr>]) {
+        let Sockets { v4, v6 } = self.sockets;
+        (in_state(v4, SocketState::ESTABLISHED), in_state(v6, SocketState::ESTABLISHED))
+    }
+
     fn pairs(&self) -> impl Iterator<Item = Row> + use<'a> {
-        let v4 = in_state(&self.sockets.v4, SocketState::ESTABLISHED);
-        let v6 = in_state(&self.sockets.v6, SocketState::ESTABLISHED);
+        let (v4, v6) = self.established();
         // The IPv4-mapped connections are adjacent. Where they are written as IPv4, they belong among the others.
         let first_mapped = match self.style {
             Style::Plain => v6.partition_point(|socket| socket.remote < Ipv6Addr::from_bits(0xffff_0000_0000)),
