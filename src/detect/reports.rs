@@ -110,31 +110,32 @@ impl<R: BufRead> Reports<R> {
     }
 
     fn first_form(&mut self) -> Result<Option<Form>, ReadError> {
-        match self.first_byte()? {
-            None => return Ok(None),
-            Some(0xa0..=0xbf | 0xd9) => return Ok(Some(Form::Cbor)), // RFC 8949: maps are 0xa0 to 0xbf, the tag for CBOR 0xd9d9f7
-            Some(_) => {}
-        }
-        match self.next_line() {
-            Ok(there_is_one) => {
-                self.line_is_next = true;
-                Ok(there_is_one.then(|| Form::of_line(&self.line)))
+        loop {
+            // No other white space: without a payload, a line of `Form::Hex` begins with a blank.
+            match self.first_byte(|byte| matches!(byte, b'\r' | b'\n'))? {
+                None => return Ok(None),
+                Some(0xa0..=0xbf | 0xd9) => return Ok(Some(Form::Cbor)), // RFC 8949: maps are 0xa0 to 0xbf, the tag for CBOR 0xd9d9f7
+                Some(_) => {}
             }
-            Err(error) => {
+            if let Err(error) = self.next_line() {
                 // Otherwise the second line would decide, and with `-v` the sender of the first report could choose it.
                 self.form = Some(Form::of_line(&self.line)).filter(|&form| form == Form::Topic);
-                fail(self.place(), error)
+                return fail(self.place(), error);
+            }
+            if !self.line.trim_ascii().is_empty() {
+                self.line_is_next = true;
+                return Ok(Some(Form::of_line(&self.line)));
             }
         }
     }
 
-    /// Skips white space and peeks at the next byte; `None` at the end.
-    fn first_byte(&mut self) -> Result<Option<u8>, ReadError> {
+    /// Skips bytes and peeks at the next one; `None` at the end.
+    fn first_byte(&mut self, skipped: fn(&u8) -> bool) -> Result<Option<u8>, ReadError> {
         loop {
             match self.input.fill_buf().map(|bytes| bytes.first().copied()) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return fail(self.place(), error),
-                Ok(Some(blank)) if blank.is_ascii_whitespace() => {
+                Ok(Some(blank)) if skipped(&blank) => {
                     self.lines += u64::from(blank == b'\n');
                     self.input.consume(1);
                 }
@@ -145,7 +146,7 @@ impl<R: BufRead> Reports<R> {
 
     /// Reads a report in CBOR. The line ends that `mosquitto_sub` prints before it would by themselves be CBOR numbers.
     fn read_cbor(&mut self) -> Result<Option<Received>, ReadError> {
-        if self.first_byte()?.is_none() {
+        if self.first_byte(u8::is_ascii_whitespace)?.is_none() {
             return Ok(None);
         }
         self.documents += 1;

@@ -79,6 +79,13 @@ fn the_first_line_decides_the_form() {
 }
 
 #[test]
+fn a_first_message_without_a_report_has_a_form() {
+    assert_eq!(read(hex("a", b"") + &hex("b", report(1, 22).to_string().as_bytes())), "! b1");
+    assert_eq!(read(message("a", "") + &message("b", &report(1, 22).to_string())), "! b1");
+    assert_eq!(read(after_topic("a", "") + &after_topic("a", &report(1, 22).to_string())), "! a1");
+}
+
+#[test]
 fn a_first_line_that_is_too_long_does_not_let_its_sender_choose_the_form() {
     let long = "x".repeat(3 << 20);
     let forged = message("victim", &report(1, 23).to_string());
