@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Parameter, ParameterFault, ProcDestinationPath, SampleInterval, check_name, check_text};
-use crate::document::{Text, field};
+use crate::document::{Text, field, function, is_missing};
 use crate::text;
 
 const NAME: &str = "DeviceDefender";
@@ -69,7 +69,14 @@ impl Definition {
         if lists.is_empty() {
             definition.check_alone(document)?;
         }
-        for connector in lists.into_iter().flatten() {
+        let mut has_computed = false;
+        for connector in lists.into_iter().flatten().filter(|connector| !is_missing(connector)) {
+            if function(connector).is_some() {
+                has_computed = true;
+                definition.problem("Connectors", Some(connector), COMPUTED, DEPLOYED_REMEDY);
+                definition.connectors.push(Connector::default());
+                continue;
+            }
             if arn_of(connector).is_none() {
                 definition.problem("ConnectorArn", None, "is missing", ARN_REMEDY);
             }
@@ -77,6 +84,7 @@ impl Definition {
         }
         let found = |message, remedy| Finding::new(None, "definition", None, ParameterFault::new(message, remedy));
         match definition.checked().count() {
+            0 if has_computed => {}
             0 => definition.problems.push(found(
                 "has no DeviceDefender connector",
                 "give the definition that has the connector …/connectors/DeviceDefender/versions/3",
@@ -181,9 +189,7 @@ impl Definition {
             match value.map(|value| (value, Text::of(value))) {
                 Some((_, Some(Text { text, is_known: true }))) => self.check_value(&mut connector, parameter, &text),
                 Some((computed, Some(_))) => {
-                    let remedy =
-                        "check the deployed definition, as aws greengrass get-connector-definition-version prints it";
-                    self.broken_rule(parameter, Some(computed), ParameterFault::new(COMPUTED, remedy));
+                    self.broken_rule(parameter, Some(computed), ParameterFault::new(COMPUTED, DEPLOYED_REMEDY));
                 }
                 Some((other, None)) => self.check_non_string(parameter, other),
                 None => {
@@ -272,11 +278,15 @@ const ARN_REMEDY: &str = "give arn:aws:greengrass:REGION::/connectors/DeviceDefe
 /// What is wrong with a value that a function of CloudFormation computes.
 const COMPUTED: &str = "is set when the stack is deployed";
 
+const DEPLOYED_REMEDY: &str =
+    "check the deployed definition, as aws greengrass get-connector-definition-version prints it";
+
 /// Adds every list of connectors in a document.
 fn find_lists<'v>(value: &'v Value, lists: &mut Vec<&'v [Value]>) {
     match value {
         Value::Object(object) => match field(object, "connectors") {
             Some((_, Value::Array(list))) => lists.push(list),
+            Some((_, computed)) if function(computed).is_some() => lists.push(std::slice::from_ref(computed)),
             _ => object.values().for_each(|value| find_lists(value, lists)),
         },
         Value::Array(list) if list.iter().any(|connector| arn_of(connector).is_some()) => lists.push(list),

@@ -192,6 +192,15 @@ fn messages_about_functions() {
                 with(json!({ "Ref": "Arn" }), json!({ "DefaultSNSArn": "a" })),
             ),
             input(
+                "connectors that are set when the stack is deployed, and one that is known",
+                json!({ "Connectors": [
+                    connector(ARN, &right_parameters()),
+                    { "Fn::If": ["Prod", { "Id": "x" }, { "Ref": "AWS::NoValue" }] },
+                    { "Ref": "AWS::NoValue" },
+                ]}),
+            ),
+            input("a list of connectors that is set then", json!({ "Connectors": { "Ref": "All" } })),
+            input(
                 "values that are set when the stack is deployed, and one that is known",
                 json!({
                     "SampleIntervalSeconds": { "Ref": "Interval" },
