@@ -72,8 +72,10 @@ pub(crate) fn resolve(args: &DeliveryArgs, errors: &mut Vec<SettingError>) -> De
 }
 
 /// What is known of the Greengrass core's configuration.
-enum CoreFile {
+pub(super) enum CoreFile {
     None,
+    /// Delivery through the nucleus takes nothing from it.
+    Unused,
     Read(PathBuf),
     /// It could not be read, which is an error already. What is missing may be in it.
     Unreadable,
@@ -82,7 +84,7 @@ enum CoreFile {
 /// The settings as given so far, the higher layers first.
 pub(super) struct Layers<'e> {
     pub(super) given: DeliveryArgs,
-    core: CoreFile,
+    pub(super) core: CoreFile,
     pub(super) errors: &'e mut Vec<SettingError>,
     pub(super) summary: Vec<String>,
     pub(super) notes: Vec<String>,
@@ -229,6 +231,7 @@ impl Layers<'_> {
             CoreFile::Read(file) => {
                 format!("{} has none; give {flag} or the environment variable {variable}", file.display())
             }
+            CoreFile::Unused => format!("give {flag} or the environment variable {variable}"),
             CoreFile::None => format!("give {flag}, the environment variable {variable}, or --greengrass-root"),
         };
         self.errors.push(SettingError::new(Exit::Settings, name, format!("no {name}: {message}")));

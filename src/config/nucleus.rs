@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 
 use super::SettingError;
-use super::delivery::{DeliveryConfig, Layers};
+use super::delivery::{CoreFile, DeliveryConfig, Layers};
 use crate::cli::Via;
 use crate::delivery::greengrass::settings::{SOCKET, Settings as GreengrassSettings, TOKEN, Token};
 use crate::delivery::{Settings, TransportSettings};
@@ -37,6 +37,7 @@ impl Layers<'_> {
 
     pub(super) fn finish_greengrass(mut self) -> DeliveryConfig {
         self.refuse_mqtt();
+        self.core = CoreFile::Unused;
         let thing_name = self.required("thing name", "--thing-name", self.given.thing_name.clone());
         let timeout = self.timeout();
         let socket = self.passed(SOCKET);
@@ -73,7 +74,10 @@ impl Layers<'_> {
 
     /// Refuses what only MQTT uses.
     fn refuse_mqtt(&mut self) {
+        const INSTEAD: &str = "a Greengrass nucleus started this program, so reports go through it; to send them over MQTT, \
+                               give --via mqtt or an endpoint";
         let given = &self.given;
+        let is_chosen = given.via.is_some();
         let origins = [
             given.endpoint.as_ref().map(origin),
             given.port.as_ref().map(origin),
@@ -87,7 +91,8 @@ impl Layers<'_> {
         for origin in origins.into_iter().flatten() {
             let exit = if matches!(origin, Origin::Flag(_)) { Exit::Usage } else { Exit::Settings };
             let message = format!("{origin}: only for MQTT, not with --via greengrass");
-            self.errors.push(SettingError::new(exit, origin.to_string(), message));
+            let error = SettingError::new(exit, origin.to_string(), message);
+            self.errors.push(if is_chosen { error } else { error.with_hint(INSTEAD) });
         }
     }
 }

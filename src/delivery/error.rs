@@ -19,7 +19,7 @@ pub(crate) const SEE_LOG: &str = "look at the broker's log";
 #[error("{phase}: {destination}: {}", self.describe().1)]
 pub(crate) struct Error {
     pub(crate) phase: Phase,
-    /// Host and port.
+    /// Host and port, or the nucleus's socket.
     pub(crate) destination: String,
     /// When the PUBLISH was written, at least in part: from then on the service may have the report. `None`: it was not.
     pub(crate) published: Option<Instant>,

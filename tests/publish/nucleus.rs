@@ -279,7 +279,8 @@ fn without_waiting_the_nucleus_is_enough() {
 fn a_component_needs_what_a_nucleus_passes() {
     let device = Device::new();
     let line = device.publish().set("--via", "greengrass");
-    line.ends(78, &[SOCKET_VARIABLE, TOKEN_VARIABLE, "no thing name"]);
+    let thing_name = "no thing name: give --thing-name or the environment variable DEVICE_DEFENDER_THING_NAME\n";
+    line.ends(78, &[SOCKET_VARIABLE, TOKEN_VARIABLE, thing_name]);
     let nowhere = Dir::new();
     let line = line.env(SOCKET_VARIABLE, nowhere.path("none")).env(TOKEN_VARIABLE, "secret").set("--thing-name", "gw");
     let outcome = line.clone().flag("-v").ends(69, &["IPC: ", "No such file", "is the nucleus running?"]);
@@ -294,6 +295,13 @@ fn a_component_needs_what_a_nucleus_passes() {
             "--insecure-",
         ],
     );
+    // Who did not choose the nucleus is told how to choose MQTT.
+    let nucleus = Nucleus::accepting();
+    device
+        .publish()
+        .in_nucleus(&nucleus)
+        .set("--cert-file", "b")
+        .ends(2, &["hint: a Greengrass nucleus started", "--via mqtt"]);
 }
 
 #[test]
