@@ -81,6 +81,9 @@ fn a_closed_standard_output_is_reported() {
         r#"exec "$0" watch --print --count 1 --proc "$1" >&-"#,
         r#"exec "$0" validate-params -q --sample-interval-seconds 300 >&-"#,
         r#"exec "$0" detect -q --profile profile.json --report reports.ndjson >&-"#,
+        // Without an event, nothing would be written.
+        r#"echo '[{"name": "tcp", "metric": "aws:num-listening-tcp-ports", "criteria": {"comparisonOperator": "less-than",
+           "value": {"count": 9}}}]' | "$0" detect --profile - --report reports.ndjson --format json >&-"#,
         r#"exec "$0" --help >&-"#,
         r#"exec "$0" collect -h >&-"#,
         r#"exec "$0" --version >&-"#,

@@ -82,6 +82,9 @@ pub(super) fn run(
         Err(RecvTimeoutError::Disconnected) => return stream.judge_only(&first),
         second => second.ok(),
     };
+    if terminal.write(|_| Ok(()))? == Stdout::Closed {
+        return Ok(Exit::Success); // better known now than at the first alarm
+    }
     stream.warn_never_judged();
     if args.format == DetectFormat::Json && show_never_judged(behaviors, terminal)? == Stdout::Closed {
         return Ok(Exit::Success);
