@@ -169,8 +169,8 @@ fn after_a_topic_reading_ends_at_a_second_thing() {
     let dir = Dir::with_profile(&only_22(1, 1));
     let why = |expected: &str, line: u8, found: &str| {
         format!(
-            "report: standard input: line {line}: the topic is of thing {found}, after reports of {expected}; in this form, a \
-             report can contain lines that look like reports of other things, so reading ends\n\
+            "report: standard input: line {line}: a report of thing {found}, expected {expected}; in this form, a report can \
+             contain lines that look like reports of other things, so reading ends\n\
              hint: run mosquitto_sub with -F %j, or for CBOR with -F '%x %t', instead of -v; or use --trust-devices if every \
              device is trusted"
         )

@@ -330,7 +330,7 @@ fn a_set_has_no_percentile_and_a_custom_metric_no_dimension() {
     let percentile = json!({"comparisonOperator": "in-cidr-set", "statisticalThreshold": {"statistic": "p90"}});
     assert_eq!(
         faults(json!({"name": "b", "metric": "temp", "criteria": percentile})),
-        [".[0].criteria.statisticalThreshold: applies only to numbers, and the operator is one for sets"]
+        [".[0].criteria.statisticalThreshold: applies only to numbers, but the operator compares sets"]
     );
     let mut dimension = behavior("temp", "less-than", &json!({"number": 5}));
     dimension["metricDimension"] = json!({"dimensionName": "room"});

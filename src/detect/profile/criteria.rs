@@ -125,7 +125,7 @@ impl ProfileParser<'_> {
             if kind.is_set() {
                 self.fault(&path, "applies only to numbers, and this metric is a set");
             } else if operator.is_some_and(|operator| operator.fits(kind) && !matches!(operator, Operator::Bound(_))) {
-                self.fault(&path, "applies only to numbers, and the operator is one for sets");
+                self.fault(&path, "applies only to numbers, but the operator compares sets");
             }
             match value.as_object().and_then(|fields| field(fields, inner, &path)) {
                 Some((value, path)) => self.one_of(value, known, &path),

@@ -66,8 +66,8 @@ pub enum ReportError {
     OtherThing { expected: ThingName, found: ThingName },
     /// Reading ends, because the first thing may have written this and everything that follows.
     #[error(
-        "the topic is of thing {found}, after reports of {expected}; in this form, a report can contain lines that look like \
-         reports of other things, so reading ends"
+        "a report of thing {found}, expected {expected}; in this form, a report can contain lines that look like reports of \
+         other things, so reading ends"
     )]
     SecondThing { expected: ThingName, found: ThingName },
     /// The input ends, or the next report begins, inside the report.
