@@ -77,8 +77,8 @@ impl Exit {
                  host, could not be read."
             }
             Self::Unavailable => {
-                "The report was not sent: no connection (DNS, TCP, TLS, MQTT), or the connection was lost before the report was \
-                 written."
+                "The report was not sent: no connection (DNS, TCP, TLS, MQTT, a nucleus), or the connection was lost before the \
+                 report was written."
             }
             Self::Bug => "A bug in this program.",
             Self::State => {
@@ -92,7 +92,7 @@ impl Exit {
             }
             Self::Rejected => "The service rejected the report.",
             Self::NotAuthorized => {
-                "Not authorized: the service does not accept the certificate, or its policy does not allow what is needed."
+                "Not authorized: the service does not accept the certificate, or a policy does not allow what is needed."
             }
             Self::Settings => {
                 "A setting is missing or invalid (on the command line: 2), or a certificate or key cannot be used."

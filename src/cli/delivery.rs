@@ -128,7 +128,7 @@ pub(crate) struct DeliveryArgs {
     #[arg(long, value_name = "DURATION", env = "DEVICE_DEFENDER_TIMEOUT", hide_env_values = true)]
     #[arg(value_parser = sourced(|text| utf8(text, parse_timeout)), help_heading = "Delivery")]
     pub timeout: Option<Sourced<Duration>>,
-    /// Succeed once the broker acknowledges the report (PUBACK)
+    /// Succeed once the broker acknowledges the report (PUBACK), or the nucleus takes it
     ///
     /// For brokers without Device Defender. Does not wait for its answer, and subscribes to nothing.
     #[arg(long, help_heading = "Delivery")]

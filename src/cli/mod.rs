@@ -65,17 +65,17 @@ pub(crate) enum Command {
     ValidateParams(Lazy<ValidateParamsArgs>),
     /// Send one report to AWS IoT Device Defender, or to any MQTT broker, and wait for the answer
     ///
-    /// Collects a report, publishes it over MQTT with mutual TLS, and waits until the service accepts or rejects it.
-    /// Prints nothing when the report was accepted. -v prints each phase with its time, which shows why nothing arrives.
-    /// --dry-run shows what would be sent, and where. Settings come from flags, the environment, or a Greengrass core's
-    /// configuration.
+    /// Collects a report, publishes it over MQTT with mutual TLS or through a Greengrass nucleus, and waits until the
+    /// service accepts or rejects it. Prints nothing when the report was accepted. -v prints each phase with its time, which
+    /// shows why nothing arrives. --dry-run shows what would be sent, and where. Settings come from flags, the environment,
+    /// or a Greengrass core's configuration.
     Publish(Lazy<PublishArgs>),
     /// Send reports periodically (every 5 minutes by default)
     ///
     /// Does what publish --once does, every --interval. It keeps running through any failure: no network, an expired
     /// certificate, a broker that restarts. Certificates and custom metrics are read again each time. Made to run under
-    /// systemd, to which it reports its state. With --print it prints the reports to standard output, one line each, and
-    /// sends nothing.
+    /// systemd, to which it reports its state, or as a component of Greengrass. With --print it prints the reports to
+    /// standard output, one line each, and sends nothing.
     Watch(Lazy<WatchArgs>),
     /// Check this device, or saved reports, against a security profile
     ///

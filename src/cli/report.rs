@@ -58,8 +58,8 @@ pub(crate) struct ReportArgs {
     /// Cut the lists so that the report takes at most this many bytes
     ///
     /// The totals stay true. One entry for each port and each remote address is kept first. A report that is sent is cut
-    /// to 128000 bytes by default, the most that AWS IoT is sure to accept. A report that is printed is cut only with this
-    /// flag; then JSON is on one line, and its newline counts.
+    /// to 128000 bytes by default, the most that AWS IoT is sure to accept, or to 7200 if a Greengrass nucleus takes no more.
+    /// A report that is printed is cut only with this flag; then JSON is on one line, and its newline counts.
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub max_bytes: Option<usize>,
     /// Write what another agent wrote, for profiles tuned to it

@@ -26,7 +26,11 @@ const BUG: (Exit, &str) = (Exit::Bug, "");
 const OUTPUT: (Exit, &str) = (Exit::Output, "");
 const BAD_REPORT_INPUT: (Exit, &str) =
     (Exit::Input, "The custom metrics are invalid; with --strict, also when a row of a table is malformed.");
-const NO_REPORT_INPUT: (Exit, &str) = (Exit::NoInput, "");
+const NO_REPORT_INPUT: (Exit, &str) = (
+    Exit::NoInput,
+    "A file could not be opened, or no /proc table could be read; with --strict, also when one table of the report, or the \
+     network namespace of the host, could not be read.",
+);
 const BAD_VARIABLE: (Exit, &str) =
     (Exit::Settings, "The value of an environment variable is wrong, or the thing of the state file is ambiguous.");
 const NOT_SENT: (Exit, &str) = (Exit::Unavailable, "");
@@ -204,7 +208,11 @@ pub(super) const PAGES: [Page; 6] = [
             USAGE,
             BAD_REPORT_INPUT,
             NO_REPORT_INPUT,
-            NOT_SENT,
+            (
+                Exit::Unavailable,
+                "With --count, the last report was not sent. As a component of Greengrass, also when the nucleus restarted and \
+                 no longer accepts this process, which it then starts again.",
+            ),
             BUG,
             OUTPUT,
             TRY_LATER,
@@ -296,10 +304,10 @@ pub(super) const PAGES: [Page; 6] = [
             USAGE,
             (
                 Exit::Input,
-                "A profile, a behavior, a report or the custom metrics are invalid; with --strict, also when a row of a \
-                 table is malformed.",
+                "A profile, a behavior, a report or the custom metrics are invalid, or there were more things than \
+                 --max-things; with --strict, also when a row of a table is malformed.",
             ),
-            NO_REPORT_INPUT,
+            (Exit::NoInput, ""),
             BUG,
             OUTPUT,
             BAD_VARIABLE,
