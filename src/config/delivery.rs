@@ -107,7 +107,7 @@ impl Layers<'_> {
             Err(error) => error,
         };
         let (exit, remedy) = match error {
-            CoreError::Unreadable { .. } => (Exit::NoInput, "or give all settings in another way"),
+            CoreError::Unreadable { .. } => (Exit::NoInput, "all settings can also be given in another way"),
             CoreError::None(_) => (
                 Exit::Settings,
                 "give the directory that Greengrass is installed in, or /etc/greengrass for nucleus lite",

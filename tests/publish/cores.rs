@@ -93,8 +93,10 @@ services:
 ";
     let (device, publish) = core(&[("config.yaml", main)]);
     let outcome = publish.dry_run();
-    outcome
-        .says(&["thing name: 007 (core/config.yaml: system.thingName)", "endpoint: first.example (core/config.yaml: "]);
+    outcome.says(&[
+        "thing name: 007 (core/config.yaml: system.thingName)",
+        "endpoint: first.example (core/config.yaml: aws.greengrass.NucleusLite: iotDataEndpoint)",
+    ]);
 
     let endpoint = "services: {aws.greengrass.NucleusLite: {configuration: {iotDataEndpoint: second.example}}}\n";
     for (name, content) in [("10-a.yaml", "system: {thingName: ten}\n"), ("20-b.yaml", endpoint), ("30.txt", "[")] {

@@ -87,9 +87,7 @@ impl<'a> Log<'a> {
     ) {
         let text = match outcome {
             Ok((Done::Sent(Confirmation::Accepted), report_id)) => format!("report {report_id} accepted"),
-            Ok((Done::Sent(Confirmation::Acknowledged), report_id)) => {
-                format!("report {report_id} acknowledged by the broker")
-            }
+            Ok((Done::Sent(Confirmation::Acknowledged), report_id)) => format!("report {report_id} acknowledged"),
             Ok((Done::Printed, report_id)) => format!("report {report_id} printed"),
             Err(error) => summary(error),
         };

@@ -87,7 +87,7 @@ pub fn read(root: &Path) -> Result<Core, CoreError> {
     match (effective, log, v1, lite) {
         (None, Some(log), ..) => read_log(log),
         (Some(effective), log, ..) => {
-            let core = read_yaml(effective, "aws.greengrass.Nucleus")?;
+            let core = read_yaml(effective, &NUCLEUS)?;
             match log {
                 Some(log) if core.is_incomplete() => Ok(core.or(read_log(log)?)),
                 _ => Ok(core),
@@ -104,7 +104,7 @@ pub fn read(root: &Path) -> Result<Core, CoreError> {
             let mut files = yaml_files(&root.join("config.d"))?;
             files.insert(0, lite);
             // A later file wins.
-            let cores = files.into_iter().rev().map(|file| read_yaml(file, "aws.greengrass.NucleusLite"));
+            let cores = files.into_iter().rev().map(|file| read_yaml(file, &NUCLEUS_LITE));
             let found = cores.reduce(|later, earlier| Ok(later?.or(earlier?)));
             found.unwrap_or_else(|| Err(CoreError::None(root.to_owned())))
         }
@@ -162,7 +162,26 @@ struct Service {
     configuration: Option<Value>,
 }
 
-fn read_yaml(file: PathBuf, nucleus: &str) -> Result<Core, CoreError> {
+/// The component that has the connection's settings, and the names of their fields.
+struct Nucleus {
+    component: &'static str,
+    endpoint: &'static str,
+    port: &'static str,
+}
+
+const NUCLEUS: Nucleus = Nucleus {
+    component: "aws.greengrass.Nucleus",
+    endpoint: "aws.greengrass.Nucleus: iotDataEndpoint",
+    port: "aws.greengrass.Nucleus: mqtt.port",
+};
+
+const NUCLEUS_LITE: Nucleus = Nucleus {
+    component: "aws.greengrass.NucleusLite",
+    endpoint: "aws.greengrass.NucleusLite: iotDataEndpoint",
+    port: "aws.greengrass.NucleusLite: mqtt.port",
+};
+
+fn read_yaml(file: PathBuf, nucleus: &Nucleus) -> Result<Core, CoreError> {
     let text = read_file(&file)?;
     let text = files::without_byte_order_mark(&text);
     if let Some(kind) = sniff::foreign_kind(text) {
@@ -179,21 +198,21 @@ fn read_yaml(file: PathBuf, nucleus: &str) -> Result<Core, CoreError> {
 
 fn read_log(file: PathBuf) -> Result<Core, CoreError> {
     let config = tlog::read(&file).map_err(|error| unreadable(&file, &error))?;
-    Ok(of_v2(file, &config, "aws.greengrass.Nucleus"))
+    Ok(of_v2(file, &config, &NUCLEUS))
 }
 
-fn of_v2(file: PathBuf, config: &Value, nucleus: &str) -> Core {
-    let nucleus = config.pointer(&format!("/services/{nucleus}/configuration")).unwrap_or(&Value::Null);
+fn of_v2(file: PathBuf, config: &Value, nucleus: &Nucleus) -> Core {
+    let configuration = config.pointer(&format!("/services/{}/configuration", nucleus.component));
+    let configuration = configuration.unwrap_or(&Value::Null);
     let system = |name| field(&file, config, name);
-    let nucleus_field = |name| field(&file, nucleus, name);
     Core {
-        endpoint: nucleus_field("aws.greengrass.Nucleus: iotDataEndpoint"),
-        port: nucleus_field("aws.greengrass.Nucleus: mqtt.port"),
+        endpoint: field(&file, configuration, nucleus.endpoint),
+        port: field(&file, configuration, nucleus.port),
         thing_name: system("system.thingName"),
         ca: system("system.rootCaPath"),
         certificate: system("system.certificateFilePath"),
         key: system("system.privateKeyPath"),
-        proxy: has_proxy(nucleus.get("networkProxy")).then_some("networkProxy"),
+        proxy: has_proxy(configuration.get("networkProxy")).then_some("networkProxy"),
         file,
     }
 }
