@@ -312,3 +312,16 @@ fn what_mosquitto_sub_prints_is_read() {
         assert_eq!(read(&printed), expected, "{form:?}: {}", String::from_utf8_lossy(&printed));
     }
 }
+
+#[test]
+fn a_thing_whose_name_is_not_a_word_is_in_quotes() {
+    let dir = Dir::with_profile(&only_22(1, 1));
+    let stream = [300, 600].map(|time| after_topic("victim tcp: x", &report(time, 23).to_string())).concat();
+    let text = dir.detect(&["--report", "-"]).stdin(stream).code(1).text();
+    let lines: Vec<_> = text.lines().filter(|line| line.contains("victim")).collect();
+    assert!(lines.iter().any(|line| line.contains(" in-alarm \"victim tcp: x\" ")), "{text}");
+    assert!(
+        lines.iter().any(|line| line.starts_with("\"victim tcp: x\" ") && line.contains(" violated by 23")),
+        "{text}"
+    );
+}

@@ -11,7 +11,7 @@ use crate::detect::profile::{Behavior, Profile};
 use crate::error::{Error, InputError, InputErrorKind};
 use crate::files;
 use crate::terminal::Terminal;
-use crate::text::{escape, truncate};
+use crate::text::{escape, quote, truncate};
 
 /// The most bytes of a profile that are read.
 const MAX_PROFILE: u64 = 1 << 20;
@@ -83,10 +83,12 @@ impl ProfileBehavior {
         measured.metric_value(!matches!(self.metric(), Some(Metric::Custom(_))))
     }
 
-    /// The behavior, with its thing and profile if there are several, escaped.
+    /// The behavior, with its thing and profile if there are several, escaped. A device may have chosen the name of its thing,
+    /// so that is in quotes unless it is a word.
     pub(super) fn full_name(&self, thing: Option<&str>) -> String {
-        let parts = [thing, self.label.as_deref(), Some(self.name())];
-        parts.into_iter().flatten().map(safe_name).collect::<Vec<_>>().join(" ")
+        let thing = thing.map(|thing| quote(&truncate(thing, NAME_LENGTH)));
+        let own = [self.label.as_deref(), Some(self.name())].into_iter().flatten().map(safe_name);
+        thing.into_iter().chain(own).collect::<Vec<_>>().join(" ")
     }
 }
 
