@@ -98,7 +98,7 @@ device-defender: accepted after [TIME]
 #[test]
 fn every_refusal_has_its_code() {
     type Script = fn(&mut NucleusLink) -> io::Result<()>;
-    let cases: [(Script, i32, &[&str]); 10] = [
+    let cases: [(Script, i32, &[&str]); 11] = [
         (|_| Ok(()), 69, &["CONNECT: ", "does not accept this component's token"]),
         (
             |link| {
@@ -169,6 +169,16 @@ fn every_refusal_has_its_code() {
             },
             75,
             &["Throttled"],
+        ),
+        (
+            |link| {
+                link.accept_connect()?;
+                link.request()?;
+                link.send([6, 0, 0], "", &json!({"message": "Bad request"}))?;
+                link.silence()
+            },
+            69,
+            &["SUBSCRIBE: ", "the nucleus reports an error: Bad request"],
         ),
         (|link| link.up_to_taken().map(drop), 75, &["the nucleus took the report"]),
         (

@@ -46,6 +46,8 @@ enum StreamError {
     /// The nucleus closed the connection, in whatever way.
     Closed,
     Frame(FrameError),
+    /// The nucleus did not understand what it was sent.
+    Fault(String),
     TimedOut(PhaseTimer),
 }
 
@@ -193,6 +195,7 @@ impl<'a> Session<'a> {
             match Incoming::of(&received.ok_or(StreamError::Closed)??) {
                 // If it cannot be sent, there may still be an answer to read.
                 Incoming::Ping => drop(self.send(timer, messages::ping_response()).await),
+                Incoming::Fault(message) => return Err(StreamError::Fault(message)),
                 incoming => return Ok(incoming),
             }
         }
@@ -270,7 +273,9 @@ impl StreamError {
     fn before_publish(self) -> Cause {
         match self {
             Self::TimedOut(timer) => Cause::TimedOut(timer.timed_out()),
-            Self::Closed | Self::Frame(FrameError::Io(_) | FrameError::CutOff) => Cause::Lost(self.reason()),
+            Self::Closed | Self::Fault(_) | Self::Frame(FrameError::Io(_) | FrameError::CutOff) => {
+                Cause::Lost(self.reason())
+            }
             Self::Frame(error) => Cause::NotEventStream(error.to_string()),
         }
     }
@@ -278,6 +283,7 @@ impl StreamError {
     fn reason(&self) -> String {
         match self {
             Self::TimedOut(timer) => timer.timed_out(),
+            Self::Fault(message) => format!("the nucleus reports an error: {message}"),
             Self::Closed => "the nucleus closed the connection".to_owned(),
             Self::Frame(FrameError::Io(error)) => format!("the connection was lost: {error}"),
             Self::Frame(FrameError::CutOff) => "the connection was closed in the middle of a frame".to_owned(),
