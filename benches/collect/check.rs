@@ -34,9 +34,13 @@ struct List {
     total: usize,
 }
 
-/// Runs `collect` once and compares the lengths of its lists with the number of sockets.
-pub(crate) fn report(scale: &Scale) -> Result<()> {
-    let mut child = Command::new(PROGRAM).arg("collect").stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+/// Runs `collect` once with this source and compares the lengths of its lists with the number of sockets.
+pub(crate) fn report(scale: &Scale, source: &str) -> Result<()> {
+    let mut child = Command::new(PROGRAM)
+        .args(["collect", "--source", source])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
     let stdout = child.stdout.take().ok_or("no pipe")?;
     let report = serde_json::from_reader(BufReader::new(stdout));
     let status = child.wait()?;

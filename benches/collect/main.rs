@@ -21,9 +21,10 @@
 //! | `10k` | 9,800 | 100 | 100 | |
 //! | `100k` | 99,800 | 100 | 100 | a fifth of them IPv6 |
 //! | `500k` | 499,800 | 100 | 100 | |
+//! | `udp` | 10 | 5 | 15,000 | in one process, which may often have no more than 20,000 descriptors |
 //!
-//! The report is checked first: if `collect` does not report every open socket, the benchmark fails. Then the three
-//! commands run in turn, `cat`, `collect`, `ss`, `cat`, `collect`, `ss`, …, with their output sent to `/dev/null` and in
+//! The reports are checked first: if `collect` does not report every open socket from both sources, the benchmark fails.
+//! Then the four commands run in turn, `cat`, `collect` with each source, `ss`, `cat`, …, with their output sent to `/dev/null` and in
 //! the locale of the user. With `LC_ALL=C`, `cat` loads no locale, which is a noticeable part of its time at the scale
 //! `idle`.
 //!
@@ -41,7 +42,7 @@
 //!   distinguish from the measuring process.
 //!
 //! `cat` is the lower limit for a program that reads these files: the kernel, which formats a line for each socket, takes
-//! nearly all of its time. `ss` uses another interface of the kernel and prints other lines.
+//! nearly all of its time. `ss` uses the same interface of the kernel as `--source netlink`, and prints all sockets.
 
 #![expect(
     clippy::exit,
@@ -67,7 +68,7 @@ use namespace::Rights;
 use process::{Result, own_path};
 use scale::{SCALES, Scale};
 
-const USAGE: &str = "usage: cargo bench --bench collect -- [idle] [10k] [100k] [500k] [--runs N]";
+const USAGE: &str = "usage: cargo bench --bench collect -- [idle] [10k] [100k] [500k] [udp] [--runs N]";
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().skip(1).collect();

@@ -42,8 +42,10 @@ pub(crate) fn main(args: &[OsString]) -> Result<()> {
     }
     eprintln!("{name}: opening {} sockets", scale.sockets());
     let sockets = Sockets::open(scale, ipv6)?;
-    check::report(scale)?;
-    eprintln!("{name}: the report is right; runs of each command: {runs}");
+    for source in ["netlink", "proc"] {
+        check::report(scale, source)?;
+    }
+    eprintln!("{name}: the reports are right; runs of each command: {runs}");
     let candidates = measure(runs)?;
     drop(sockets);
     print(scale, &candidates)
@@ -63,7 +65,8 @@ fn measure(runs: usize) -> Result<Vec<Candidate>> {
     let files = FILES.into_iter().filter(|file| Path::new(file).exists());
     let commands = [
         ("`cat`, the lower limit", words(&["cat"]).into_iter().chain(files.map(str::to_owned)).collect()),
-        ("`device-defender collect`", words(&[PROGRAM, "collect"])),
+        ("`collect --source netlink`", words(&[PROGRAM, "collect", "--source", "netlink"])),
+        ("`collect --source proc`", words(&[PROGRAM, "collect", "--source", "proc"])),
         ("`ss -tuanH`", words(&["ss", "-tuanH"])),
     ];
     let mut candidates = Vec::new();

@@ -22,7 +22,7 @@ pub(crate) struct Scale {
     pub(crate) udp: u32,
 }
 
-pub(crate) const SCALES: [Scale; 4] = [
+pub(crate) const SCALES: [Scale; 5] = [
     Scale {
         name: "idle",
         by_default: true,
@@ -36,6 +36,7 @@ pub(crate) const SCALES: [Scale; 4] = [
     Scale { name: "10k", by_default: true, runs: 51, connections: 4_900, ..LARGE },
     Scale { name: "100k", runs: 15, connections: 49_900, ipv6_percent: 20, ..LARGE },
     Scale { name: "500k", runs: 7, connections: 249_900, ..LARGE },
+    Scale { name: "udp", runs: 7, connections: 5, listeners: 5, udp: 15_000, ..LARGE },
 ];
 
 /// What the large scales share.
