@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::error::Error;
+use super::phase::{Phase, PhaseTimer};
+use super::reply::{Answer, Reply};
 use crate::report::encode::Encoding;
 use crate::thing::ThingName;
 use crate::warning::Warning;
@@ -120,6 +122,25 @@ impl Attempt<'_> {
 
     pub(crate) fn answer_topic(&self, answer: &str) -> String {
         format!("{}/{answer}", self.topic())
+    }
+
+    pub(crate) fn start(&self, phase: Phase) -> PhaseTimer {
+        PhaseTimer::start(phase, self.timeout, self.deadline.into())
+    }
+
+    pub(crate) fn trace(&self, line: &str) {
+        (self.trace)(line);
+    }
+
+    /// Reads a message on an answer's topic, shown as `topic`; `None` when it does not answer this report.
+    pub(crate) fn reply(&self, topic: &str, answer: &Answer<'_>, report_id: u64, timer: PhaseTimer) -> Option<Reply> {
+        let reply = Reply::parse(answer, self.thing_name, report_id);
+        self.trace(&match &reply {
+            Ok(Reply::Accepted) => format!("accepted after {}", timer.took()),
+            Ok(Reply::Rejected(_)) => format!("rejected after {}", timer.took()),
+            Err(reason) => format!("ignored: an answer on {topic}: {reason}"),
+        });
+        reply.ok()
     }
 }
 

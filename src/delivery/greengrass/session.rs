@@ -64,12 +64,12 @@ impl<'a> Session<'a> {
     }
 
     async fn connect(&mut self) -> Result<(), Cause> {
-        let timer = self.context.start(Phase::Connect);
+        let timer = self.context.attempt.start(Phase::Connect);
         let sent = self.send(timer, messages::connect(&self.context.settings.token.0)).await;
         let received = if sent.is_ok() { self.receive(timer).await } else { sent.map(|()| Incoming::Ping) };
         match received {
             Ok(Incoming::Connected { accepted: true }) => {
-                self.context.trace(&format!("CONNECT: accepted in {}", timer.took()));
+                self.context.attempt.trace(&format!("CONNECT: accepted in {}", timer.took()));
                 Ok(())
             }
             Ok(Incoming::Connected { accepted: false }) | Err(StreamError::Closed) => Err(Cause::TokenRefused),
@@ -80,7 +80,7 @@ impl<'a> Session<'a> {
 
     /// Subscribes to both answers.
     async fn subscribe(&mut self) -> Result<(), Cause> {
-        let timer = self.context.start(Phase::Subscribe);
+        let timer = self.context.attempt.start(Phase::Subscribe);
         for (stream, answer) in SUBSCRIPTIONS.into_iter().zip(ANSWERS) {
             let topic = self.context.attempt.answer_topic(answer);
             self.send(timer, messages::subscribe(stream, &topic)).await.map_err(StreamError::before_publish)?;
@@ -90,10 +90,10 @@ impl<'a> Session<'a> {
                     Incoming::Failed { stream: failed, name, message } if failed == stream => {
                         return Err(refused(Operation::Subscribe, topic, name, message));
                     }
-                    other => self.context.trace(&format!("ignored: {other} before the report")),
+                    other => self.context.attempt.trace(&format!("ignored: {other} before the report")),
                 }
             }
-            self.context.trace(&format!("SUBSCRIBE: {topic} in {}", timer.took()));
+            self.context.attempt.trace(&format!("SUBSCRIBE: {topic} in {}", timer.took()));
         }
         Ok(())
     }
@@ -103,7 +103,7 @@ impl<'a> Session<'a> {
         let Message { report_id, payload, .. } = message;
         let (attempt, bytes) = (self.context.attempt, payload.len());
         let topic = attempt.topic();
-        let timer = self.context.start(Phase::Publish);
+        let timer = self.context.attempt.start(Phase::Publish);
         self.pass_over(timer).await.map_err(StreamError::before_publish)?;
         // The rest of a frame that began before the report.
         let mut is_earlier = !self.stream.read_buffer().is_empty();
@@ -111,7 +111,7 @@ impl<'a> Session<'a> {
         let sent = self.send(timer, messages::publish(PUBLICATION, &topic, &payload)).await;
         sent.map_err(|error| Cause::LostAtPublish { reason: error.reason(), bytes, is_whole: false })?;
         *published = Some(start);
-        self.context.trace(&format!("PUBLISH: report {report_id}, {bytes} bytes, to {topic}"));
+        self.context.attempt.trace(&format!("PUBLISH: report {report_id}, {bytes} bytes, to {topic}"));
         let mut taken = false;
         loop {
             let incoming = self.receive(timer).await.map_err(|error| match error {
@@ -122,14 +122,14 @@ impl<'a> Session<'a> {
             });
             let incoming = incoming?;
             if std::mem::take(&mut is_earlier) {
-                self.context.trace(&format!("ignored: {incoming} before the report"));
+                self.context.attempt.trace(&format!("ignored: {incoming} before the report"));
                 continue;
             }
             match incoming {
                 Incoming::Response { stream: PUBLICATION } => {
                     taken = true;
                     *published = Some(Instant::now()); // not before it was sent
-                    self.context.trace(&format!("taken by the nucleus after {}", timer.took()));
+                    self.context.attempt.trace(&format!("taken by the nucleus after {}", timer.took()));
                     if attempt.wait_for == WaitFor::Acknowledgment {
                         break;
                     }
@@ -143,7 +143,7 @@ impl<'a> Session<'a> {
                     Some(Reply::Accepted) => break,
                     Some(Reply::Rejected(rejection)) => return Err(error::Cause::of_rejection(report_id, rejection)),
                 },
-                other => self.context.trace(&format!("ignored: {other}")),
+                other => self.context.attempt.trace(&format!("ignored: {other}")),
             }
         }
         let confirmation = match attempt.wait_for {
@@ -156,26 +156,22 @@ impl<'a> Session<'a> {
     /// Passes over what arrived before the report was sent, so that it cannot be taken for an answer.
     async fn pass_over(&mut self, timer: PhaseTimer) -> Result<(), StreamError> {
         while let Ok(early) = timeout(QUIET, self.receive(timer)).await {
-            self.context.trace(&format!("ignored: {} before the report", early?));
+            self.context.attempt.trace(&format!("ignored: {} before the report", early?));
         }
         Ok(())
     }
 
     /// Reads a message that arrived; `None` when it is not an answer to this report.
     fn answer(&self, stream: i32, payload: &[u8], report_id: u64, taken: bool, timer: PhaseTimer) -> Option<Reply> {
-        let Attempt { thing_name, encoding, .. } = self.context.attempt;
+        let attempt = self.context.attempt;
         let answers = SUBSCRIPTIONS.into_iter().zip(ANSWERS);
         let Some((_, kind)) = answers.clone().find(|(subscription, _)| *subscription == stream) else {
-            self.context.trace(&format!("ignored: a message on stream {stream}"));
+            attempt.trace(&format!("ignored: a message on stream {stream}"));
             return None;
         };
-        let answer = Answer { accepted: kind == ANSWERS[0], encoding, retained: false, acknowledged: taken, payload };
-        let reply = Reply::parse(&answer, thing_name, report_id);
-        self.context.trace(&match &reply {
-            Ok(_) => format!("{kind} after {}", timer.took()),
-            Err(reason) => format!("ignored: an answer on .../{kind}: {reason}"),
-        });
-        reply.ok()
+        let (accepted, encoding) = (kind == ANSWERS[0], attempt.encoding);
+        let answer = Answer { accepted, encoding, retained: false, acknowledged: taken, payload };
+        attempt.reply(&format!(".../{kind}"), &answer, report_id, timer)
     }
 
     async fn send(&mut self, timer: PhaseTimer, frame: Frame) -> Result<(), StreamError> {
@@ -214,14 +210,6 @@ impl runtime::Session for Session<'_> {
 }
 
 impl Context<'_> {
-    fn start(self, phase: Phase) -> PhaseTimer {
-        PhaseTimer::start(phase, self.attempt.timeout, self.attempt.deadline.into())
-    }
-
-    fn trace(self, line: &str) {
-        (self.attempt.trace)(line);
-    }
-
     /// An error before the report was sent.
     pub(super) fn error(self, phase: Phase, cause: error::Cause) -> Error {
         Error { phase, destination: self.settings.socket.display().to_string(), published: None, cause }
@@ -230,7 +218,7 @@ impl Context<'_> {
 
 /// Connects to the socket. While its queue of connections is full, it is tried again.
 async fn open_socket(context: Context<'_>) -> Result<UnixStream, Cause> {
-    let timer = context.start(Phase::Socket);
+    let timer = context.attempt.start(Phase::Socket);
     let connected = timeout_at(timer.deadline, async {
         loop {
             match UnixStream::connect(&context.settings.socket).await {
@@ -241,7 +229,7 @@ async fn open_socket(context: Context<'_>) -> Result<UnixStream, Cause> {
     });
     match connected.await {
         Ok(Ok(stream)) => {
-            context.trace(&format!("IPC: connected in {}", timer.took()));
+            context.attempt.trace(&format!("IPC: connected in {}", timer.took()));
             Ok(stream)
         }
         Ok(Err(error)) => Err(Cause::Unreachable { error: error.kind(), reason: error.to_string() }),

@@ -14,14 +14,6 @@ pub(super) struct ConnectContext<'a> {
 }
 
 impl ConnectContext<'_> {
-    pub(super) fn start(self, phase: Phase) -> PhaseTimer {
-        PhaseTimer::start(phase, self.attempt.timeout, self.attempt.deadline.into())
-    }
-
-    pub(super) fn trace(self, line: &str) {
-        (self.attempt.trace)(line);
-    }
-
     /// An error before the PUBLISH.
     pub(super) fn error(self, phase: Phase, cause: Cause) -> Error {
         Error { phase, destination: self.settings.endpoint.to_string(), published: None, cause }

@@ -37,7 +37,7 @@ pub(super) async fn connect(context: ConnectContext<'_>) -> Result<TcpStream, Er
     let mut addresses = lookup(context).await?;
     let untried = addresses.len().saturating_sub(MAX_ADDRESSES);
     addresses.truncate(MAX_ADDRESSES);
-    let timer = context.start(Phase::Tcp);
+    let timer = context.attempt.start(Phase::Tcp);
     let mut failures = Vec::new();
     let connected = timeout_at(timer.deadline, race(&addresses, &mut failures)).await;
     let Ok(Some((stream, address))) = connected else {
@@ -56,15 +56,15 @@ pub(super) async fn connect(context: ConnectContext<'_>) -> Result<TcpStream, Er
     };
     let _only_slower = stream.set_nodelay(true);
     for (address, error) in &failures {
-        context.trace(&format!("TCP: {address}: {error}"));
+        context.attempt.trace(&format!("TCP: {address}: {error}"));
     }
-    context.trace(&format!("TCP: connected to {address} in {}", timer.took()));
+    context.attempt.trace(&format!("TCP: connected to {address} in {}", timer.took()));
     Ok(stream)
 }
 
 /// The addresses of the endpoint, at least one; without TLS only those of this machine.
 async fn lookup(context: ConnectContext<'_>) -> Result<Vec<SocketAddr>, Error> {
-    let timer = context.start(Phase::Lookup);
+    let timer = context.attempt.start(Phase::Lookup);
     let mut addresses = match timeout_at(timer.deadline, resolve(&context.settings.endpoint)).await {
         Ok(Ok(addresses)) => addresses,
         Ok(Err(error)) => return Err(context.error(Phase::Lookup, Cause::Lookup(error.to_string()))),
@@ -78,7 +78,7 @@ async fn lookup(context: ConnectContext<'_>) -> Result<Vec<SocketAddr>, Error> {
     if addresses.is_empty() {
         return Err(context.error(Phase::Lookup, Cause::NotLoopback { addresses: list }));
     }
-    context.trace(&format!("DNS: {list} in {}", timer.took()));
+    context.attempt.trace(&format!("DNS: {list} in {}", timer.took()));
     Ok(addresses)
 }
 

@@ -97,13 +97,15 @@ impl<'a> Session<'a> {
         let mut connect = Connect::new(client_id);
         connect.keep_alive = KEEP_ALIVE;
         connect.clean_session = true;
-        let timer = self.context.start(Phase::Connect);
+        let timer = self.context.attempt.start(Phase::Connect);
         self.send(timer, Packet::Connect(connect)).await?;
         let code = match self.receive(timer).await? {
             Incoming::Packet(Packet::ConnAck(ConnAck { code: ConnectReturnCode::Success, session_present })) => {
                 let old = if session_present { "; the broker had an old session" } else { "" };
                 let took = timer.took();
-                self.context.trace(&format!("CONNECT: client ID {client_id} accepted, clean session, in {took}{old}"));
+                self.context
+                    .attempt
+                    .trace(&format!("CONNECT: client ID {client_id} accepted, clean session, in {took}{old}"));
                 return Ok(());
             }
             Incoming::Packet(Packet::ConnAck(ConnAck { code, .. })) => number_of(code),
@@ -117,14 +119,14 @@ impl<'a> Session<'a> {
     async fn subscribe(&mut self) -> Result<Vec<&'static str>, Error> {
         let filters =
             ANSWERS.map(|answer| SubscribeFilter::new(self.context.attempt.answer_topic(answer), QoS::AtLeastOnce));
-        let timer = self.context.start(Phase::Subscribe);
+        let timer = self.context.attempt.start(Phase::Subscribe);
         let subscribe = Subscribe { pkid: SUBSCRIBE_ID, filters: filters.to_vec() };
         self.send(timer, Packet::Subscribe(subscribe)).await?;
         let codes = loop {
             match self.receive(timer).await? {
                 Incoming::Packet(Packet::SubAck(SubAck { pkid: SUBSCRIBE_ID, return_codes })) => break return_codes,
                 early @ (Incoming::Packet(Packet::Publish(_)) | Incoming::Oversized(_)) => {
-                    self.context.trace(&format!("ignored: {early} before SUBACK"));
+                    self.context.attempt.trace(&format!("ignored: {early} before SUBACK"));
                 }
                 other => return Err(self.unexpected(timer, "the SUBACK for this SUBSCRIBE", &other)),
             }
@@ -137,7 +139,7 @@ impl<'a> Session<'a> {
                 Some(SubscribeReasonCode::Failure) => "refused",
                 None => "not answered",
             };
-            self.context.trace(&format!("SUBSCRIBE: {} {outcome}, in {took}", filter.path));
+            self.context.attempt.trace(&format!("SUBSCRIBE: {} {outcome}, in {took}", filter.path));
             if !matches!(code, Some(SubscribeReasonCode::Success(_))) {
                 refused.push(answer);
             }
@@ -157,7 +159,7 @@ impl<'a> Session<'a> {
     }
 
     async fn pass_over(&mut self, incoming: Incoming, timer: PhaseTimer) {
-        self.context.trace(&format!("ignored: {incoming} before PUBLISH"));
+        self.context.attempt.trace(&format!("ignored: {incoming} before PUBLISH"));
         if let Incoming::Packet(Packet::Publish(message)) = incoming {
             self.acknowledge(&message, timer).await;
         }
@@ -173,17 +175,12 @@ impl<'a> Session<'a> {
     fn reply(&self, message: &Publish, report_id: u64, acknowledged: bool, timer: PhaseTimer) -> Option<Reply> {
         let Publish { retain: retained, topic, payload, .. } = message;
         let Some(kind) = ANSWERS.into_iter().find(|answer| *topic == self.context.attempt.answer_topic(answer)) else {
-            self.context.trace(&format!("ignored: a message to {}", truncate(topic, MAX_SHOWN)));
+            self.context.attempt.trace(&format!("ignored: a message to {}", truncate(topic, MAX_SHOWN)));
             return None;
         };
-        let (accepted, encoding) = (kind == "accepted", self.context.attempt.encoding);
+        let (accepted, encoding) = (kind == ANSWERS[0], self.context.attempt.encoding);
         let answer = Answer { accepted, encoding, retained: *retained, acknowledged, payload };
-        let reply = Reply::parse(&answer, self.context.attempt.thing_name, report_id);
-        self.context.trace(&match &reply {
-            Ok(_) => format!("{kind} after {}", timer.took()),
-            Err(reason) => format!("ignored: an answer on {topic}: {reason}"),
-        });
-        reply.ok()
+        self.context.attempt.reply(topic, &answer, report_id, timer)
     }
 
     /// The error when no answer came after the PUBLISH.
@@ -310,7 +307,7 @@ impl runtime::Session for Session<'_> {
         let bytes = payload.len();
         let mut publish = Publish::new(topic.clone(), QoS::AtLeastOnce, payload);
         publish.pkid = PUBLISH_ID;
-        let timer = self.context.start(Phase::Publish);
+        let timer = self.context.attempt.start(Phase::Publish);
         self.pass_over_received(timer).await?;
         // The rest of a packet that began before the PUBLISH.
         let mut is_earlier = !self.stream.read_buffer().is_empty();
@@ -318,7 +315,7 @@ impl runtime::Session for Session<'_> {
         self.send(timer, Packet::Publish(publish)).await?;
         let mut published = Instant::now();
         self.published = Some(published);
-        self.context.trace(&format!("PUBLISH: report {report_id}, {bytes} bytes, to {topic}"));
+        self.context.attempt.trace(&format!("PUBLISH: report {report_id}, {bytes} bytes, to {topic}"));
         let mut acknowledged = false;
         loop {
             let incoming = self.incoming(timer).await.map_err(|error| self.unanswered(error, acknowledged))?;
@@ -331,7 +328,7 @@ impl runtime::Session for Session<'_> {
                     acknowledged = true;
                     published = Instant::now(); // the report has arrived by now, and not before it was written
                     self.published = Some(published);
-                    self.context.trace(&format!("PUBACK after {}", timer.took()));
+                    self.context.attempt.trace(&format!("PUBACK after {}", timer.took()));
                     match self.refused.as_deref() {
                         None => return Ok(Receipt { confirmation: Confirmation::Acknowledged, published }),
                         Some([] | [_]) => {}
@@ -350,7 +347,7 @@ impl runtime::Session for Session<'_> {
                         }
                     }
                 }
-                other => self.context.trace(&format!("ignored: {other}")),
+                other => self.context.attempt.trace(&format!("ignored: {other}")),
             }
         }
     }
@@ -363,7 +360,7 @@ impl runtime::Session for Session<'_> {
         };
         if self.is_open && matches!(timeout(CLOSE_LIMIT, disconnect).await, Ok(Ok(()))) {
             let (sent, received) = (self.raw.sent.get(), self.raw.received.get());
-            self.context.trace(&format!("DISCONNECT; {sent} bytes sent, {received} received"));
+            self.context.attempt.trace(&format!("DISCONNECT; {sent} bytes sent, {received} received"));
         }
     }
 }

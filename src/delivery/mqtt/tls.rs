@@ -34,7 +34,7 @@ pub(super) async fn handshake(
 ) -> Result<TlsStream<MeteredStream<TcpStream>>, Error> {
     const CLOSED: &str = "is this a port for TLS, and the right endpoint? A proxy or load balancer closes like this when its backend is down";
     let host = &context.settings.endpoint.host;
-    let timer = context.start(Phase::Tls);
+    let timer = context.attempt.start(Phase::Tls);
     let handshake = TlsConnector::from(Arc::clone(&tls.config)).connect(host.clone(), stream);
     let result = timeout_at(timer.deadline, handshake).await;
     if let Ok(Ok(stream)) = result {
@@ -76,12 +76,14 @@ fn describe(context: ConnectContext<'_>, connection: &rustls::ClientConnection, 
     let cipher = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("unknown");
     let alpn = connection.alpn_protocol().map(|name| format!(", ALPN {}", String::from_utf8_lossy(name)));
     let alpn = alpn.unwrap_or_default();
-    context.trace(&format!("TLS: {version}, {cipher}{alpn}, in {}", timer.took()));
+    context.attempt.trace(&format!("TLS: {version}, {cipher}{alpn}, in {}", timer.took()));
     if let Some([leaf, ..]) = connection.peer_certificates()
         && let Some(certificate) = Certificate::parse(leaf)
     {
         let until = rfc3339(certificate.not_after);
-        context.trace(&format!("TLS: the server's certificate is `{}`, valid until {until}", certificate.subject));
+        context
+            .attempt
+            .trace(&format!("TLS: the server's certificate is `{}`, valid until {until}", certificate.subject));
     }
 }
 
