@@ -6,6 +6,7 @@ pub(crate) mod greengrass;
 mod nucleus;
 
 use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::delivery::transport::{CredentialError, CredentialErrorKind};
@@ -29,10 +30,15 @@ pub(crate) struct SettingError {
 }
 
 impl SettingError {
-    /// An error in a value from `origin`: on the command line it is a usage error.
+    /// An error in a value from `origin`.
     pub(crate) fn value(name: &str, origin: &Origin, shown: &str, reason: &str) -> Self {
+        Self::of_origin(origin, name, format!("{name} `{shown}` ({origin}): {reason}"))
+    }
+
+    /// An error in what came from `origin`: on the command line it is a usage error.
+    fn of_origin(origin: &Origin, subject: impl Into<String>, message: impl Into<String>) -> Self {
         let exit = if matches!(origin, Origin::Flag(_)) { Exit::Usage } else { Exit::Settings };
-        Self::new(exit, name, format!("{name} `{shown}` ({origin}): {reason}"))
+        Self::new(exit, subject, message)
     }
 
     pub(crate) fn new(exit: Exit, subject: impl Into<String>, message: impl Into<String>) -> Self {
@@ -76,9 +82,14 @@ pub(crate) fn checked_alone<T>(name: &str, given: Sourced<T>) -> Result<T, Vec<S
     checked(name, given, &mut errors).ok_or(errors)
 }
 
+/// An environment variable; empty counts as not set.
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
 /// The thing name as a Greengrass nucleus passes it to components; `None` when it does not.
 pub(crate) fn aws_thing_name() -> Option<Sourced<ThingName>> {
-    let text = env::var_os(AWS_IOT_THING_NAME).filter(|name| !name.is_empty())?;
+    let text = variable(AWS_IOT_THING_NAME)?;
     Some(Sourced::parse(&text, Origin::Environment(AWS_IOT_THING_NAME.to_owned()), from_str))
 }
 
@@ -94,10 +105,9 @@ pub(crate) fn path(given: &Sourced<PathBuf>) -> &Path {
 
 /// Where the state is kept and which /proc is read, with their origins, for people.
 pub(crate) fn describe_paths(state_dir: Option<&Sourced<PathBuf>>, proc: &Sourced<PathBuf>) -> [String; 2] {
-    let from_systemd = || env::var_os("STATE_DIRECTORY").is_some_and(|dirs| !dirs.is_empty());
     let origin = match state_dir {
         Some(given) => &given.origin,
-        None if from_systemd() => &Origin::Environment("STATE_DIRECTORY".to_owned()),
+        None if variable("STATE_DIRECTORY").is_some() => &Origin::Environment("STATE_DIRECTORY".to_owned()),
         None => &Origin::Default,
     };
     let dir = match self::state_dir(state_dir) {

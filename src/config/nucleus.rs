@@ -1,19 +1,14 @@
 //! Which transport is used, and the settings of delivery through a Greengrass nucleus.
 
-use std::env;
 use std::ffi::OsString;
 
-use super::SettingError;
 use super::delivery::{CoreFile, DeliveryConfig, Layers};
+use super::{SettingError, variable};
 use crate::cli::Via;
 use crate::delivery::greengrass::settings::{SOCKET, Settings as GreengrassSettings, TOKEN, Token};
 use crate::delivery::{Settings, TransportSettings};
 use crate::exit::Exit;
 use crate::sourced::{Origin, Sourced};
-
-fn variable(name: &str) -> Option<OsString> {
-    env::var_os(name).filter(|value| !value.is_empty())
-}
 
 impl Layers<'_> {
     /// The transport: the one given, else the nucleus's if it started this program and no endpoint is given. `None` with an
@@ -89,9 +84,8 @@ impl Layers<'_> {
             given.insecure_plaintext.then(|| Origin::Flag("--insecure-plaintext".to_owned())),
         ];
         for origin in origins.into_iter().flatten() {
-            let exit = if matches!(origin, Origin::Flag(_)) { Exit::Usage } else { Exit::Settings };
             let message = format!("{origin}: only for MQTT, not with --via greengrass");
-            let error = SettingError::new(exit, origin.to_string(), message);
+            let error = SettingError::of_origin(&origin, origin.to_string(), message);
             self.errors.push(if is_chosen { error } else { error.with_hint(INSTEAD) });
         }
     }
