@@ -8,6 +8,7 @@ use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::LazyLock;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{fstat, makedev};
@@ -202,12 +203,17 @@ fn is_journal() -> Option<bool> {
 /// nothing is closed, or nobody wants to know. And some programs do so for standard output alone, such as Python with
 /// `subprocess.DEVNULL`. Nothing distinguishes that, so the message names it.
 pub(crate) fn check_stdout() -> Result<(), StdoutError> {
-    let null = makedev(1, 3); // Documentation/admin-guide/devices.txt of the kernel
-    let is_null_for_both = |fd: BorrowedFd<'_>| {
-        let flags = fcntl(fd, FcntlArg::F_GETFL).map(OFlag::from_bits_retain);
-        flags.is_ok_and(|flags| flags & OFlag::O_ACCMODE == OFlag::O_RDWR) && fstat(fd).is_ok_and(|s| s.st_rdev == null)
-    };
-    if is_null_for_both(io::stdout().as_fd()) && !is_null_for_both(io::stderr().as_fd()) {
+    // It does not change, and a stream of events is written line by line.
+    static IS_CLOSED: LazyLock<bool> = LazyLock::new(|| {
+        let null = makedev(1, 3); // Documentation/admin-guide/devices.txt of the kernel
+        let is_null_for_both = |fd: BorrowedFd<'_>| {
+            let flags = fcntl(fd, FcntlArg::F_GETFL).map(OFlag::from_bits_retain);
+            flags.is_ok_and(|flags| flags & OFlag::O_ACCMODE == OFlag::O_RDWR)
+                && fstat(fd).is_ok_and(|s| s.st_rdev == null)
+        };
+        is_null_for_both(io::stdout().as_fd()) && !is_null_for_both(io::stderr().as_fd())
+    });
+    if *IS_CLOSED {
         return Err(StdoutError(io::Error::other("closed, or /dev/null opened for reading and writing")));
     }
     Ok(())

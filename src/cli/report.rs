@@ -32,7 +32,8 @@ pub(crate) struct SourceArgs {
     pub source: Sourced<SourceArg>,
     /// Leave interfaces that match this pattern out of the traffic; may be given more than once
     ///
-    /// The pattern may contain *, ? and [...]. Several patterns may be given with commas between them. Loopback counts each byte twice, and so does a bridge with its ports.
+    /// The pattern may contain *, ? and [...]. Several patterns may be given with commas between them. Loopback counts each
+    /// byte twice, and so does a bridge with its ports.
     #[arg(long, value_name = "GLOB", value_delimiter = ',')]
     pub exclude_interface: Vec<glob::Pattern>,
     /// Add the custom metrics in this file, - for standard input (not in watch, which reads the file each time)

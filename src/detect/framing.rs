@@ -13,7 +13,8 @@
 //!
 //! The first line decides. `%t %x` is not a form for many things, because its first line looks like one of `-v` whose report
 //! is in hexadecimal: the sender could choose the form, and with it whether lines that he writes are messages of others. The
-//! same is true of the first report in a bare stream, which can look like `%j`. So an operator who expects one thing should name it.
+//! same is true of the first report in a bare stream, which can look like `%j`. So an operator who expects one thing should
+//! name it.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;

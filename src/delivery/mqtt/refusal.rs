@@ -119,8 +119,8 @@ pub(super) fn alert_in_words(alert: AlertDescription) -> String {
     format!("{} ({})", words_of(alert.as_str().unwrap_or("unknown")), u8::from(alert))
 }
 
-/// The certificate that an error is about, as its place in the chain. Only a time distinguishes it from the others; otherwise it is
-/// taken to be the server's own.
+/// The certificate that an error is about, as its place in the chain. Only a time distinguishes it from the others;
+/// otherwise it is taken to be the server's own.
 fn concerned(error: &CertificateError, chain: &[Certificate]) -> Option<usize> {
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let found = match error {
