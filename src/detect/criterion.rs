@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use serde_json::Number;
 
 use super::measured::{Elements, Measured, compare};
-use super::quote;
+use super::shorten;
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Criterion {
@@ -154,7 +154,7 @@ impl Set {
         match self {
             Self::Ports(set) => Box::new(set.iter().map(u16::to_string)),
             Self::Networks(set) => Box::new(set.given().iter().map(IpNet::to_string)),
-            Self::Strings(set) => Box::new(set.iter().map(|text| quote(format_args!("{text:?}")))),
+            Self::Strings(set) => Box::new(set.iter().map(|text| shorten(format_args!("{text:?}")))),
             Self::Numbers(set) => Box::new(set.sorted().iter().map(Number::to_string)),
         }
     }

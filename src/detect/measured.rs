@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use serde_json::{Number, Value, json};
 
-use super::quote;
+use super::shorten;
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Measured {
@@ -36,7 +36,7 @@ impl Measured {
             Self::Number(number) => Box::new(std::iter::once(number.to_string())),
             Self::Ports(ports) => Box::new(ports.iter().map(u16::to_string)),
             Self::Addresses(addresses) => Box::new(addresses.iter().map(IpAddr::to_string)),
-            Self::Strings(strings) => Box::new(strings.iter().map(|text| quote(format_args!("{text:?}")))),
+            Self::Strings(strings) => Box::new(strings.iter().map(|text| shorten(format_args!("{text:?}")))),
             Self::Numbers(numbers) => Box::new(numbers.iter().map(Number::to_string)),
         }
     }

@@ -43,7 +43,10 @@ use std::fmt::Display;
 
 use crate::text::truncate;
 
-/// Foreign text as messages quote it: at most 60 characters, not escaped.
-fn quote(text: impl Display) -> String {
-    truncate(&text.to_string(), 60)
+/// The most characters of a foreign text that messages show.
+const SHOWN: usize = 60;
+
+/// Foreign text as messages show it: at most [`SHOWN`] characters, not escaped.
+fn shorten(text: impl Display) -> String {
+    truncate(&text.to_string(), SHOWN)
 }

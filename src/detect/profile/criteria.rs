@@ -9,7 +9,7 @@ use serde_json::{Number, Value};
 use super::parser::{ProfileParser, child, element, field};
 use crate::detect::criterion::{Comparison, Criterion, Membership, Set};
 use crate::detect::metric::{MetricKind, MetricName};
-use crate::detect::quote;
+use crate::detect::shorten;
 use crate::document::{Object, camel_case};
 
 /// The longest `durationSeconds` that is accepted, a day. The service accepts at most an hour.
@@ -142,7 +142,7 @@ impl ProfileParser<'_> {
         self.or_fault(operator, value, &path, || {
             let fitting = OPERATORS.iter().filter(|(_, operator)| operator.fits(kind));
             let names: Vec<&str> = fitting.map(|(name, _)| *name).collect();
-            format!("must be one of {} for this metric; found {}", names.join(", "), quote(value))
+            format!("must be one of {} for this metric; found {}", names.join(", "), shorten(value))
         })
     }
 

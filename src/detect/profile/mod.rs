@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::criterion::Criterion;
 use super::metric::{Metric, MetricName, is_name, nearest_metric};
-use super::quote;
+use super::shorten;
 use crate::document::{self, DocumentError, Object, Text, camel_case};
 use crate::text::did_you_mean;
 use criteria::Criteria;
@@ -225,7 +225,7 @@ impl ProfileParser<'_> {
             let text = self.expected("a string", Text::of(name), name, &path);
             if text.is_some_and(|name| name.is_known && !is_name(&name.text)) {
                 let expected = "the service accepts only 1 to 128 letters, digits, `:`, `_` or `-`";
-                self.warning(path, format!("{expected}, found {}", quote(name)));
+                self.warning(path, format!("{expected}, found {}", shorten(name)));
             }
         }
         let (metric, metric_path) = self.required(fields, "metric", path)?;
@@ -271,10 +271,10 @@ impl ProfileParser<'_> {
         match metric {
             MetricName::Unknown => {
                 let wrong = "is not a metric of the service, and not a valid custom metric name";
-                self.fault(path, format!("{} {wrong}{hint}", quote(Value::from(name))));
+                self.fault(path, format!("{} {wrong}{hint}", shorten(Value::from(name))));
             }
             MetricName::DeviceSide(Metric::Custom(_)) if meant.is_some() => {
-                self.warning(path, format!("{} is taken as the name of a custom metric{hint}", quote(name)));
+                self.warning(path, format!("{} is taken as the name of a custom metric{hint}", shorten(name)));
             }
             MetricName::DeviceSide(_) | MetricName::CloudSide(_) => {}
         }

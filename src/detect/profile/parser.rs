@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::detect::quote;
+use crate::detect::shorten;
 use crate::document::{self, Object, camel_case, pascal_case};
 use crate::text::{did_you_mean, nearest};
 
@@ -31,7 +31,7 @@ fn in_style_of(fields: &Object, name: &str) -> String {
 /// The path of a field: `path.name`, or `path["na-me"]`. For a name that is too long to show, the path of its parent.
 pub(super) fn child(path: &str, name: &str) -> String {
     let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    if name != quote(name) {
+    if name != shorten(name) {
         path.to_owned()
     } else if !name.is_empty() && name.bytes().all(is_word) && !name.starts_with(|c: char| c.is_ascii_digit()) {
         format!("{path}.{name}")
@@ -67,7 +67,7 @@ impl ProfileParser<'_> {
 
     /// Returns what was read from `value`, or notes that it was not as expected.
     pub(super) fn expected<T>(&mut self, expected: &str, read: Option<T>, value: &Value, path: &str) -> Option<T> {
-        self.or_fault(read, value, path, || format!("expected {expected}, found {}", quote(value)))
+        self.or_fault(read, value, path, || format!("expected {expected}, found {}", shorten(value)))
     }
 
     /// Returns what was read from `value`, or notes what is wrong with it.
@@ -108,20 +108,20 @@ impl ProfileParser<'_> {
             } else if !is_known {
                 let meant = nearest(name, known.iter().copied()).map(|meant| in_style_of(fields, meant));
                 let hint = did_you_mean(meant.as_deref());
-                self.warning(child(path, name), format!("unknown field `{}`, ignored{hint}", quote(name)));
+                self.warning(child(path, name), format!("unknown field `{}`, ignored{hint}", shorten(name)));
             }
         }
     }
 
     pub(super) fn one_of(&mut self, value: &Value, known: &[&str], path: &str) {
         let read = value.as_str().filter(|text| known.contains(text));
-        let wrong = || format!("must be one of {}; found {}", known.join(", "), quote(value));
+        let wrong = || format!("must be one of {}; found {}", known.join(", "), shorten(value));
         self.or_fault(read, value, path, wrong);
     }
 }
 
 /// What is wrong with a value that this function of CloudFormation computes.
 pub(super) fn set_by(function: &str) -> String {
-    let function = quote(function);
+    let function = shorten(function);
     format!("{function} sets this when the stack is deployed; check what aws iot describe-security-profile prints")
 }

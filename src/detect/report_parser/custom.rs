@@ -8,7 +8,7 @@ use serde_json::Number;
 
 use super::typed::{Found, Read, Shape, Skip, skip_list};
 use crate::detect::measured::Measured;
-use crate::detect::quote;
+use crate::detect::shorten;
 
 /// The most values that are kept of one report, to bound memory: metrics, and the elements of their lists.
 pub(super) const MAX_VALUES: usize = 10_000;
@@ -107,7 +107,7 @@ impl Shape for OneFieldShape<'_> {
             Some((_, Some(Ok(measured)))) if fields == 1 => Ok(measured),
             Some((kind, value)) if fields == 1 => {
                 let found = value.and_then(Result::err).unwrap_or_else(|| "null".to_owned());
-                Err(format!("unrecognized {} {found}", quote(kind)))
+                Err(format!("unrecognized {} {found}", shorten(kind)))
             }
             _ => Err(format!("expected an object with one field, its type; found {fields} fields")),
         }))

@@ -31,7 +31,7 @@ use super::framing::{Topic, decode_hex};
 use super::measured::Measured;
 use super::metric::{Metric, TRAFFIC};
 use super::observation::{Observation, Rejection};
-use super::quote;
+use super::shorten;
 use crate::report::encode::Encoding;
 use crate::thing::ThingName;
 
@@ -329,7 +329,7 @@ impl Observation {
         for (name, value) in by_name {
             match value {
                 Ok(measured) => self.add(Metric::Custom(name), measured),
-                Err(why) => self.problems.push(format!("custom metric {}: {why}", quote(name))),
+                Err(why) => self.problems.push(format!("custom metric {}: {why}", shorten(name))),
             }
         }
         if state.is_cut {

@@ -10,10 +10,8 @@ use serde::de::{
 };
 use serde_json::Number;
 
+use crate::detect::SHOWN;
 use crate::text::truncate;
-
-/// The characters of a wrong value that a message shows.
-const SHOWN: usize = 60;
 
 /// The levels of lists and objects that a message shows, to bound recursion.
 const LEVELS: usize = 8;
