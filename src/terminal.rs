@@ -121,6 +121,12 @@ impl Terminal {
         })
     }
 
+    /// A JSON document on one line, without its end; for a terminal escaped.
+    pub(crate) fn json_line(&self, document: &impl Serialize) -> io::Result<String> {
+        let text = serde_json::to_string(document)?;
+        Ok(if self.is_interactive { escape_json(&text) } else { text })
+    }
+
     /// Prints a step, with `-v`.
     pub(crate) fn debug(&self, text: impl Display) {
         if self.verbosity >= Verbosity::Verbose {

@@ -17,7 +17,8 @@ use crate::detect::measured::Measured;
 use crate::detect::observation::Observation;
 use crate::detect::profile::Behavior;
 use crate::report::display::identify;
-use crate::text::{escape, escape_json};
+use crate::terminal::Terminal;
+use crate::text::escape;
 
 /// The most elements of a list in a line for people.
 const SHOWN: usize = 8;
@@ -55,13 +56,12 @@ impl EventContext<'_> {
         &self,
         event: &AlarmEvent,
         format: DetectFormat,
-        on_terminal: bool,
+        terminal: &Terminal,
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let text = match format {
             DetectFormat::Table => self.line(event.change),
-            DetectFormat::Json if on_terminal => escape_json(&serde_json::to_string(&self.message(event))?),
-            DetectFormat::Json => serde_json::to_string(&self.message(event))?,
+            DetectFormat::Json => terminal.json_line(&self.message(event))?,
         };
         writeln!(out, "{text}")
     }

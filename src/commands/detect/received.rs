@@ -271,7 +271,7 @@ impl StreamJudge<'_> {
             for (number, (entry, BehaviorOutcome { judgment, events, .. })) in (1..).zip(outcomes) {
                 let context = EventContext { thing, observation, number, entry, judgment };
                 for event in events {
-                    context.write(event, self.format, self.terminal.is_interactive, out)?;
+                    context.write(event, self.format, self.terminal, out)?;
                 }
             }
             Ok(())

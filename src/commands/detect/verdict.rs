@@ -16,7 +16,6 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::report::display::identify;
 use crate::terminal::{Stdout, Terminal};
-use crate::text::escape_json;
 
 /// The version of the JSON output. It rises when a field changes its meaning or is removed.
 pub(super) const VERSION: u32 = 1;
@@ -93,11 +92,8 @@ pub(super) fn show_never_judged(behaviors: &[ProfileBehavior], terminal: &Termin
         return Ok(Stdout::Open);
     }
     let never_judged = judged.iter().map(|(entry, judgment)| BehaviorLine::new(entry, judgment)).collect();
-    let stdout = terminal.write(|out| {
-        let text = serde_json::to_string(&NeverJudged { version: VERSION, never_judged })?;
-        writeln!(out, "{}", if terminal.is_interactive { escape_json(&text) } else { text })
-    })?;
-    Ok(stdout)
+    let line = NeverJudged { version: VERSION, never_judged };
+    Ok(terminal.write(|out| writeln!(out, "{}", terminal.json_line(&line)?))?)
 }
 
 impl<'a> BehaviorLine<'a> {
