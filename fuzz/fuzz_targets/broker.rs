@@ -2,41 +2,24 @@
 //! short.
 #![no_main]
 
+mod decode;
+
+use decode::decode;
 use device_defender::internals::ThingName;
 use device_defender::internals::delivery::{Answer, Incoming, Packets, Rejection, Reply};
 use device_defender::internals::report::Encoding;
 use libfuzzer_sys::fuzz_target;
 use rumqttc::mqttbytes::v4::Packet;
-use tokio_util::bytes::BytesMut;
-use tokio_util::codec::Decoder;
 
 /// Decodes the bytes in pieces of this size. Returns every packet and the final error as text.
 fn packets(bytes: &[u8], piece: usize, thing: &ThingName) -> Vec<String> {
-    let mut decoder = Packets::default();
-    let mut stream = BytesMut::new();
-    let mut out = Vec::new();
-    for piece in bytes.chunks(piece) {
-        stream.extend_from_slice(piece);
-        loop {
-            match decoder.decode(&mut stream) {
-                Ok(None) => break,
-                Ok(Some(incoming)) => {
-                    if let Incoming::Packet(Packet::Publish(message)) = &incoming {
-                        parse_answer(&message.payload, thing);
-                    }
-                    out.push(format!("{incoming:?}"));
-                }
-                Err(error) => {
-                    out.push(error.to_string());
-                    return out;
-                }
-            }
+    let (packets, error) = decode(Packets::default(), bytes, piece);
+    for packet in &packets {
+        if let Incoming::Packet(Packet::Publish(message)) = packet {
+            parse_answer(&message.payload, thing);
         }
     }
-    if let Err(error) = decoder.decode_eof(&mut stream) {
-        out.push(error.to_string());
-    }
-    out
+    packets.iter().map(|packet| format!("{packet:?}")).chain(error.map(|error| error.to_string())).collect()
 }
 
 /// Parses an answer of either kind in either encoding.

@@ -2,25 +2,18 @@
 //! decoded is decoded again from what it encodes to, and the texts in messages are short.
 #![no_main]
 
+mod decode;
+
+use decode::decode;
 use device_defender::internals::delivery::{Frame, Frames, NucleusMessage};
 use libfuzzer_sys::fuzz_target;
 use tokio_util::bytes::BytesMut;
-use tokio_util::codec::{Decoder, Encoder};
+use tokio_util::codec::Encoder;
 
 /// Decodes the bytes in pieces of this size. Returns every frame and the final error as text.
 fn frames(bytes: &[u8], piece: usize) -> (Vec<Frame>, Option<String>) {
-    let (mut stream, mut frames) = (BytesMut::new(), Vec::new());
-    for piece in bytes.chunks(piece) {
-        stream.extend_from_slice(piece);
-        loop {
-            match Frames.decode(&mut stream) {
-                Ok(Some(frame)) => frames.push(frame),
-                Ok(None) => break,
-                Err(error) => return (frames, Some(error.to_string())),
-            }
-        }
-    }
-    (frames, Frames.decode_eof(&mut stream).err().map(|error| error.to_string()))
+    let (frames, error) = decode(Frames, bytes, piece);
+    (frames, error.map(|error| error.to_string()))
 }
 
 /// Replaces both checksums of what claims to be one frame, so that its content is reached.

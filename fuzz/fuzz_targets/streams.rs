@@ -59,7 +59,9 @@ fn hex(thing: &str, payload: &[u8]) -> Vec<u8> {
 /// What the reports of this thing say.
 fn reports_of(thing: &str, stream: &[u8]) -> Vec<Observation> {
     let limit = 12 * stream.len() + (1 << 20);
-    let read = || Reports::new(stream).flatten().filter(|received| received.thing.as_ref().is_some_and(|t| t.as_str() == thing));
+    let read = || {
+        Reports::new(stream).flatten().filter(|received| received.thing.as_ref().is_some_and(|t| t.as_str() == thing))
+    };
     memory::within(limit, || read().map(|received| received.observation).collect())
 }
 
