@@ -1,6 +1,10 @@
 //! `--source`: which one is used, and what happens when the kernel refuses.
 
 use std::fs;
+use std::net::SocketAddr;
+
+use serde_json::json;
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::netns::program::{collect, collect_command, collect_text, copy_of_program, finish, sockets};
 use crate::netns::zoo::{Zoo, client, listener};
@@ -146,5 +150,29 @@ fn both_sources_agree_where_ipv6_is_off() {
         };
         assert_eq!(report("netlink"), report("proc"));
         assert_eq!(report("proc")["metrics"]["tcp_connections"]["established_connections"]["total"], 2);
+    });
+}
+
+#[test]
+fn both_sources_agree_about_multipath_tcp() {
+    in_namespaces(NET, |_| {
+        ip("link set dev lo up");
+        // A kernel without it has nothing to compare.
+        let has_it = fs::read_to_string("/proc/sys/net/mptcp/enabled").is_ok_and(|enabled| enabled.trim() == "1");
+        let protocol = if has_it { Protocol::MPTCP } else { Protocol::TCP };
+        let socket = || Socket::new(Domain::IPV4, Type::STREAM, Some(protocol)).unwrap();
+        let address: SocketAddr = "127.0.0.1:7001".parse().unwrap();
+        let listener = socket();
+        listener.bind(&address.into()).unwrap();
+        listener.listen(1).unwrap();
+        let client = socket();
+        client.connect(&address.into()).unwrap();
+        let _server = listener.accept().unwrap();
+
+        let of = |source| sockets(&collect(&["--source", source]));
+        assert_eq!(of("netlink"), of("proc"));
+        let metrics = &of("proc")["metrics"];
+        assert_eq!(metrics["listening_tcp_ports"]["ports"], json!([{ "interface": "lo", "port": 7001 }]));
+        assert_eq!(metrics["tcp_connections"]["established_connections"]["total"], 2);
     });
 }

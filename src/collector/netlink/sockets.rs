@@ -1,5 +1,10 @@
-//! Sockets by `sock_diag(7)`: the request is `struct inet_diag_req_v2`, each answer a `struct inet_diag_msg`, both of the
-//! kernel's `include/uapi/linux/inet_diag.h`.
+//! Sockets by `sock_diag(7)`. Requests and answers (`struct inet_diag_msg`) are those of the kernel's
+//! `include/uapi/linux/inet_diag.h`.
+//!
+//! A dump of TCP sockets walks the host's whole hash of connections, used or not, which costs more than the sockets of most
+//! devices. `SOCK_DIAG_BY_FAMILY` (`struct inet_diag_req_v2`) needs a walk for IPv4 and one for IPv6; `TCPDIAG_GETSOCK`
+//! (`struct inet_diag_req`), which `ss` uses too, returns both from one walk (`inet_diag_dump_compat` in
+//! `net/ipv4/inet_diag.c`). It has no form for UDP, whose table is small.
 #![warn(clippy::arithmetic_side_effects)]
 
 use std::collections::BTreeSet;
@@ -12,7 +17,9 @@ use super::{Connection, NetlinkError, read_twice};
 use crate::collector::Protocol;
 use crate::collector::sockets::{Socket, SocketState, Sockets, sort};
 
+const TCPDIAG_GETSOCK: u16 = 18;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const IPPROTO_UDP: u8 = 17;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 
@@ -35,9 +42,8 @@ pub(crate) fn read(protocol: Protocol) -> Result<SocketDump, NetlinkError> {
     let mut dump = read_twice(|| {
         let mut dump = SocketDump::default();
         let mut kernel = Connection::open(SockProtocol::NetlinkSockDiag)?;
-        for family in [AF_INET, AF_INET6] {
-            let request = request(family, protocol);
-            kernel.dump(SOCK_DIAG_BY_FAMILY, &request, SOCK_DIAG_BY_FAMILY, |body| dump.add(body))?;
+        for (kind, request) in requests(protocol) {
+            kernel.dump(kind, &request, kind, |body| dump.add(body))?;
         }
         Ok(dump)
     })?;
@@ -53,14 +59,23 @@ pub fn read_answer(datagram: &[u8], sequence: u32) -> Result<SocketDump, Netlink
     Ok(dump)
 }
 
-fn request(family: u8, protocol: Protocol) -> Vec<u8> {
-    const ID: usize = 48; // `struct inet_diag_sockid`, which a dump does not use
-    let (number, states) = match protocol {
-        Protocol::Tcp => (6, [SocketState::ESTABLISHED, SocketState::LISTEN]),
-        Protocol::Udp => (17, [SocketState::ESTABLISHED, SocketState::CLOSE]),
-    };
-    let states = states.iter().fold(0_u32, |states, &SocketState(state)| states | 1 << state);
-    [&[family, number, 0, 0], &states.to_ne_bytes()[..], &[0; ID]].concat()
+/// The requests for all sockets of a protocol: the type of the message, which its answers have too, and its body.
+fn requests(protocol: Protocol) -> Vec<(u16, Vec<u8>)> {
+    /// `struct inet_diag_sockid`, which a dump does not use.
+    const ID: [u8; 48] = [0; 48];
+    let mask = |states: [SocketState; 2]| states.iter().fold(0_u32, |mask, state| mask | 1 << state.0).to_ne_bytes();
+    match protocol {
+        Protocol::Tcp => {
+            let states = mask([SocketState::ESTABLISHED, SocketState::LISTEN]);
+            // The 4 bytes at the end are `idiag_dbs`, which the kernel ignores.
+            vec![(TCPDIAG_GETSOCK, [&[0; 4], &ID[..], &states, &[0; 4]].concat())]
+        }
+        Protocol::Udp => {
+            let states = mask([SocketState::ESTABLISHED, SocketState::CLOSE]);
+            let request = |family| [&[family, IPPROTO_UDP, 0, 0], &states[..], &ID].concat();
+            [AF_INET, AF_INET6].map(|family| (SOCK_DIAG_BY_FAMILY, request(family))).into()
+        }
+    }
 }
 
 impl SocketDump {
