@@ -44,33 +44,36 @@ pub struct Sockets {
 }
 
 pub trait Address: Copy + Ord + fmt::Debug {
-    /// What a socket is sorted by. It has the derived order, which takes twice as long to compare.
+    /// State, remote end and local end, in an order that is quick to compare.
     fn sort_key(socket: &Socket<Self>) -> impl Ord + use<Self>;
 }
 
 impl Address for Ipv4Addr {
     fn sort_key(socket: &Socket<Self>) -> impl Ord + use<> {
-        let Socket { state, remote, remote_port, local, local_port, device, inode } = *socket;
-        let ends = u128::from(state.0) << 96
-            | u128::from(remote.to_bits()) << 64
-            | u128::from(remote_port) << 48
-            | u128::from(local.to_bits()) << 16
-            | u128::from(local_port);
-        (ends, device, inode)
+        u128::from(socket.state.0) << 96
+            | u128::from(socket.remote.to_bits()) << 64
+            | u128::from(socket.remote_port) << 48
+            | u128::from(socket.local.to_bits()) << 16
+            | u128::from(socket.local_port)
     }
 }
 
 impl Address for Ipv6Addr {
     fn sort_key(socket: &Socket<Self>) -> impl Ord + use<> {
-        let Socket { state, remote, remote_port, local, local_port, device, inode } = *socket;
-        (state, remote.to_bits(), remote_port, local.to_bits(), local_port, device, inode)
+        let Socket { state, remote, remote_port, local, local_port, .. } = *socket;
+        (state, remote.to_bits(), remote_port, local.to_bits(), local_port)
     }
 }
 
 /// Sorts sockets and removes repeated ones; returns how many it removed.
+///
+/// The result has the derived order, which takes several times as long to compare as the key. Few sockets have the same key.
 pub(crate) fn sort<A: Address>(sockets: &mut Vec<Socket<A>>) -> usize {
     let all = sockets.len();
     sockets.sort_unstable_by_key(A::sort_key);
+    for alike in sockets.chunk_by_mut(|a, b| A::sort_key(a) == A::sort_key(b)) {
+        alike.sort_unstable();
+    }
     sockets.dedup();
     all - sockets.len()
 }

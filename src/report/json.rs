@@ -2,8 +2,9 @@
 //! hundred thousand of them.
 
 use std::io::{self, Write};
+use std::net::{SocketAddr, SocketAddrV4};
 
-use super::document::{Part, WithNames, remote_text};
+use super::document::{Part, WithNames};
 use super::names::Names;
 use super::{Connection, Interface, Port};
 
@@ -63,19 +64,21 @@ struct Entry<'a> {
 impl<'a> Entry<'a> {
     fn port(&mut self, comma: &str, port: &Port<'a>) -> io::Result<()> {
         self.begin(comma, self.names.interface, port.interface, self.names.port)?;
-        self.push(itoa::Buffer::new().format(port.port));
+        self.push_number(port.port);
         self.push("}");
         Ok(())
     }
 
     fn connection(&mut self, comma: &str, connection: &Connection<'a>) -> io::Result<()> {
         self.begin(comma, self.names.local_interface, connection.local_interface, self.names.local_port)?;
-        self.push(itoa::Buffer::new().format(connection.local_port));
+        self.push_number(connection.local_port);
         self.push(",\"");
         self.push(self.names.remote_addr);
         self.push("\":\"");
-        let remote = remote_text(connection.remote).ok_or_else(|| io::Error::other("an address is too long"))?;
-        self.push(&remote);
+        match connection.remote {
+            SocketAddr::V4(v4) => self.push_v4(v4),
+            SocketAddr::V6(v6) => write!(self.text, "{v6}")?,
+        }
         self.push("\"}");
         Ok(())
     }
@@ -94,12 +97,36 @@ impl<'a> Entry<'a> {
             self.start_is_of = Some(interface);
         }
         self.text.clear();
-        self.text.extend_from_slice(comma.as_bytes());
+        self.push(comma);
         self.text.extend_from_slice(&self.start);
         Ok(())
     }
 
     fn push(&mut self, text: &str) {
         self.text.extend_from_slice(text.as_bytes());
+    }
+
+    fn push_number(&mut self, number: u16) {
+        self.push(itoa::Buffer::new().format(number));
+    }
+
+    /// Like `Display`, in a third of the time.
+    fn push_v4(&mut self, address: SocketAddrV4) {
+        let [a, b, c, d] = address.ip().octets();
+        for (octet, after) in [(a, b'.'), (b, b'.'), (c, b'.'), (d, b':')] {
+            self.push_octet(octet);
+            self.text.push(after);
+        }
+        self.push_number(address.port());
+    }
+
+    fn push_octet(&mut self, octet: u8) {
+        if octet >= 100 {
+            self.text.push(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            self.text.push(b'0' + octet / 10 % 10);
+        }
+        self.text.push(b'0' + octet % 10);
     }
 }

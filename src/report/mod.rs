@@ -309,20 +309,21 @@ impl<'a> Connections<'a> {
         let (below, rest) = v6.split_at_checked(first_mapped).unwrap_or_default();
         let after_mapped = rest.partition_point(|socket| socket.remote.to_ipv4_mapped().is_some());
         let (mapped, above) = rest.split_at_checked(after_mapped).unwrap_or_default();
+        let (mut v4, mut mapped) = (distinct(v4).peekable(), distinct(mapped).peekable());
         let style = self.style;
-        let mut v4 = distinct(v4).map(move |socket| row(socket, style)).peekable();
-        let mut mapped = distinct(mapped).map(move |socket| row(socket, style)).peekable();
         let merged = std::iter::from_fn(move || {
-            let order = match (v4.peek(), mapped.peek()) {
-                (Some(v4), Some(mapped)) => (v4.0, v4.1, v4.2).cmp(&(mapped.0, mapped.1, mapped.2)),
-                (Some(_), None) => Ordering::Less,
-                (None, _) => Ordering::Greater,
+            let (Some(&first), Some(&other)) = (v4.peek(), mapped.peek()) else {
+                return v4.next().map(|socket| row(socket, style)).or_else(|| Some(row(mapped.next()?, style)));
             };
-            match order {
-                Ordering::Less => v4.next(),
-                Ordering::Equal => mapped.next().and(v4.next()),
-                Ordering::Greater => mapped.next(),
+            let (first, other) = (row(first, style), row(other, style));
+            let order = (first.0, first.1, first.2).cmp(&(other.0, other.1, other.2));
+            if order != Ordering::Greater {
+                v4.next();
             }
+            if order != Ordering::Less {
+                mapped.next();
+            }
+            Some(if order == Ordering::Greater { other } else { first })
         });
         merged.chain(distinct(below).chain(distinct(above)).map(move |socket| row(socket, style)))
     }

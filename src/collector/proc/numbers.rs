@@ -33,6 +33,8 @@ impl fmt::Display for Endian {
 
 pub trait HexAddress: Address {
     const DIGITS: usize;
+    /// The width of the column of an end, `ADDRESS:PORT`.
+    const WIDTH: usize = Self::DIGITS + 5;
 
     /// Parses exactly [`Self::DIGITS`] digits; anything else is `None`.
     fn from_hex(digits: &[u8], endian: Endian) -> Option<Self>;

@@ -50,21 +50,18 @@ fn is_header(line: TableLine<'_>) -> bool {
 fn parse_row<A: HexAddress>(line: TableLine<'_>, endian: Endian) -> Result<Socket<A>, RowError> {
     let mut columns = Columns(line.text()?);
     let sl = columns.next("sl")?;
-    if !matches!(sl, [digits @ .., b':'] if decimal(digits).is_some()) {
+    if !matches!(sl, [_, .., b':'] if sl.iter().rev().skip(1).all(u8::is_ascii_digit)) {
         return Err(RowError::column("sl", sl));
     }
-    let (local, local_port) = end(columns.next("local_address")?, "local_address", endian)?;
-    let (remote, remote_port) = end(columns.next("rem_address")?, "rem_address", endian)?;
-    let st = columns.next("st")?;
+    let (local, local_port) = end(columns.next_of(A::WIDTH, "local_address")?, "local_address", endian)?;
+    let (remote, remote_port) = end(columns.next_of(A::WIDTH, "rem_address")?, "rem_address", endian)?;
+    let st = columns.next_of(2, "st")?;
     let state = st.try_into().ok().and_then(hex::<2>).and_then(|state| u8::try_from(state).ok());
     let state = SocketState(state.ok_or_else(|| RowError::column("st", st))?);
     if !columns.skip_usual() {
-        for name in ["tx_queue:rx_queue", "tr:tm->when", "retrnsmt"] {
+        for name in ["tx_queue:rx_queue", "tr:tm->when", "retrnsmt", "uid", "timeout"] {
             columns.next(name)?;
         }
-    }
-    for name in ["uid", "timeout"] {
-        columns.next(name)?;
     }
     let inode = columns.next("inode")?;
     let inode_number = decimal(inode).ok_or_else(|| RowError::column("inode", inode))?;
@@ -89,12 +86,29 @@ impl<'a> Columns<'a> {
         Ok(column)
     }
 
-    /// Skips the queues, the timer and the retransmits in one step if they have their usual widths; returns whether it
-    /// did. Nothing in them is needed, and on a busy host this is most of a row.
+    /// Like [`Self::next`], without a search if there is a column of this `width`. Its content is still to be checked: it may
+    /// have blanks.
+    fn next_of(&mut self, width: usize, name: &'static str) -> Result<&'a [u8], RowError> {
+        let usual = self.0.strip_prefix(b" ").and_then(|text| text.split_at_checked(width));
+        match usual {
+            Some((column, rest)) if rest.first() == Some(&b' ') => {
+                self.0 = rest;
+                Ok(column)
+            }
+            _ => self.next(name),
+        }
+    }
+
+    /// Skips the five columns before the inode in one step if they have their usual widths; returns whether it did. Nothing
+    /// in them is needed, and on a busy host this is most of a row.
     fn skip_usual(&mut self) -> bool {
-        let Some((text, rest)) = self.0.split_first_chunk::<39>() else { return false };
-        let blanks = [text[0], text[18], text[30], rest.first().copied().unwrap_or_default()];
-        let usual = blanks == [b' '; 4] && [text[9], text[21]] == [b':'; 2]; // ` 00000000:00000000 00:00000000 00000000 `
+        // ` 00000000:00000000 00:00000000 00000000  1000        0 `
+        let Some((text, rest)) = self.0.split_first_chunk::<54>() else { return false };
+        let blanks = [text[0], text[18], text[30], text[39], text[45], rest.first().copied().unwrap_or_default()];
+        let usual = blanks == [b' '; 6]
+            && [text[9], text[21]] == [b':'; 2]
+            && text[44].is_ascii_digit()
+            && text[53].is_ascii_digit();
         if usual {
             self.0 = rest;
         }

@@ -8,8 +8,6 @@
 use std::fmt;
 use std::io::{self, Read};
 
-use memchr::arch::all::memchr::One;
-
 use crate::text::truncate;
 
 /// Longest line that is read, in bytes. The kernel's own lines stay below 256.
@@ -241,12 +239,21 @@ pub(super) fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Splits at the first newline, which belongs to neither side.
-///
-/// This uses the portable search of `memchr`. The fastest one first asks the processor for its features, which on a
-/// virtual machine takes as long as reading the tables of an idle device.
 fn split_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (line, rest) = text.split_at_checked(One::new(b'\n').find(text)?)?;
+    let (line, rest) = text.split_at_checked(find_newline(text)?)?;
     Some((line, rest.get(1..).unwrap_or_default()))
+}
+
+/// Finds the first newline with what every processor of its kind has. `memchr::memchr` first asks for the features of this
+/// processor, which on a virtual machine takes as long as reading the tables of an idle device.
+#[cfg(target_arch = "x86_64")]
+fn find_newline(text: &[u8]) -> Option<usize> {
+    memchr::arch::x86_64::sse2::memchr::One::new(b'\n')?.find(text)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn find_newline(text: &[u8]) -> Option<usize> {
+    memchr::arch::all::memchr::One::new(b'\n').find(text)
 }
 
 #[cfg(test)]
