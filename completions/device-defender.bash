@@ -34,6 +34,12 @@ _device__defender() {
             device__defender,watch)
                 cmd="device__defender__subcmd__watch"
                 ;;
+            device__defender__subcmd__generate,completions)
+                cmd="device__defender__subcmd__generate__subcmd__completions"
+                ;;
+            device__defender__subcmd__generate,units)
+                cmd="device__defender__subcmd__generate__subcmd__units"
+                ;;
             *)
                 ;;
         esac
@@ -247,8 +253,44 @@ _device__defender() {
             return 0
             ;;
         device__subcmd__defender__subcmd__generate)
-            opts="-v -q -h --verbose --quiet --color --force --help completions units"
+            opts="-v -q -h --verbose --quiet --color --help completions units"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        device__subcmd__defender__subcmd__generate__subcmd__completions)
+            opts="-v -q -h --verbose --quiet --color --help bash zsh fish"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        device__subcmd__defender__subcmd__generate__subcmd__units)
+            opts="-v -q -h --force --verbose --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -2,25 +2,50 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
 #[derive(Debug, Args)]
 pub(crate) struct GenerateArgs {
-    /// What to generate
+    #[command(subcommand)]
+    pub what: Generate,
+}
+
+#[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+pub(crate) enum Generate {
+    /// Print the completions for a shell
+    ///
+    /// Save them where the shell looks for them, for example as
+    /// /usr/share/bash-completion/completions/device-defender, /usr/share/zsh/vendor-completions/_device-defender or
+    /// /usr/share/fish/vendor_completions.d/device-defender.fish.
+    Completions(CompletionsArgs),
+    /// Write unit files for systemd
+    ///
+    /// A service that runs watch, a path unit that restarts it when its certificate is renewed, and a timer that runs
+    /// publish instead.
+    Units(UnitsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
     #[arg(value_enum)]
-    pub what: Generated,
-    /// The directory to write to
+    pub shell: Shell,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UnitsArgs {
+    /// The directory to write to, which is created if missing
     #[arg(value_hint = ValueHint::DirPath, default_value = ".")]
     pub dir: PathBuf,
     /// Replace files that are there and differ
     #[arg(long)]
     pub force: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Generated {
-    /// Completions for bash, zsh and fish
-    Completions,
-    /// Unit files for systemd
-    Units,
 }

@@ -16,7 +16,7 @@ use crate::terminal::Color;
 pub(crate) use collect::{CollectArgs, Format};
 pub(crate) use delivery::{DeliveryArgs, PayloadFormat, PublishArgs, Via, WatchArgs};
 pub(crate) use detect::{DetectArgs, DetectFormat};
-pub(crate) use generate::{GenerateArgs, Generated};
+pub(crate) use generate::{Generate, GenerateArgs, Shell, UnitsArgs};
 pub(crate) use lazy::Lazy;
 pub use report::Since;
 pub(crate) use report::{Compat, NamesArg, ReportArgs, SourceArg, SourceArgs};
@@ -83,7 +83,6 @@ pub(crate) enum Command {
     /// whether this device violates it right now, and why. Checks a report of this device, or with --report one from a
     /// file, or a stream of them: then an alarm that starts or ends is an event.
     Detect(Lazy<DetectArgs>),
-    /// Write shell completions and unit files
-    #[command(hide = true)]
+    /// Print shell completions, or write unit files for systemd
     Generate(Lazy<GenerateArgs>),
 }

@@ -49,7 +49,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Watch(Lazy(args)) => watch::run(args, &terminal),
         Command::ValidateParams(Lazy(args)) => validate_params::run(args, &terminal),
         Command::Detect(Lazy(args)) => detect::run(args, &terminal, &mut warnings),
-        Command::Generate(Lazy(args)) => generate::run(args),
+        Command::Generate(Lazy(args)) => generate::run(args, &terminal),
     };
     terminal.warn_all(&mut warnings);
     outcome.unwrap_or_else(|error| report(&error, &terminal))

@@ -1,4 +1,4 @@
-//! `generate DIR`: files that somebody edited stay, and links are not followed.
+//! `generate units`: files that somebody edited stay, and links are not followed. `generate completions` is tested in `docs`.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown, symlink};

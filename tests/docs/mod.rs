@@ -11,7 +11,6 @@ mod units;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use snapbox::data::DataFormat;
 use snapbox::{Assert, Data};
@@ -27,14 +26,6 @@ fn read(name: &str) -> String {
 fn files(dir: &Path) -> BTreeMap<String, String> {
     let entries = fs::read_dir(dir).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file());
     entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap())).collect()
-}
-
-/// What `device-defender generate` writes, by file name.
-fn generated(what: &str) -> BTreeMap<String, String> {
-    let dir = tempfile::tempdir().unwrap();
-    let status = Command::new(PROGRAM).args(["generate", what]).arg(dir.path()).status().unwrap();
-    assert!(status.success());
-    files(dir.path())
 }
 
 /// Asserts that a directory of the project has exactly these files. With `SNAPSHOTS=overwrite`, writes them.

@@ -74,7 +74,7 @@ const GREENGRASS_FILES: Entry = (
     "The configuration of a Greengrass core, which provides missing settings.",
 );
 
-pub(super) const PAGES: [Page; 6] = [
+pub(super) const PAGES: [Page; 7] = [
     Page {
         command: "",
         json_output: &[],
@@ -83,7 +83,7 @@ pub(super) const PAGES: [Page; 6] = [
         files: &[],
         examples: &[("Print a report of this device:", "device-defender collect")],
         see_also: "device-defender-collect(1), device-defender-detect(1), device-defender-publish(1), \
-                   device-defender-watch(1), device-defender-validate-params(1), ss(8), proc(5)",
+                   device-defender-watch(1), device-defender-validate-params(1), device-defender-generate(1), ss(8), proc(5)",
     },
     Page {
         command: "collect",
@@ -392,5 +392,29 @@ pub(super) const PAGES: [Page; 6] = [
             ),
         ],
         see_also: "device-defender(1), device-defender-collect(1), jq(1)",
+    },
+    Page {
+        command: "generate",
+        json_output: &[],
+        exits: &[
+            (Exit::Success, "The completions were printed, or the files are there."),
+            USAGE,
+            BUG,
+            (
+                Exit::Output,
+                "The output could not be written, or a file exists and is different. Then nothing was written.",
+            ),
+        ],
+        environment: &[],
+        files: &[],
+        examples: &[
+            (
+                "Install the completions for bash:",
+                "device-defender generate completions bash |\n  \
+                 sudo tee /usr/share/bash-completion/completions/device-defender >/dev/null",
+            ),
+            ("Install the unit files:", "sudo device-defender generate units /etc/systemd/system"),
+        ],
+        see_also: "device-defender(1), device-defender-watch(1), systemd.unit(5)",
     },
 ];

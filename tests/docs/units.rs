@@ -5,19 +5,21 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{PROGRAM, PROJECT, generated};
+use super::{PROGRAM, PROJECT, files};
 
 /// The highest accepted exposure as rated by `systemd-analyze security`, times 10: 0 is best, 100 worst.
 const MAX_EXPOSURE: &str = "--threshold=12";
 
 /// Writes the unit files to a directory. They run the program under test.
 fn units(dir: &Path) -> Vec<PathBuf> {
+    let status = Command::new(PROGRAM).args(["generate", "units"]).arg(dir).status().unwrap();
+    assert!(status.success());
     let write = |(name, text): (String, String)| {
         let path = dir.join(name);
         fs::write(&path, text.replace("/usr/bin/device-defender", PROGRAM)).unwrap();
         path
     };
-    generated("units").into_iter().map(write).collect()
+    files(dir).into_iter().map(write).collect()
 }
 
 /// Returns the output of `systemd-analyze`, which must succeed.

@@ -2,52 +2,65 @@
 
 mod units;
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use clap::CommandFactory;
-use clap_complete::{Generator, Shell};
+use clap_complete::Shell as Target;
 use nix::sys::stat::Mode;
 
-use crate::cli::{Cli, GenerateArgs, Generated};
+use crate::cli::{Cli, Generate, GenerateArgs, Shell, UnitsArgs};
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::terminal::Terminal;
 
 /// For everybody to read; the umask of the user takes away from it.
 const PUBLIC: Mode = Mode::from_bits_truncate(0o666);
 
-/// Writes the files into the directory, which is created if missing. A file that is there and differs is replaced only with
-/// `--force`, because somebody may have edited it.
-pub(super) fn run(args: &GenerateArgs) -> Result<Exit, Error> {
-    let files = match args.what {
-        Generated::Completions => [Shell::Bash, Shell::Zsh, Shell::Fish].map(completion).to_vec(),
-        Generated::Units => units::units().map(|(name, unit)| (name.to_owned(), unit.into())).to_vec(),
-    };
-    let failed = |path: &Path, source| Error::Output { target: path.display().to_string(), source };
-    let dir = Directory::create(&args.dir, Mode::from_bits_truncate(0o777)).map_err(|e| failed(&args.dir, e))?;
-    let (mut to_write, mut different) = (Vec::new(), Vec::new());
-    for (name, content) in &files {
-        let limit = u64::try_from(content.len()).unwrap_or(u64::MAX);
-        match dir.read(name, limit) {
-            Ok(existing) if existing == *content => continue,
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            _ => different.push(dir.join(name)),
+pub(super) fn run(args: &GenerateArgs, terminal: &Terminal) -> Result<Exit, Error> {
+    match &args.what {
+        Generate::Completions(args) => {
+            let script = completions(args.shell);
+            terminal.write(|out| out.write_all(script.as_bytes()))?;
         }
-        to_write.push((name, content));
-    }
-    if !different.is_empty() && !args.force {
-        return Err(Error::Exists(different));
-    }
-    for (name, content) in to_write {
-        dir.replace(name, content, PUBLIC).map_err(|e| failed(&dir.join(name), e))?;
+        Generate::Units(args) => write_units(args)?,
     }
     Ok(Exit::Success)
 }
 
-/// File name, as the shell looks for it, and content of a completion script.
-fn completion(shell: Shell) -> (String, Vec<u8>) {
+/// Writes the unit files into the directory, which is created if missing. A file that is there and differs is replaced only
+/// with `--force`, because somebody may have edited it.
+fn write_units(args: &UnitsArgs) -> Result<(), Error> {
+    let failed = |path: &Path, source| Error::Output { target: path.display().to_string(), source };
+    let dir = Directory::create(&args.dir, Mode::from_bits_truncate(0o777)).map_err(|e| failed(&args.dir, e))?;
+    let (mut to_write, mut different) = (Vec::new(), Vec::new());
+    for (name, unit) in units::units() {
+        let limit = u64::try_from(unit.len()).unwrap_or(u64::MAX);
+        match dir.read(name, limit) {
+            Ok(existing) if existing == unit.as_bytes() => continue,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            _ => different.push(dir.join(name)),
+        }
+        to_write.push((name, unit));
+    }
+    if !different.is_empty() && !args.force {
+        return Err(Error::Exists(different));
+    }
+    for (name, unit) in to_write {
+        dir.replace(name, unit.as_bytes(), PUBLIC).map_err(|e| failed(&dir.join(name), e))?;
+    }
+    Ok(())
+}
+
+/// The completion script for a shell.
+fn completions(shell: Shell) -> String {
+    let target = match shell {
+        Shell::Bash => Target::Bash,
+        Shell::Zsh => Target::Zsh,
+        Shell::Fish => Target::Fish,
+    };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "device-defender", &mut script);
-    (shell.file_name("device-defender"), script)
+    clap_complete::generate(target, &mut Cli::command(), "device-defender", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
