@@ -25,6 +25,9 @@ _device__defender() {
             device__defender,generate)
                 cmd="device__defender__subcmd__generate"
                 ;;
+            device__defender,help)
+                cmd="device__defender__subcmd__help"
+                ;;
             device__defender,publish)
                 cmd="device__defender__subcmd__publish"
                 ;;
@@ -40,6 +43,27 @@ _device__defender() {
             device__defender__subcmd__generate,units)
                 cmd="device__defender__subcmd__generate__subcmd__units"
                 ;;
+            device__defender__subcmd__help,collect)
+                cmd="device__defender__subcmd__help__subcmd__collect"
+                ;;
+            device__defender__subcmd__help,detect)
+                cmd="device__defender__subcmd__help__subcmd__detect"
+                ;;
+            device__defender__subcmd__help,generate)
+                cmd="device__defender__subcmd__help__subcmd__generate"
+                ;;
+            device__defender__subcmd__help,help)
+                cmd="device__defender__subcmd__help__subcmd__help"
+                ;;
+            device__defender__subcmd__help,publish)
+                cmd="device__defender__subcmd__help__subcmd__publish"
+                ;;
+            device__defender__subcmd__help,validate-params)
+                cmd="device__defender__subcmd__help__subcmd__validate__subcmd__params"
+                ;;
+            device__defender__subcmd__help,watch)
+                cmd="device__defender__subcmd__help__subcmd__watch"
+                ;;
             *)
                 ;;
         esac
@@ -47,7 +71,7 @@ _device__defender() {
 
     case "${cmd}" in
         device__defender)
-            opts="-v -q -h -V --verbose --quiet --color --help --version collect validate-params publish watch detect generate"
+            opts="-v -q -h -V --verbose --quiet --color --help --version collect validate-params publish watch detect generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -65,16 +89,12 @@ _device__defender() {
             return 0
             ;;
         device__subcmd__defender__subcmd__collect)
-            opts="-v -q -h --verbose --quiet --color --proc --netns --source --exclude-interface --custom-metrics --strict --names --max-bytes --compat --since --thing-name --state-dir --format --processes --help"
+            opts="-f -t -p -v -q -h --proc --netns --source --exclude-interface --custom-metrics --strict --names --max-bytes --compat --since --thing-name --state-dir --format --processes --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
                 --proc)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -140,6 +160,14 @@ _device__defender() {
                     COMPREPLY=($(compgen -W "json cbor table" -- "${cur}"))
                     return 0
                     ;;
+                -f)
+                    COMPREPLY=($(compgen -W "json cbor table" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -148,16 +176,12 @@ _device__defender() {
             return 0
             ;;
         device__subcmd__defender__subcmd__detect)
-            opts="-v -q -h --verbose --quiet --color --profile --report --trust-devices --max-things --proc --netns --source --exclude-interface --custom-metrics --strict --since --thing-name --state-dir --format --processes --help"
+            opts="-f -t -p -v -q -h --profile --report --trust-devices --max-things --proc --netns --source --exclude-interface --custom-metrics --strict --since --thing-name --state-dir --format --processes --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
                 --profile)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
@@ -245,6 +269,14 @@ _device__defender() {
                     COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
+                -f)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -306,17 +338,125 @@ _device__defender() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        device__subcmd__defender__subcmd__publish)
-            opts="-v -q -h --verbose --quiet --color --once --dry-run --via --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --proc --netns --source --exclude-interface --custom-metrics --strict --names --max-bytes --compat --help"
+        device__subcmd__defender__subcmd__help)
+            opts="collect validate-params publish watch detect generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
+                *)
+                    COMPREPLY=()
                     ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        device__subcmd__defender__subcmd__help__subcmd__collect)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        device__subcmd__defender__subcmd__help__subcmd__detect)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        device__subcmd__defender__subcmd__help__subcmd__generate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        device__subcmd__defender__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        device__subcmd__defender__subcmd__help__subcmd__publish)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        device__subcmd__defender__subcmd__help__subcmd__validate__subcmd__params)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        device__subcmd__defender__subcmd__help__subcmd__watch)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        device__subcmd__defender__subcmd__publish)
+            opts="-f -v -q -h --once --dry-run --via --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --proc --netns --source --exclude-interface --custom-metrics --strict --names --max-bytes --compat --verbose --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --via)
                     COMPREPLY=($(compgen -W "greengrass mqtt" -- "${cur}"))
                     return 0
@@ -393,6 +533,10 @@ _device__defender() {
                     COMPREPLY=($(compgen -W "json cbor" -- "${cur}"))
                     return 0
                     ;;
+                -f)
+                    COMPREPLY=($(compgen -W "json cbor" -- "${cur}"))
+                    return 0
+                    ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -450,6 +594,10 @@ _device__defender() {
                     COMPREPLY=($(compgen -W "connector" -- "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -458,16 +606,12 @@ _device__defender() {
             return 0
             ;;
         device__subcmd__defender__subcmd__validate__subcmd__params)
-            opts="-v -q -h --verbose --quiet --color --sample-interval-seconds --proc-destination-path-resource-id --proc-destination-path --probe --format --help"
+            opts="-f -v -q -h --sample-interval-seconds --proc-destination-path-resource-id --proc-destination-path --probe --format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
-                    return 0
-                    ;;
                 --sample-interval-seconds)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -484,6 +628,14 @@ _device__defender() {
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
+                -f)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -492,17 +644,17 @@ _device__defender() {
             return 0
             ;;
         device__subcmd__defender__subcmd__watch)
-            opts="-v -q -h --verbose --quiet --color --interval --splay --allow-short-interval --count --params --print --via --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --proc --netns --source --exclude-interface --custom-metrics --strict --names --max-bytes --compat --help"
+            opts="-i -f -v -q -h --interval --splay --allow-short-interval --count --params --print --via --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --proc --netns --source --exclude-interface --custom-metrics --strict --names --max-bytes --compat --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --color)
-                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --interval)
+                -i)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -605,6 +757,10 @@ _device__defender() {
                     COMPREPLY=($(compgen -W "json cbor" -- "${cur}"))
                     return 0
                     ;;
+                -f)
+                    COMPREPLY=($(compgen -W "json cbor" -- "${cur}"))
+                    return 0
+                    ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -660,6 +816,10 @@ _device__defender() {
                     ;;
                 --compat)
                     COMPREPLY=($(compgen -W "connector" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)

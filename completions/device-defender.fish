@@ -29,7 +29,7 @@ always\t'Always'
 never\t'Never'"
 complete -c device-defender -n "__fish_device_defender_needs_command" -s v -l verbose -d 'Print each step to standard error'
 complete -c device-defender -n "__fish_device_defender_needs_command" -s q -l quiet -d 'Print errors only'
-complete -c device-defender -n "__fish_device_defender_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c device-defender -n "__fish_device_defender_needs_command" -s h -l help -d 'Print help; -h prints a summary'
 complete -c device-defender -n "__fish_device_defender_needs_command" -s V -l version -d 'Print version'
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "collect" -d 'Print the metrics document of this device'
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "validate-params" -d 'Check the parameters of a Greengrass Device Defender connector'
@@ -37,9 +37,7 @@ complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "pub
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "watch" -d 'Send reports periodically (every 5 minutes by default)'
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "detect" -d 'Check this device, or saved reports, against a security profile'
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "generate" -d 'Print shell completions, or write unit files for systemd'
-complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l netns -d 'Whose network namespace to show: auto, self, or a process ID' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l source -d 'Where to read sockets from' -r -f -a "auto\t'netlink for the network namespace of this process without --proc; else, and where the kernel refuses, proc'
@@ -54,29 +52,30 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand collect"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l since -d 'Count traffic since: boot, report, or for a duration such as 10s' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l thing-name -d 'The thing whose state file --since report reads [default: $AWS_IOT_THING_NAME, or the only one there is]' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"
-complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l format -d 'Print JSON, CBOR, or tables for people' -r -f -a "json\t'One line; indented on a terminal'
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s f -l format -d 'Print JSON, CBOR, or tables for people' -r -f -a "json\t'One line; indented on a terminal'
 cbor\t'For a program; refused on a terminal'
 table\t'For people'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s v -l verbose -d 'Print each step to standard error'
-complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s q -l quiet -d 'Print errors only'
-complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l strict -d 'Exit with 65 when a row was malformed, with 66 when a table or the host\'s network namespace could not be read'
-complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l processes -d 'Show in the tables which processes own the sockets'
-complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l strict -d 'Exit with 65 when a row was malformed, with 66 when a table or the host\'s network namespace could not be read'
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s t -d 'Print tables for people, like --format table'
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s p -l processes -d 'Show in the tables which processes own the sockets'
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s v -l verbose -d 'Print each step to standard error'
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s q -l quiet -d 'Print errors only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s h -l help -d 'Print help; -h prints a summary'
 complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l sample-interval-seconds -d 'Check this SampleIntervalSeconds' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l proc-destination-path-resource-id -d 'Check this ProcDestinationPath-ResourceId' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l proc-destination-path -d 'Check this ProcDestinationPath' -r
-complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l format -d 'Print text, or one JSON document' -r -f -a "text\t'For people'
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -s f -l format -d 'Print text, or one JSON document' -r -f -a "text\t'For people'
 json\t'For programs; one line, indented on a terminal'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -s v -l verbose -d 'Print each step to standard error'
-complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -s q -l quiet -d 'Print errors only'
-complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l probe -d 'Also inspect the path on this machine'
-complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l probe -d 'Also inspect the path on this machine'
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -s v -l verbose -d 'Print each step to standard error'
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -s q -l quiet -d 'Print errors only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -s h -l help -d 'Print help; -h prints a summary'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l via -d 'Send over MQTT, or through the Greengrass nucleus that runs this as a component' -r -f -a "greengrass\t'Through the nucleus, without certificate and key'
 mqtt\t'To an MQTT broker'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l endpoint -d 'The host name of the broker; for AWS IoT, what describe-endpoint --endpoint-type iot:Data-ATS prints' -r -f -a "(__fish_print_hostnames)"
@@ -87,7 +86,7 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand publish"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l cert-file -d 'The certificate of this device, PEM, followed by intermediates if there are any' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l key-file -d 'The private key of this device, PEM, not encrypted' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l greengrass-root -d 'Read missing settings from the Greengrass core in this directory' -r -f -a "(__fish_complete_directories)"
-complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l format -d 'Send JSON or CBOR; the topic ends with the name of the format' -r -f -a "json\t'To .../metrics/json'
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -s f -l format -d 'Send JSON or CBOR; the topic ends with the name of the format' -r -f -a "json\t'To .../metrics/json'
 cbor\t'To .../metrics/cbor'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l timeout -d 'Overall timeout, including waiting for another run, connecting, and the answer [default: 30s]' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"
@@ -102,18 +101,18 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand publish"
 short\t'tp, and so on: about two thirds of the bytes'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l max-bytes -d 'Cut the lists so that the report takes at most this many bytes' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l compat -d 'Write what another agent wrote, for profiles tuned to it' -r -f -a "connector\t'AWS\'s Greengrass Device Defender connector'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -s v -l verbose -d 'Print each step to standard error'
-complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -s q -l quiet -d 'Print errors only'
-complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l once -d 'Send one report, then exit; to send reports periodically, use watch'
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l once -d 'Send one report and exit, which is the default; to send reports periodically, use watch'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l dry-run -d 'Print the report and its destination; connect to nothing, and leave the state unchanged'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l insecure-plaintext -d 'Use MQTT without TLS; to a loopback address only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l no-wait -d 'Succeed once the broker acknowledges the report (PUBACK), or the nucleus takes it'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l strict -d 'Exit with 65 when a row was malformed, with 66 when a table or the host\'s network namespace could not be read'
-complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l interval -d 'The time between two reports, in seconds or as a duration such as 5m [default: 300]' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -s v -l verbose -d 'Print each step to standard error'
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -s q -l quiet -d 'Print errors only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -s h -l help -d 'Print help; -h prints a summary'
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s i -l interval -d 'The time between two reports, in seconds or as a duration such as 5m [default: 300]' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l splay -d 'Wait this long before the first report [default: less than an interval, derived from the thing name]' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l count -d 'Exit after N cycles, with the exit code of the last one; every attempt is a cycle' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l params -d 'Read the interval and the /proc path from a connector definition; flags and the environment win' -r -F
@@ -127,7 +126,7 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l cert-file -d 'The certificate of this device, PEM, followed by intermediates if there are any' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l key-file -d 'The private key of this device, PEM, not encrypted' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l greengrass-root -d 'Read missing settings from the Greengrass core in this directory' -r -f -a "(__fish_complete_directories)"
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l format -d 'Send JSON or CBOR; the topic ends with the name of the format' -r -f -a "json\t'To .../metrics/json'
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s f -l format -d 'Send JSON or CBOR; the topic ends with the name of the format' -r -f -a "json\t'To .../metrics/json'
 cbor\t'To .../metrics/cbor'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l timeout -d 'Overall timeout, including waiting for another run, connecting, and the answer [default: 30s]' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"
@@ -142,17 +141,17 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -
 short\t'tp, and so on: about two thirds of the bytes'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l max-bytes -d 'Cut the lists so that the report takes at most this many bytes' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l compat -d 'Write what another agent wrote, for profiles tuned to it' -r -f -a "connector\t'AWS\'s Greengrass Device Defender connector'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s v -l verbose -d 'Print each step to standard error'
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s q -l quiet -d 'Print errors only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l allow-short-interval -d 'Allow an interval below 300 seconds'
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l print -d 'Print each report as a line of JSON, and send nothing'
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l insecure-plaintext -d 'Use MQTT without TLS; to a loopback address only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l no-wait -d 'Succeed once the broker acknowledges the report (PUBACK), or the nucleus takes it'
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l strict -d 'Exit with 65 when a row was malformed, with 66 when a table or the host\'s network namespace could not be read'
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s v -l verbose -d 'Print each step to standard error'
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s q -l quiet -d 'Print errors only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s h -l help -d 'Print help; -h prints a summary'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l profile -d 'The security profile, or its list of behaviors, - for standard input; may be given more than once' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l report -d 'Check the reports in this file instead of this device, - for standard input' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l max-things -d 'With --report, remember at most this many things, and forget the least recently seen first' -r
@@ -166,20 +165,24 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand detect" 
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l since -d 'Count traffic since: boot, report, or for a duration such as 300s [default: report, if one was accepted]' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l thing-name -d 'The thing whose state file is read [default: $AWS_IOT_THING_NAME, or the only one there is]' -r
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"
-complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l format -d 'Print a table for people, or JSON: the verdicts in one document, or for several reports the events, one per line' -r -f -a "table\t'For people'
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s f -l format -d 'Print a table for people, or JSON: the verdicts in one document, or for several reports the events, one per line' -r -f -a "table\t'For people'
 json\t'For programs'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s v -l verbose -d 'Print each step to standard error'
-complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s q -l quiet -d 'Print errors only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l trust-devices -d 'With --report and mosquitto_sub -v, accept reports of many things'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l strict -d 'Exit with 65 when a row was malformed, with 66 when a table or the host\'s network namespace could not be read'
-complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l processes -d 'Show which processes own the ports and connections that violate a behavior'
-complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s t -d 'Print a table for people, like --format table'
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s p -l processes -d 'Show which processes own the ports and connections that violate a behavior'
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s v -l verbose -d 'Print each step to standard error'
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s q -l quiet -d 'Print errors only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s h -l help -d 'Print help; -h prints a summary'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -s v -l verbose -d 'Print each step to standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -s q -l quiet -d 'Print errors only'
-complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -s h -l help -d 'Print help; -h prints a summary'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -f -a "completions" -d 'Print the completions for a shell'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -f -a "units" -d 'Write unit files for systemd'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from completions" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
@@ -187,11 +190,18 @@ always\t'Always'
 never\t'Never'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from completions" -s v -l verbose -d 'Print each step to standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from completions" -s q -l quiet -d 'Print errors only'
-complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from completions" -s h -l help -d 'Print help; -h prints a summary'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from units" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from units" -l force -d 'Replace files that are there and differ'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from units" -s v -l verbose -d 'Print each step to standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from units" -s q -l quiet -d 'Print errors only'
-complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from units" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from units" -s h -l help -d 'Print help; -h prints a summary'
+complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate help" -f -a "collect" -d 'Print the metrics document of this device'
+complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate help" -f -a "validate-params" -d 'Check the parameters of a Greengrass Device Defender connector'
+complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate help" -f -a "publish" -d 'Send one report to AWS IoT Device Defender, or to any MQTT broker, and wait for the answer'
+complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate help" -f -a "watch" -d 'Send reports periodically (every 5 minutes by default)'
+complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate help" -f -a "detect" -d 'Check this device, or saved reports, against a security profile'
+complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate help" -f -a "generate" -d 'Print shell completions, or write unit files for systemd'
+complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -8,7 +8,7 @@
 //! | [`hostile`] | `collect` over damaged trees |
 //! | [`netns`] | `collect` in network namespaces with known sockets |
 //! | [`params`] | `validate-params` |
-//! | [`publish`] | `publish --once` against a broker, and against peers that misbehave |
+//! | [`publish`] | `publish` against a broker, and against peers that misbehave |
 //! | [`watch`] | `watch` through outages, full disks and clocks that step |
 //! | [`detect`] | `detect` on reports and on a device |
 //! | [`packaging`] | the Greengrass component |

@@ -27,7 +27,7 @@
 //! derives from the thing name, and, for two cycles, without it. The service must accept every report, and the report IDs
 //! of a thing must increase.
 //!
-//! `transports`: `publish --once` with a saved `/proc`, in turn over MQTT with TLS and through a stand-in for a Greengrass
+//! `transports`: `publish` with a saved `/proc`, in turn over MQTT with TLS and through a stand-in for a Greengrass
 //! nucleus. The table shows the medians.
 
 #![expect(

@@ -29,13 +29,22 @@ pub(crate) struct CollectArgs {
     #[arg(value_hint = ValueHint::DirPath, value_parser = sourced_path(from_path), help_heading = "Input")]
     pub state_dir: Option<Sourced<PathBuf>>,
     /// Print JSON, CBOR, or tables for people
-    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
-    pub format: Format,
+    #[arg(short, long, value_enum, default_value_t, help_heading = "Output")]
+    format: Format,
+    /// Print tables for people, like --format table
+    #[arg(short, conflicts_with = "format", help_heading = "Output")]
+    table: bool,
     /// Show in the tables which processes own the sockets
     ///
     /// Reads every open descriptor of every process; seeing other users' processes requires root.
-    #[arg(long, help_heading = "Output")]
+    #[arg(short, long, help_heading = "Output")]
     pub processes: bool,
+}
+
+impl CollectArgs {
+    pub(crate) fn format(&self) -> Format {
+        if self.table { Format::Table } else { self.format }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

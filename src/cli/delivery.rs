@@ -17,7 +17,7 @@ use crate::time::parse_duration;
 
 #[derive(Debug, Args)]
 pub(crate) struct PublishArgs {
-    /// Send one report, then exit; to send reports periodically, use watch
+    /// Send one report and exit, which is the default; to send reports periodically, use watch
     #[arg(long, help_heading = "Delivery")]
     pub once: bool,
     /// Print the report and its destination; connect to nothing, and leave the state unchanged
@@ -34,8 +34,8 @@ pub(crate) struct WatchArgs {
     /// The time between two reports, in seconds or as a duration such as 5m [default: 300]
     ///
     /// The service takes one report every 5 minutes; a shorter interval requires --allow-short-interval or --print.
-    #[arg(long, value_name = "S", env = "DEVICE_DEFENDER_INTERVAL", hide_env_values = true, help_heading = "Schedule")]
-    #[arg(value_parser = sourced(|text| utf8(text, parse_interval)))]
+    #[arg(short, long, value_name = "S", env = "DEVICE_DEFENDER_INTERVAL", hide_env_values = true)]
+    #[arg(value_parser = sourced(|text| utf8(text, parse_interval)), help_heading = "Schedule")]
     pub interval: Option<Sourced<Duration>>,
     /// Wait this long before the first report [default: less than an interval, derived from the thing name]
     ///
@@ -119,7 +119,7 @@ pub(crate) struct DeliveryArgs {
     #[arg(long)]
     pub insecure_plaintext: bool,
     /// Send JSON or CBOR; the topic ends with the name of the format
-    #[arg(long, value_enum, default_value_t, help_heading = "Delivery")]
+    #[arg(short, long, value_enum, default_value_t, help_heading = "Delivery")]
     pub format: PayloadFormat,
     /// Overall timeout, including waiting for another run, connecting, and the answer [default: 30s]
     ///

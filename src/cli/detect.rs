@@ -64,13 +64,22 @@ pub(crate) struct DetectArgs {
     #[arg(value_hint = ValueHint::DirPath, value_parser = sourced_path(from_path), help_heading = "Input")]
     pub state_dir: Option<Sourced<PathBuf>>,
     /// Print a table for people, or JSON: the verdicts in one document, or for several reports the events, one per line
-    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
-    pub format: DetectFormat,
+    #[arg(short, long, value_enum, default_value_t, help_heading = "Output")]
+    format: DetectFormat,
+    /// Print a table for people, like --format table
+    #[arg(short, conflicts_with = "format", help_heading = "Output")]
+    table: bool,
     /// Show which processes own the ports and connections that violate a behavior
     ///
     /// Reads every open descriptor of every process; seeing other users' processes requires root. For tables.
-    #[arg(long, help_heading = "Output")]
+    #[arg(short, long, help_heading = "Output")]
     pub processes: bool,
+}
+
+impl DetectArgs {
+    pub(crate) fn format(&self) -> DetectFormat {
+        if self.table { DetectFormat::Table } else { self.format }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

@@ -3,7 +3,7 @@
 
 use std::env;
 
-use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
+use clap::{ArgMatches, Args, Command, Error, FromArgMatches, Id};
 
 #[derive(Debug)]
 pub(crate) struct Lazy<T>(pub(crate) T);
@@ -25,6 +25,10 @@ impl<T: Args> Args for Lazy<T> {
             let about = command.get_about().cloned().unwrap_or_default();
             let long_about = command.get_long_about().cloned().unwrap_or_default();
             let command = T::augment_args(command).about(about).long_about(long_about);
+            // The options of every command are there already. Help shows them after the command's own.
+            let global = command.get_arguments().filter(|arg| arg.is_global_set()).map(|arg| arg.get_id().clone());
+            let global: Vec<Id> = global.collect();
+            let command = global.into_iter().fold(command, |command, id| command.mut_arg(id, |arg| arg)); // moves it
             // A variable that is set but empty counts as unset.
             command.mut_args(|arg| match arg.get_env().and_then(env::var_os) {
                 Some(value) if value.is_empty() => arg.env(None::<&str>),

@@ -10,7 +10,7 @@ mod lazy;
 mod report;
 mod validate_params;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::terminal::Color;
 pub(crate) use collect::{CollectArgs, Format};
@@ -28,7 +28,7 @@ pub(crate) use validate_params::{ValidateParamsArgs, VerdictFormat};
 /// did.
 #[derive(Debug, Parser)]
 #[command(name = "device-defender", version, max_term_width = 100, subcommand_required = true)]
-#[command(arg_required_else_help = true, help_expected = true, disable_help_subcommand = true)]
+#[command(arg_required_else_help = true, help_expected = true, disable_help_flag = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -37,16 +37,20 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// Print each step to standard error
-    #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = "Global options")]
+    #[arg(short, long, global = true, conflicts_with = "quiet", overrides_with = "verbose")] // -vv is -v
     pub verbose: bool,
     /// Print errors only
-    #[arg(short, long, global = true, help_heading = "Global options")]
+    #[arg(short, long, global = true)]
     pub quiet: bool,
     /// When to color tables
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t, global = true, help_heading = "Global options")]
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t, global = true)]
     pub color: Color,
+    /// Print help; -h prints a summary
+    #[arg(short, long, action = ArgAction::Help, global = true)]
+    pub help: Option<bool>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -72,7 +76,7 @@ pub(crate) enum Command {
     Publish(Lazy<PublishArgs>),
     /// Send reports periodically (every 5 minutes by default)
     ///
-    /// Does what publish --once does, every --interval. It keeps running through any failure: no network, an expired
+    /// Does what publish does, every --interval. It keeps running through any failure: no network, an expired
     /// certificate, a broker that restarts. Certificates and custom metrics are read again each time. Made to run under
     /// systemd, to which it reports its state, or as a component of Greengrass. With --print it prints the reports to
     /// standard output, one line each, and sends nothing.

@@ -28,7 +28,7 @@ pub(crate) struct ValidateParamsArgs {
     #[arg(long)]
     pub probe: bool,
     /// Print text, or one JSON document
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(short, long, value_enum, default_value_t)]
     pub format: VerdictFormat,
 }
 

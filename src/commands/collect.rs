@@ -36,7 +36,7 @@ pub(super) fn run(args: &CollectArgs, terminal: &Terminal, warnings: &mut Warnin
     let last_report_id = state.map_or(0, |state| state.last_report_id);
     let mut report = pipeline::build(&sample, baseline.as_ref(), last_report_id, custom, &options, warnings);
     if let Some(max) = options.max_bytes {
-        let (encoding, newline) = match args.format {
+        let (encoding, newline) = match args.format() {
             Format::Cbor => (Encoding::Cbor, 0),
             Format::Json | Format::Table => (Encoding::Json, 1),
         };
@@ -44,15 +44,15 @@ pub(super) fn run(args: &CollectArgs, terminal: &Terminal, warnings: &mut Warnin
     }
     let owners = if args.processes { Some(pipeline::find_owners(&collector, "collect", warnings)?) } else { None };
     terminal.warn_all(warnings);
-    let covers = if args.format == Format::Table { covers(since, &collector) } else { String::new() };
+    let covers = if args.format() == Format::Table { covers(since, &collector) } else { String::new() };
     let view = View { width: terminal.width(), owners: owners.as_ref(), traffic_covers: &covers };
-    print(&report, args.format, &options, view, terminal)?;
+    print(&report, args.format(), &options, view, terminal)?;
     Ok(warnings.exit(args.report.source.strict))
 }
 
 fn validate_args(args: &CollectArgs, terminal: &Terminal) -> Result<(), Error> {
     let usage = |message: &str| Err(Error::usage("collect", message));
-    match args.format {
+    match args.format() {
         Format::Cbor if terminal.is_interactive => {
             usage("CBOR is not printed to a terminal; redirect it, as in `--format cbor > report.cbor`")
         }

@@ -1,4 +1,4 @@
-//! `publish --once`: one report, delivered and confirmed.
+//! `publish`: one report, delivered and confirmed.
 
 use std::cell::Cell;
 use std::io::Write;
@@ -26,12 +26,6 @@ use crate::warning::{WarningKind, Warnings};
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 pub(super) fn run(args: &PublishArgs, terminal: &Terminal, warnings: &mut Warnings) -> Result<Exit, Error> {
-    if !args.once && !args.dry_run {
-        return Err(Error::Usage {
-            message: "publish sends one report and exits: confirm with --once".to_owned(),
-            hint: "to send a report every 5 minutes, use device-defender watch".to_owned(),
-        });
-    }
     if args.dry_run && args.delivery.format == PayloadFormat::Cbor && terminal.is_interactive {
         return Err(Error::Usage {
             message: "CBOR is not printed to a terminal".to_owned(),

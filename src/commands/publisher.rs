@@ -1,4 +1,4 @@
-//! One delivery: lock the state, collect a report, send it, keep the state. What `publish --once` does, and `watch` in each
+//! One delivery: lock the state, collect a report, send it, keep the state. What `publish` does, and `watch` in each
 //! cycle.
 
 use std::cell::Cell;

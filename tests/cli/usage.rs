@@ -97,6 +97,7 @@ fn a_wrong_command_line_is_refused_with_2() {
         (vec!["-v", "-q"], "error: the argument '--verbose' cannot be used with '--quiet'".to_owned()),
         (vec!["--netns", "1", "--netns", "1"], twice("--netns <WHOSE>")),
         (vec!["--since", "boot", "--since", "boot"], twice("--since <WHEN>")),
+        (vec!["-t", "-f", "json"], "error: the argument '-t' cannot be used with '--format <FORMAT>'".to_owned()),
         (vec!["--processes"], "device-defender: --processes requires --format table".to_owned()),
         (vec!["--processes", "--format", "cbor"], "device-defender: --processes requires --format table".to_owned()),
         (
@@ -109,7 +110,7 @@ fn a_wrong_command_line_is_refused_with_2() {
     }
     let unknown = |name| (Some(2), format!("error: unrecognized subcommand '{name}'"));
     assert_eq!(refused(Run::new(&fixtures(), &["colect"])), unknown("colect"));
-    assert_eq!(refused(Run::new(&fixtures(), &["help"])), unknown("help"));
+    assert_eq!(refused(Run::new(&fixtures(), &["help", "colect"])), unknown("colect"));
     let empty = Run::new(&fixtures(), &["collect", "--proc", ""]);
     let required = "error: a value is required for '--proc <PATH>' but none was supplied";
     assert_eq!(refused(empty), (Some(2), required.to_owned()));
@@ -138,8 +139,36 @@ fn what_a_usage_error_quotes_is_escaped() {
 }
 
 #[test]
+fn help_describes_a_command() {
+    let text = |args: &[&str]| Run::new(&fixtures(), args).text();
+    assert_eq!(text(&["help"]), text(&["--help"]));
+    for command in
+        [&["collect"][..], &["validate-params"], &["publish"], &["watch"], &["detect"], &["generate", "units"]]
+    {
+        let help = text(&[&["help"], command].concat());
+        assert_eq!(help, text(&[command, &["--help"]].concat()));
+        let headings: Vec<&str> = help.lines().filter(|line| line.ends_with(':') && !line.starts_with(' ')).collect();
+        assert_eq!(headings.last(), Some(&"Global options:"), "the command's own options come first");
+        assert!(headings.len() > 1, "{headings:?}");
+    }
+}
+
+#[test]
+fn short_flags_stand_for_long_ones() {
+    let table = |args: &[&str]| idle(args).text().split_once('\n').unwrap().1.to_owned(); // the first line has the time
+    assert_eq!(table(&["-t"]), table(&["--format", "table"]));
+    assert_eq!(table(&["-f", "table"]), table(&["--format", "table"]));
+    assert_eq!(idle(&["-fjson"]).json()["metrics"], idle(&[]).json()["metrics"]);
+    let copy = "--processes: idle/proc is not a proc file system, and a copy has no processes";
+    for args in [&["-tp"][..], &["-p", "--format", "table"]] {
+        let stderr = String::from_utf8(idle(args).finish().stderr).unwrap();
+        assert!(stderr.contains(copy), "{stderr}");
+    }
+}
+
+#[test]
 fn global_flags_may_stand_before_the_command() {
-    for args in [&["-v", "collect"][..], &["--verbose", "collect"]] {
+    for args in [&["-v", "collect"][..], &["--verbose", "collect"], &["-vv", "collect", "-v"]] {
         let output = Run::new(&fixtures(), &[args, &["--proc", "idle/proc"]].concat()).finish();
         assert!(output.status.success() && output.stderr.starts_with(b"device-defender: reading idle/proc/net\n"));
     }

@@ -17,7 +17,7 @@ use super::{PROJECT, assert_files};
 
 #[test]
 fn man_pages_match_the_command_line() {
-    let mut program = command();
+    let mut program = command().disable_help_subcommand(true);
     program.build();
     let documented: Vec<&str> = PAGES.iter().map(|page| page.command).filter(|name| !name.is_empty()).collect();
     for command in program.get_subcommands().filter(|command| !command.is_hide_set()) {

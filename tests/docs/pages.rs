@@ -177,20 +177,17 @@ pub(super) const PAGES: [Page; 7] = [
         examples: &[
             (
                 "On a Greengrass core: send a report with the settings of the core, and show each step:",
-                "sudo device-defender publish --once -v",
+                "sudo device-defender publish -v",
             ),
-            (
-                "Show the report and its destination without sending it:",
-                "sudo device-defender publish --once --dry-run",
-            ),
+            ("Show the report and its destination without sending it:", "sudo device-defender publish --dry-run"),
             (
                 "On any other device:",
-                "device-defender publish --once --endpoint PREFIX-ats.iot.REGION.amazonaws.com \\\n  \
+                "device-defender publish --endpoint PREFIX-ats.iot.REGION.amazonaws.com \\\n  \
                  --thing-name gateway-7 --cert-file device.pem --key-file device.key",
             ),
             (
                 "To your own broker, where Device Defender does not answer:",
-                "device-defender publish --once --no-wait --endpoint broker.example.net --ca-file ca.pem \\\n  \
+                "device-defender publish --no-wait --endpoint broker.example.net --ca-file ca.pem \\\n  \
                  --thing-name gateway-7 --cert-file device.pem --key-file device.key",
             ),
         ],

@@ -1,4 +1,4 @@
-//! `publish --once` from outside: against a real broker with mutual TLS and a stand-in for Device Defender behind it, and
+//! `publish` from outside: against a real broker with mutual TLS and a stand-in for Device Defender behind it, and
 //! against peers that do what no broker would.
 //!
 //! Needs `mosquitto`, `openssl`, `faketime` and `bindfs`, and for [`network`] and [`hangs`] what `tests/netns` needs. A test that cannot run here

@@ -6,15 +6,14 @@ use std::os::unix::ffi::OsStrExt;
 
 use rumqttc::mqttbytes::v4::Packet;
 
-use crate::support::{BEFORE, CommandLine, Device, Outcome, Peer, Run, Tls, accepting, closed_port, pki, pki_str};
+use crate::support::{BEFORE, CommandLine, Device, Outcome, Peer, Tls, accepting, closed_port, pki, pki_str};
 
 #[test]
-fn without_once_it_is_a_usage_error_that_points_to_watch() {
+fn once_is_the_default() {
     let device = Device::new();
-    let complete = device.publish_to_port(1).without("--once");
-    complete.ends(2, &["--once", "watch"]);
-    let outcome = Outcome::of(Run::new(device.root(), &["publish"]));
-    outcome.is(2, &["--once", "watch"]);
+    let [plain, once] = [device.publish(), device.publish().flag("--once")].map(|publish| publish.outcome());
+    assert_eq!((plain.code, &plain.stderr), (once.code, &once.stderr));
+    device.publish_plain(1).flag("--once").flag("--dry-run").outcome().says(&["not sent: "]);
 }
 
 #[test]
@@ -179,8 +178,6 @@ fn what_is_no_text_is_refused() {
 #[test]
 fn what_is_no_setting_cannot_be_set_by_the_environment() {
     let (peer, device) = (Peer::raw(|_| Ok(())), Device::new());
-    let publish = device.publish_to_peer(&peer).env("DEVICE_DEFENDER_ONCE", "true").without("--once");
-    publish.ends(2, &["--once"]);
     let plain = device.publish_plain(peer.port()).without("--insecure-plaintext");
     plain.env("DEVICE_DEFENDER_INSECURE_PLAINTEXT", "true").ends(78, &["--cert-file", "--key-file"]);
     assert!(!peer.seen().connected);

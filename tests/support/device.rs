@@ -155,9 +155,9 @@ impl Device {
         self.save(&state(last_report_id, &[("eth0", before)]));
     }
 
-    /// `publish --once` without a destination.
+    /// `publish` without a destination.
     pub(crate) fn publish(&self) -> CommandLine {
-        let line = CommandLine::new(self.root(), "publish").flag("--once");
+        let line = CommandLine::new(self.root(), "publish");
         line.set("--proc", "proc").set("--state-dir", "state")
     }
 

@@ -146,7 +146,7 @@ fn a_report_that_is_sent_by_hand_meanwhile_is_counted_from() {
     let flags = device.watch_broker(&broker).set("--interval", "2500ms");
     let mut watch = flags.start();
     watch.until("accepted");
-    let by_hand = flags.clone().command("publish").flag("--once").without("--interval").without("--splay");
+    let by_hand = flags.clone().command("publish").without("--interval").without("--splay");
     by_hand.without("--allow-short-interval").succeeds();
     let mut moments = vec![sent(&device)];
     for _ in 0..2 {

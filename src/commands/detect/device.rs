@@ -79,7 +79,7 @@ pub(super) fn run(
     hint_at_since(behaviors, &judgments, &collector, terminal);
     let lookup = owners.as_ref().map(|owners| OwnerLookup { owners, report: &report });
     let thing = shown_name.as_ref().map(ThingName::as_str);
-    show(thing, Some(report.report_id), behaviors, &judgments, lookup.as_ref(), args.format, terminal)?;
+    show(thing, Some(report.report_id), behaviors, &judgments, lookup.as_ref(), args.format(), terminal)?;
     let violated = judgments.iter().any(Judgment::is_violated);
     // A behavior that this device could have judged, had it been readable, must not look like one that conforms.
     let is_unread =

@@ -40,7 +40,7 @@ fn validate_args(args: &DetectArgs) -> Result<(), Error> {
     if inputs.filter(|path| files::is_stdin(path)).count() > 1 {
         return usage("standard input can be read only once, so only one file can be `-`");
     }
-    if args.processes && args.format == DetectFormat::Json {
+    if args.processes && args.format() == DetectFormat::Json {
         return usage("--processes requires --format table");
     }
     // Their environment variables may be set for other commands, so only flags are refused.

@@ -61,7 +61,7 @@ pub(super) fn run(
         file,
         items,
         behaviors,
-        fleet: Fleet::new(behaviors, args.max_things, args.format == DetectFormat::Table),
+        fleet: Fleet::new(behaviors, args.max_things, args.format() == DetectFormat::Table),
         max_things: args.max_things,
         reports: 0,
         warnings: BTreeMap::new(),
@@ -69,7 +69,7 @@ pub(super) fn run(
         has_event: false,
         has_windows: behaviors.iter().any(|entry| entry.behavior.rule().is_some_and(|rule| rule.duration.is_some())),
         thing: thing_name.map(ThingName::as_str),
-        format: args.format,
+        format: args.format(),
         terminal,
     };
     let Ok(first) = stream.next(None)? else {
@@ -86,7 +86,7 @@ pub(super) fn run(
         return Ok(Exit::Success); // better known now than at the first alarm
     }
     stream.warn_never_judged();
-    if args.format == DetectFormat::Json && show_never_judged(behaviors, terminal)? == Stdout::Closed {
+    if args.format() == DetectFormat::Json && show_never_judged(behaviors, terminal)? == Stdout::Closed {
         return Ok(Exit::Success);
     }
     let mut already_read = [Some(first), second].into_iter().flatten();

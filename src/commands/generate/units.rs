@@ -1,5 +1,5 @@
 //! systemd unit files: a service that runs `watch` and a path unit that restarts it when its certificate is renewed.
-//! The alternative is a timer that runs `publish --once`.
+//! The alternative is a timer that runs `publish`.
 
 /// The sandbox of every service.
 const SANDBOX: &str = "\

@@ -1,4 +1,4 @@
-//! `watch`: `publish --once` on a schedule, for years.
+//! `watch`: `publish` on a schedule, for years.
 //!
 //! No failure of a cycle ends the loop: whatever it is, it may be over by the next one. Only a failing clock does, because
 //! without it the loop would never be due again.
