@@ -138,6 +138,54 @@ fn what_a_usage_error_quotes_is_escaped() {
     }
 }
 
+/// The tip is the only one, and comes instead of clap's.
+#[test]
+fn what_people_type_gets_a_tip_with_the_right_flag() {
+    for (args, tip) in [
+        ("collect --json", "use '--format json'"),
+        ("validate-params f.json --json", "use '--format json'"),
+        ("collect -o json", "use '--format json' to choose the format, or '> FILE' to write to a file"),
+        ("collect -ojson", "use '--format json' to choose the format, or '> FILE' to write to a file"),
+        ("detect --output=json", "use '--format json' to choose the format, or '> FILE' to write to a file"),
+        ("detect --profile p.json --table", "use '-t' or '--format table'"),
+        ("watch --cbor", "use '--format cbor'"),
+        ("detect p.json", "use '--profile p.json' for a security profile, or '--report p.json' for saved reports"),
+        (
+            "detect \u{1b}[2J",
+            "use '--profile \\u{1b}[2J' for a security profile, or '--report \\u{1b}[2J' for saved reports",
+        ),
+        ("-v watch --once", "use 'device-defender publish', which sends one report"),
+        ("watch --dry-run", "use '--print', or 'device-defender publish --dry-run'"),
+        ("publish --interval 60", "use 'device-defender watch', which sends reports periodically"),
+        ("publish -i 60", "use 'device-defender watch', which sends reports periodically"),
+        ("publish --print", "use '--dry-run'"),
+        ("collect -i 60", "use 'device-defender watch --print --interval', which prints reports periodically"),
+        ("watch --host broker", "use '--endpoint'"),
+        ("publish -p 8883", "use '--port'"),
+        ("version", "use '--version'"),
+        ("completions bash", "use 'device-defender generate completions SHELL'"),
+        ("collect --formt cbor", "a similar argument exists: '--format'"),
+        ("colect", "a similar subcommand exists: 'collect'"),
+    ] {
+        let words: Vec<&str> = args.split(' ').collect();
+        let output = Run::new(&fixtures(), &words).finish();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let tips: Vec<&str> = stderr.lines().filter_map(|line| line.strip_prefix("  tip: ")).collect();
+        assert_eq!((output.status.code(), tips), (Some(2), vec![tip]), "{args}\n{stderr}");
+    }
+}
+
+#[test]
+fn a_tip_names_flags_that_exist() {
+    for args in
+        ["collect -f json", "collect --format table", "watch --print -i 60 --count 0", "publish --dry-run --port 0"]
+    {
+        let words: Vec<&str> = args.split(' ').collect();
+        let stderr = String::from_utf8(Run::new(&fixtures(), &words).finish().stderr).unwrap();
+        assert!(!stderr.contains("unexpected argument"), "{args}\n{stderr}");
+    }
+}
+
 #[test]
 fn help_describes_a_command() {
     let text = |args: &[&str]| Run::new(&fixtures(), args).text();

@@ -1,0 +1,143 @@
+//! What clap prints: help, version and usage errors.
+
+use std::error::Error as _;
+use std::ffi::OsString;
+use std::num::{IntErrorKind, ParseIntError};
+
+use clap::CommandFactory;
+use clap::builder::{StyledStr, Styles};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::{parse, report};
+use crate::cli::Cli;
+use crate::config::SettingError;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::sourced::Origin;
+use crate::terminal::{Color, StdoutError, Terminal, Verbosity, check_stdout};
+use crate::text::{did_you_mean, escape, nearest};
+
+/// What people type that does not exist, and what to use instead: commands, words and the tip. The command `""` is the
+/// program itself; the word `""` stands for any that is not a flag, and `WORD` in a tip for the word that was typed.
+const TIPS: &[(&[&str], &[&str], &str)] = &[
+    (&[""], &["version"], "use '--version'"),
+    (&[""], &["completion", "completions"], "use 'device-defender generate completions SHELL'"),
+    (&["collect", "detect", "publish", "validate-params", "watch"], &["--json"], "use '--format json'"),
+    (
+        &["collect", "detect", "publish", "validate-params", "watch"],
+        &["-o", "--out", "--output"],
+        "use '--format json' to choose the format, or '> FILE' to write to a file",
+    ),
+    (&["collect", "detect"], &["--table"], "use '-t' or '--format table'"),
+    (&["collect", "publish", "watch"], &["--cbor"], "use '--format cbor'"),
+    (
+        &["collect"],
+        &["--interval", "-i"],
+        "use 'device-defender watch --print --interval', which prints reports periodically",
+    ),
+    (&["publish"], &["--count", "--interval", "-i"], "use 'device-defender watch', which sends reports periodically"),
+    (&["publish"], &["--print"], "use '--dry-run'"),
+    (&["publish", "watch"], &["--broker", "--host"], "use '--endpoint'"),
+    (&["publish", "watch"], &["-p"], "use '--port'"),
+    (&["watch"], &["--once"], "use 'device-defender publish', which sends one report"),
+    (&["watch"], &["--dry-run"], "use '--print', or 'device-defender publish --dry-run'"),
+    (&["detect"], &[""], "use '--profile WORD' for a security profile, or '--report WORD' for saved reports"),
+];
+
+/// Shows clap's output: help, version, or a usage error.
+pub(super) fn show(error: &clap::Error, args: &[OsString]) -> Exit {
+    let terminal = Terminal::new(Color::Never, Verbosity::Normal);
+    if let Some(error) = invalid_value(error) {
+        return report(&Error::Settings(vec![error]), &terminal);
+    }
+    if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // Without styles, every escape sequence in the text is foreign.
+        let plain = parse(args, Styles::plain()).err();
+        Terminal::usage(&plain.map_or_else(String::new, |error| usage_text(error, args)));
+        return Exit::Usage;
+    }
+    match check_stdout().and_then(|()| error.print().map_err(StdoutError)) {
+        Err(StdoutError(source)) if source.kind() != std::io::ErrorKind::BrokenPipe => {
+            report(&StdoutError(source).into(), &terminal)
+        }
+        _ => Exit::Success,
+    }
+}
+
+/// The text of a usage error without styles, with what it quotes escaped.
+fn usage_text(mut error: clap::Error, args: &[OsString]) -> String {
+    if let Some(tip) = tip(&error, args) {
+        // clap's usage line is that of the argument it suggests.
+        for kind in [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::Usage] {
+            error.remove(kind);
+        }
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    let escape_styled = |text: &StyledStr| StyledStr::from(escape(&text.ansi().to_string()));
+    let quoted: Vec<(ContextKind, ContextValue)> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => Some((kind, ContextValue::String(escape(text)))),
+            ContextValue::Strings(texts) => {
+                Some((kind, ContextValue::Strings(texts.iter().map(|text| escape(text)).collect())))
+            }
+            ContextValue::StyledStr(text) if kind != ContextKind::Usage => {
+                Some((kind, ContextValue::StyledStr(escape_styled(text))))
+            }
+            ContextValue::StyledStrs(texts) => {
+                Some((kind, ContextValue::StyledStrs(texts.iter().map(escape_styled).collect())))
+            }
+            _ => None,
+        })
+        .collect();
+    for (kind, value) in quoted {
+        error.insert(kind, value);
+    }
+    error.render().ansi().to_string()
+}
+
+/// The tip for a word that clap does not know.
+fn tip(error: &clap::Error, args: &[OsString]) -> Option<String> {
+    let kind = match error.kind() {
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        _ => return None,
+    };
+    let Some(ContextValue::String(word)) = error.get(kind) else { return None };
+    let program = Cli::command();
+    let mut commands = args.iter().skip(1).filter_map(|arg| Some(program.find_subcommand(arg)?.get_name()));
+    let command = commands.next().unwrap_or_default();
+    let is_meant = |(commands, words, _): &&(&[&str], &[&str], &str)| {
+        commands.contains(&command) && (words.contains(&word.as_str()) || words.contains(&"") && !word.starts_with('-'))
+    };
+    TIPS.iter().find(is_meant).map(|(_, _, tip)| tip.replace("WORD", word))
+}
+
+/// The error of a value that clap refused, in the words of the values that this program checks itself.
+fn invalid_value(error: &clap::Error) -> Option<SettingError> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let flag = text(ContextKind::InvalidArg)?.split([' ', '=']).next()?;
+    let value = text(ContextKind::InvalidValue).filter(|value| !value.is_empty())?;
+    let reason = match (error.kind(), error.get(ContextKind::ValidValue)) {
+        (ErrorKind::ValueValidation, _) => {
+            let source = error.source()?;
+            match source.downcast_ref().map(ParseIntError::kind) {
+                None => source.to_string(),
+                Some(IntErrorKind::Zero) => "expected a number above 0".to_owned(),
+                Some(IntErrorKind::PosOverflow) => "too large".to_owned(),
+                Some(_) => "expected a whole number".to_owned(),
+            }
+        }
+        (ErrorKind::InvalidValue, Some(ContextValue::Strings(valid))) => {
+            let meant = nearest(value, valid.iter().map(String::as_str));
+            let one_of = if valid.len() > 1 { "one of " } else { "" };
+            format!("must be {one_of}{}{}", valid.join(", "), did_you_mean(meant))
+        }
+        _ => return None,
+    };
+    let name = flag.trim_matches(['-', '<', '>']).replace('-', " ").to_lowercase();
+    Some(SettingError::value(&name, &Origin::Flag(flag.to_owned()), value, &reason))
+}
