@@ -27,8 +27,8 @@ pub(crate) use validate_params::{ValidateParamsArgs, VerdictFormat};
 /// Reports listening ports, established connections and traffic counters, as AWS's Greengrass Device Defender connector
 /// did.
 #[derive(Debug, Parser)]
-#[command(name = "device-defender", version, max_term_width = 100, subcommand_required = true)]
-#[command(arg_required_else_help = true, help_expected = true, disable_help_flag = true)]
+#[command(name = "device-defender", version, long_version = env!("LONG_VERSION"), max_term_width = 100)]
+#[command(subcommand_required = true, arg_required_else_help = true, help_expected = true, disable_help_flag = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,

@@ -9,6 +9,7 @@ mod state;
 mod streams;
 mod terminals;
 mod usage;
+mod version;
 
 use crate::support::{Run, fixtures};
 

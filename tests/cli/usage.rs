@@ -9,10 +9,10 @@ use crate::support::{Run, fixtures};
 
 #[test]
 fn help_and_version_go_to_standard_output() {
-    let version = concat!("device-defender ", env!("CARGO_PKG_VERSION"), "\n");
-    for args in [&["--version"][..], &["-V"]] {
-        assert_eq!(String::from_utf8(Run::new(&fixtures(), args).output()).unwrap(), version);
-    }
+    let version = concat!("device-defender ", env!("CARGO_PKG_VERSION"));
+    assert_eq!(Run::new(&fixtures(), &["-V"]).text(), format!("{version}\n"));
+    let long = Run::new(&fixtures(), &["--version"]).text();
+    assert!(long.starts_with(&format!("{version} (")) && long.lines().count() == 1, "{long}");
     for args in [&["--help"][..], &["-h"], &["collect", "--help"], &["collect", "-h"], &["generate", "--help"]] {
         let help = String::from_utf8(Run::new(&fixtures(), args).output()).unwrap();
         assert!(help.contains("Usage: device-defender ") && !help.contains('\u{1b}'), "{args:?}");

@@ -53,7 +53,8 @@ impl Page {
             "" => program,
             name => program.find_subcommand(name).unwrap_or_else(|| panic!("no command {name}")),
         };
-        let documented = command.clone().override_usage(usage(command)).version(None::<&str>);
+        let documented =
+            command.clone().override_usage(usage(command)).version(None::<&str>).long_version(None::<&str>);
         let man = Man::new(documented)
             .date("\"\"") // clap_mangen leaves out an empty date, which shifts the arguments after it
             .source(concat!("device-defender ", env!("CARGO_PKG_VERSION")))
