@@ -39,18 +39,18 @@ complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "det
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "generate" -d 'Print shell completions, or write unit files for systemd'
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
-complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l netns -d 'Whose network namespace to show: auto, self, or a process ID' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l netns -d 'Whose network namespace to show: auto, self, or a process ID' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l source -d 'Where to read sockets from' -r -f -a "auto\t'netlink for the network namespace of this process without --proc; else, and where the kernel refuses, proc'
 proc\t'The tables in /proc/net, or below the path of --proc'
 netlink\t'Ask the kernel (sock_diag): half of the work, and shows which sockets are bound to one interface'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input (not in watch, which reads the file each time)' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l names -d 'Write long or short field names' -r -f -a "long\t'listening_tcp_ports, and so on'
 short\t'tp, and so on: about two thirds of the bytes'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l max-bytes -d 'Cut the lists so that the report takes at most this many bytes' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l max-bytes -d 'Cut the lists so that the report takes at most this many bytes' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l compat -d 'Write what another agent wrote, for profiles tuned to it' -r -f -a "connector\t'AWS\'s Greengrass Device Defender connector'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l since -d 'Count traffic since: boot, report, or for a duration such as 10s' -r
-complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l thing-name -d 'The thing whose state file --since report reads [default: $AWS_IOT_THING_NAME, or the only one there is]' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l since -d 'Count traffic since: boot, report, or for a duration such as 10s' -r -f
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l thing-name -d 'The thing whose state file --since report reads [default: $AWS_IOT_THING_NAME, or the only one there is]' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s f -l format -d 'Print JSON, CBOR, or tables for people' -r -f -a "json\t'One line; indented on a terminal'
 cbor\t'For a program; refused on a terminal'
@@ -64,9 +64,9 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand collect"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s v -l verbose -d 'Print each step to standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s q -l quiet -d 'Print errors only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s h -l help -d 'Print help; -h prints a summary'
-complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l sample-interval-seconds -d 'Check this SampleIntervalSeconds' -r
-complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l proc-destination-path-resource-id -d 'Check this ProcDestinationPath-ResourceId' -r
-complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l proc-destination-path -d 'Check this ProcDestinationPath' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l sample-interval-seconds -d 'Check this SampleIntervalSeconds' -r -f
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l proc-destination-path-resource-id -d 'Check this ProcDestinationPath-ResourceId' -r -f
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l proc-destination-path -d 'Check this ProcDestinationPath' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -s f -l format -d 'Print text, or one JSON document' -r -f -a "text\t'For people'
 json\t'For programs; one line, indented on a terminal'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
@@ -79,27 +79,27 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand validate
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l via -d 'Send over MQTT, or through the Greengrass nucleus that runs this as a component' -r -f -a "greengrass\t'Through the nucleus, without certificate and key'
 mqtt\t'To an MQTT broker'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l endpoint -d 'The host name of the broker; for AWS IoT, what describe-endpoint --endpoint-type iot:Data-ATS prints' -r -f -a "(__fish_print_hostnames)"
-complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l port -d 'The port [default: 8883; with --insecure-plaintext 1883]' -r
-complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l thing-name -d 'The thing the report is about [default: $AWS_IOT_THING_NAME]' -r
-complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l client-id -d 'The MQTT client ID [default: THING-device-defender]' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l port -d 'The port [default: 8883; with --insecure-plaintext 1883]' -r -f
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l thing-name -d 'The thing the report is about [default: $AWS_IOT_THING_NAME]' -r -f
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l client-id -d 'The MQTT client ID [default: THING-device-defender]' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l ca-file -d 'The certificates to trust, PEM [default: those of the system]' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l cert-file -d 'The certificate of this device, PEM, followed by intermediates if there are any' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l key-file -d 'The private key of this device, PEM, not encrypted' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l greengrass-root -d 'Read missing settings from the Greengrass core in this directory' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -s f -l format -d 'Send JSON or CBOR; the topic ends with the name of the format' -r -f -a "json\t'To .../metrics/json'
 cbor\t'To .../metrics/cbor'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l timeout -d 'Overall timeout, including waiting for another run, connecting, and the answer [default: 30s]' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l timeout -d 'Overall timeout, including waiting for another run, connecting, and the answer [default: 30s]' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
-complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l netns -d 'Whose network namespace to show: auto, self, or a process ID' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l netns -d 'Whose network namespace to show: auto, self, or a process ID' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l source -d 'Where to read sockets from' -r -f -a "auto\t'netlink for the network namespace of this process without --proc; else, and where the kernel refuses, proc'
 proc\t'The tables in /proc/net, or below the path of --proc'
 netlink\t'Ask the kernel (sock_diag): half of the work, and shows which sockets are bound to one interface'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input (not in watch, which reads the file each time)' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l names -d 'Write long or short field names' -r -f -a "long\t'listening_tcp_ports, and so on'
 short\t'tp, and so on: about two thirds of the bytes'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l max-bytes -d 'Cut the lists so that the report takes at most this many bytes' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l max-bytes -d 'Cut the lists so that the report takes at most this many bytes' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l compat -d 'Write what another agent wrote, for profiles tuned to it' -r -f -a "connector\t'AWS\'s Greengrass Device Defender connector'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
 always\t'Always'
@@ -112,34 +112,34 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand publish"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -s v -l verbose -d 'Print each step to standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -s q -l quiet -d 'Print errors only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -s h -l help -d 'Print help; -h prints a summary'
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s i -l interval -d 'The time between two reports, in seconds or as a duration such as 5m [default: 300]' -r
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l splay -d 'Wait this long before the first report [default: less than an interval, derived from the thing name]' -r
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l count -d 'Exit after N cycles, with the exit code of the last one; every attempt is a cycle' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s i -l interval -d 'The time between two reports, in seconds or as a duration such as 5m [default: 300]' -r -f
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l splay -d 'Wait this long before the first report [default: less than an interval, derived from the thing name]' -r -f
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l count -d 'Exit after N cycles, with the exit code of the last one; every attempt is a cycle' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l params -d 'Read the interval and the /proc path from a connector definition; flags and the environment win' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l via -d 'Send over MQTT, or through the Greengrass nucleus that runs this as a component' -r -f -a "greengrass\t'Through the nucleus, without certificate and key'
 mqtt\t'To an MQTT broker'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l endpoint -d 'The host name of the broker; for AWS IoT, what describe-endpoint --endpoint-type iot:Data-ATS prints' -r -f -a "(__fish_print_hostnames)"
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l port -d 'The port [default: 8883; with --insecure-plaintext 1883]' -r
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l thing-name -d 'The thing the report is about [default: $AWS_IOT_THING_NAME]' -r
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l client-id -d 'The MQTT client ID [default: THING-device-defender]' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l port -d 'The port [default: 8883; with --insecure-plaintext 1883]' -r -f
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l thing-name -d 'The thing the report is about [default: $AWS_IOT_THING_NAME]' -r -f
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l client-id -d 'The MQTT client ID [default: THING-device-defender]' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l ca-file -d 'The certificates to trust, PEM [default: those of the system]' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l cert-file -d 'The certificate of this device, PEM, followed by intermediates if there are any' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l key-file -d 'The private key of this device, PEM, not encrypted' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l greengrass-root -d 'Read missing settings from the Greengrass core in this directory' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s f -l format -d 'Send JSON or CBOR; the topic ends with the name of the format' -r -f -a "json\t'To .../metrics/json'
 cbor\t'To .../metrics/cbor'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l timeout -d 'Overall timeout, including waiting for another run, connecting, and the answer [default: 30s]' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l timeout -d 'Overall timeout, including waiting for another run, connecting, and the answer [default: 30s]' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l netns -d 'Whose network namespace to show: auto, self, or a process ID' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l netns -d 'Whose network namespace to show: auto, self, or a process ID' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l source -d 'Where to read sockets from' -r -f -a "auto\t'netlink for the network namespace of this process without --proc; else, and where the kernel refuses, proc'
 proc\t'The tables in /proc/net, or below the path of --proc'
 netlink\t'Ask the kernel (sock_diag): half of the work, and shows which sockets are bound to one interface'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input (not in watch, which reads the file each time)' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l names -d 'Write long or short field names' -r -f -a "long\t'listening_tcp_ports, and so on'
 short\t'tp, and so on: about two thirds of the bytes'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l max-bytes -d 'Cut the lists so that the report takes at most this many bytes' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l max-bytes -d 'Cut the lists so that the report takes at most this many bytes' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l compat -d 'Write what another agent wrote, for profiles tuned to it' -r -f -a "connector\t'AWS\'s Greengrass Device Defender connector'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
 always\t'Always'
@@ -154,16 +154,16 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s h -l help -d 'Print help; -h prints a summary'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l profile -d 'The security profile, or its list of behaviors, - for standard input; may be given more than once' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l report -d 'Check the reports in this file instead of this device, - for standard input' -r -F
-complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l max-things -d 'With --report, remember at most this many things, and forget the least recently seen first' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l max-things -d 'With --report, remember at most this many things, and forget the least recently seen first' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
-complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l netns -d 'Whose network namespace to show: auto, self, or a process ID' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l netns -d 'Whose network namespace to show: auto, self, or a process ID' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l source -d 'Where to read sockets from' -r -f -a "auto\t'netlink for the network namespace of this process without --proc; else, and where the kernel refuses, proc'
 proc\t'The tables in /proc/net, or below the path of --proc'
 netlink\t'Ask the kernel (sock_diag): half of the work, and shows which sockets are bound to one interface'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input (not in watch, which reads the file each time)' -r -F
-complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l since -d 'Count traffic since: boot, report, or for a duration such as 300s [default: report, if one was accepted]' -r
-complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l thing-name -d 'The thing whose state file is read [default: $AWS_IOT_THING_NAME, or the only one there is]' -r
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l since -d 'Count traffic since: boot, report, or for a duration such as 300s [default: report, if one was accepted]' -r -f
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l thing-name -d 'The thing whose state file is read [default: $AWS_IOT_THING_NAME, or the only one there is]' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s f -l format -d 'Print a table for people, or JSON: the verdicts in one document, or for several reports the events, one per line' -r -f -a "table\t'For people'
 json\t'For programs'"
@@ -198,10 +198,11 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand generate
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from units" -s v -l verbose -d 'Print each step to standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from units" -s q -l quiet -d 'Print errors only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from units" -s h -l help -d 'Print help; -h prints a summary'
-complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate help" -f -a "collect" -d 'Print the metrics document of this device'
-complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate help" -f -a "validate-params" -d 'Check the parameters of a Greengrass Device Defender connector'
-complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate help" -f -a "publish" -d 'Send one report to AWS IoT Device Defender, or to any MQTT broker, and wait for the answer'
-complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate help" -f -a "watch" -d 'Send reports periodically (every 5 minutes by default)'
-complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate help" -f -a "detect" -d 'Check this device, or saved reports, against a security profile'
-complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate help" -f -a "generate" -d 'Print shell completions, or write unit files for systemd'
-complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate" -f -a "collect" -d 'Print the metrics document of this device'
+complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate" -f -a "validate-params" -d 'Check the parameters of a Greengrass Device Defender connector'
+complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate" -f -a "publish" -d 'Send one report to AWS IoT Device Defender, or to any MQTT broker, and wait for the answer'
+complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate" -f -a "watch" -d 'Send reports periodically (every 5 minutes by default)'
+complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate" -f -a "detect" -d 'Check this device, or saved reports, against a security profile'
+complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate" -f -a "generate" -d 'Print shell completions, or write unit files for systemd'
+complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from completions" -f -a "bash zsh fish"

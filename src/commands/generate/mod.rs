@@ -1,15 +1,14 @@
 //! `generate`: shell completions, made from the command line's own definitions, and systemd unit files.
 
+mod completions;
 mod units;
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
-use clap::CommandFactory;
-use clap_complete::Shell as Target;
 use nix::sys::stat::Mode;
 
-use crate::cli::{Cli, Generate, GenerateArgs, Shell, UnitsArgs};
+use crate::cli::{Generate, GenerateArgs, UnitsArgs};
 use crate::directory::Directory;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -21,7 +20,7 @@ const PUBLIC: Mode = Mode::from_bits_truncate(0o666);
 pub(super) fn run(args: &GenerateArgs, terminal: &Terminal) -> Result<Exit, Error> {
     match &args.what {
         Generate::Completions(args) => {
-            let script = completions(args.shell);
+            let script = completions::script(args.shell);
             terminal.write(|out| out.write_all(script.as_bytes()))?;
         }
         Generate::Units(args) => write_units(args)?,
@@ -51,16 +50,4 @@ fn write_units(args: &UnitsArgs) -> Result<(), Error> {
         dir.replace(name, unit.as_bytes(), PUBLIC).map_err(|e| failed(&dir.join(name), e))?;
     }
     Ok(())
-}
-
-/// The completion script for a shell.
-fn completions(shell: Shell) -> String {
-    let target = match shell {
-        Shell::Bash => Target::Bash,
-        Shell::Zsh => Target::Zsh,
-        Shell::Fish => Target::Fish,
-    };
-    let mut script = Vec::new();
-    clap_complete::generate(target, &mut Cli::command(), "device-defender", &mut script);
-    String::from_utf8_lossy(&script).into_owned()
 }
