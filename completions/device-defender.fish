@@ -24,9 +24,9 @@ function __fish_device_defender_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c device-defender -n "__fish_device_defender_needs_command" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_needs_command" -l color -d 'When to color tables' -r -f -a "auto\t'If standard output is a terminal and NO_COLOR is not set'
+always\t''
+never\t''"
 complete -c device-defender -n "__fish_device_defender_needs_command" -s v -l verbose -d 'Print each step to standard error'
 complete -c device-defender -n "__fish_device_defender_needs_command" -s q -l quiet -d 'Print errors only'
 complete -c device-defender -n "__fish_device_defender_needs_command" -s h -l help -d 'Print help; -h prints a summary'
@@ -55,9 +55,9 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand collect"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s f -l format -d 'Print JSON, CBOR, or tables for people' -r -f -a "json\t'One line; indented on a terminal'
 cbor\t'For a program; refused on a terminal'
 table\t'For people'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l color -d 'When to color tables' -r -f -a "auto\t'If standard output is a terminal and NO_COLOR is not set'
+always\t''
+never\t''"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l strict -d 'Exit with 65 when a row was malformed, with 66 when a table or the host\'s network namespace could not be read'
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s t -d 'Print tables for people, like --format table'
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -s p -l processes -d 'Show in the tables which processes own the sockets'
@@ -69,9 +69,9 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand validate
 complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l proc-destination-path -d 'Check this ProcDestinationPath' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -s f -l format -d 'Print text, or one JSON document' -r -f -a "text\t'For people'
 json\t'For programs; one line, indented on a terminal'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l color -d 'When to color tables' -r -f -a "auto\t'If standard output is a terminal and NO_COLOR is not set'
+always\t''
+never\t''"
 complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -l probe -d 'Also inspect the path on this machine'
 complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -s v -l verbose -d 'Print each step to standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand validate-params" -s q -l quiet -d 'Print errors only'
@@ -101,9 +101,9 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand publish"
 short\t'tp, and so on: about two thirds of the bytes'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l max-bytes -d 'Cut the lists so that the report takes at most this many bytes' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l compat -d 'Write what another agent wrote, for profiles tuned to it' -r -f -a "connector\t'AWS\'s Greengrass Device Defender connector'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l color -d 'When to color tables' -r -f -a "auto\t'If standard output is a terminal and NO_COLOR is not set'
+always\t''
+never\t''"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l once -d 'Send one report and exit, which is the default; to send reports periodically, use watch'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l dry-run -d 'Print the report and its destination; connect to nothing, and leave the state unchanged'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l insecure-plaintext -d 'Use MQTT without TLS; to a loopback address only'
@@ -141,9 +141,9 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -
 short\t'tp, and so on: about two thirds of the bytes'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l max-bytes -d 'Cut the lists so that the report takes at most this many bytes' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l compat -d 'Write what another agent wrote, for profiles tuned to it' -r -f -a "connector\t'AWS\'s Greengrass Device Defender connector'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l color -d 'When to color tables' -r -f -a "auto\t'If standard output is a terminal and NO_COLOR is not set'
+always\t''
+never\t''"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l allow-short-interval -d 'Allow an interval below 300 seconds'
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l print -d 'Print each report as a line of JSON, and send nothing'
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l insecure-plaintext -d 'Use MQTT without TLS; to a loopback address only'
@@ -167,9 +167,9 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand detect" 
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s f -l format -d 'Print a table for people, or JSON: the verdicts in one document, or for several reports the events, one per line' -r -f -a "table\t'For people'
 json\t'For programs'"
-complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l color -d 'When to color tables' -r -f -a "auto\t'If standard output is a terminal and NO_COLOR is not set'
+always\t''
+never\t''"
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l trust-devices -d 'With --report and mosquitto_sub -v, accept reports of many things'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l strict -d 'Exit with 65 when a row was malformed, with 66 when a table or the host\'s network namespace could not be read'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s t -d 'Print a table for people, like --format table'
@@ -177,23 +177,23 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand detect" 
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s v -l verbose -d 'Print each step to standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s q -l quiet -d 'Print errors only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s h -l help -d 'Print help; -h prints a summary'
-complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -l color -d 'When to color tables' -r -f -a "auto\t'If standard output is a terminal and NO_COLOR is not set'
+always\t''
+never\t''"
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -s v -l verbose -d 'Print each step to standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -s q -l quiet -d 'Print errors only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -s h -l help -d 'Print help; -h prints a summary'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -f -a "completions" -d 'Print the completions for a shell'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -f -a "units" -d 'Write unit files for systemd'
-complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from completions" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from completions" -l color -d 'When to color tables' -r -f -a "auto\t'If standard output is a terminal and NO_COLOR is not set'
+always\t''
+never\t''"
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from completions" -s v -l verbose -d 'Print each step to standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from completions" -s q -l quiet -d 'Print errors only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from completions" -s h -l help -d 'Print help; -h prints a summary'
-complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from units" -l color -d 'When to color tables' -r -f -a "auto\t'On a terminal that can, unless `NO_COLOR` is set'
-always\t'Always'
-never\t'Never'"
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from units" -l color -d 'When to color tables' -r -f -a "auto\t'If standard output is a terminal and NO_COLOR is not set'
+always\t''
+never\t''"
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from units" -l force -d 'Replace files that are there and differ'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from units" -s v -l verbose -d 'Print each step to standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from units" -s q -l quiet -d 'Print errors only'

@@ -19,13 +19,12 @@ use crate::text::{escape, escape_json};
 use crate::warning::Warnings;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[expect(clippy::doc_markdown, reason = "these comments are in the help texts, shown as they are")]
 pub(crate) enum Color {
-    /// On a terminal that can, unless `NO_COLOR` is set.
+    /// If standard output is a terminal and NO_COLOR is not set.
     #[default]
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 

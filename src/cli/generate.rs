@@ -15,9 +15,8 @@ pub(crate) struct GenerateArgs {
 pub(crate) enum Generate {
     /// Print the completions for a shell
     ///
-    /// Save them where the shell looks for them, for example as
-    /// /usr/share/bash-completion/completions/device-defender, /usr/share/zsh/vendor-completions/_device-defender or
-    /// /usr/share/fish/vendor_completions.d/device-defender.fish.
+    /// Save them where the shell looks for them: for bash as /usr/share/bash-completion/completions/device-defender, for zsh
+    /// as /usr/local/share/zsh/site-functions/_device-defender, for fish as /etc/fish/completions/device-defender.fish.
     Completions(CompletionsArgs),
     /// Write unit files for systemd
     ///

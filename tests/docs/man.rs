@@ -5,10 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command as Process;
 
-use clap::builder::PossibleValue;
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, ArgGroup, Command, Id};
 use clap_mangen::Man;
-use clap_mangen::roff::{Roff, bold, roman};
+use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 use device_defender::Exit;
 use device_defender::internals::command;
 
@@ -42,7 +41,11 @@ fn man_formats_every_page_without_warnings() {
             .unwrap_or_else(|e| panic!("man, from the Debian package man-db: {e}"));
         assert!(output.status.success(), "{}: {output:?}", page.display());
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{}", page.display());
-        assert!(output.stdout.len() > 1000, "{}: too short", page.display());
+        let text = String::from_utf8(output.stdout).unwrap();
+        let title = format!("{}(1)", page.file_stem().unwrap().display());
+        let (first, last) = (text.lines().next().unwrap(), text.trim_end().lines().last().unwrap());
+        assert!(first.starts_with(&format!("{title} ")) && first.ends_with(&format!(" {title}")), "{first}");
+        assert!(last.ends_with(&format!(" {title}")) && text.len() > 1000, "{}: {text}", page.display());
     }
 }
 
@@ -53,41 +56,34 @@ impl Page {
             "" => program,
             name => program.find_subcommand(name).unwrap_or_else(|| panic!("no command {name}")),
         };
-        let documented =
-            command.clone().override_usage(usage(command)).version(None::<&str>).long_version(None::<&str>);
-        let man = Man::new(documented)
-            .date("\"\"") // clap_mangen leaves out an empty date, which shifts the arguments after it
-            .source(concat!("device-defender ", env!("CARGO_PKG_VERSION")))
-            .manual("User Commands");
-        let mut page = Vec::new();
-        man.render(&mut page).unwrap();
-        (man.get_filename(), String::from_utf8(page).unwrap() + &self.sections(command).render())
+        let title = command.get_display_name().unwrap_or_else(|| command.get_name());
+        let source = concat!("device-defender ", env!("CARGO_PKG_VERSION"));
+        let mut roff = Roff::new();
+        roff.control("TH", [title, "1", "\"\"", source, "Commands"]); // an empty date would be left out
+        roff.control("SH", ["NAME"]).text([roman(format!("{title} - {}", command.get_about().unwrap()))]);
+        synopsis(&mut roff, command);
+        roff.control("SH", ["DESCRIPTION"]);
+        description(&mut roff, command);
+        let page = roff.render() + &subcommands(command) + &options(command);
+        (format!("{title}.1"), page + &self.sections(command, program).render())
     }
 
-    fn sections(&self, command: &Command) -> Roff {
+    fn sections(&self, command: &Command, program: &Command) -> Roff {
         let mut roff = Roff::new();
+        if self.command.is_empty() {
+            roff.control("SH", ["COMMANDS"]);
+            for command in program.get_subcommands() {
+                let page = format!("{}(1)", command.get_display_name().unwrap());
+                define(&mut roff, &page, &command.get_about().unwrap().to_string());
+            }
+        }
         section(&mut roff, "JSON OUTPUT", self.json_output);
         roff.control("SH", ["EXIT STATUS"]);
         match self.exits {
             [] => define_exits(&mut roff, &Exit::ALL.map(|exit| (exit, ""))),
             exits => define_exits(&mut roff, exits),
         }
-        roff.control("SH", ["ENVIRONMENT"]);
-        let twins: Vec<(&str, &str)> = command.get_arguments().filter_map(variable_and_flag).collect();
-        if !twins.is_empty() {
-            roff.text([roman(
-                "Each of these variables sets an option that is not given. An empty variable counts as unset.",
-            )]);
-            roff.control("RS", ["0"]);
-            for (variable, flag) in twins {
-                roff.control("IP", ["\\(bu", "2"]).text([bold(variable), roman(format!(" sets --{flag}"))]);
-                roff.control("PD", ["0"]); // no blank line between the entries
-            }
-            roff.control("PD", []).control("RE", []);
-        }
-        for (name, text) in self.environment.iter().copied().flatten() {
-            define(&mut roff, name, text);
-        }
+        self.environment(&mut roff, command);
         section(&mut roff, "FILES", self.files);
         roff.control("SH", ["EXAMPLES"]);
         for (text, example) in self.examples {
@@ -97,32 +93,142 @@ impl Page {
         roff.control("SH", ["SEE ALSO"]).text([roman(self.see_also)]);
         roff
     }
+
+    fn environment(&self, roff: &mut Roff, command: &Command) {
+        let twins: Vec<(&str, &str)> = command.get_arguments().filter_map(variable_and_flag).collect();
+        if twins.is_empty() && self.environment.is_empty() {
+            return;
+        }
+        roff.control("SH", ["ENVIRONMENT"]);
+        if !twins.is_empty() {
+            roff.text([roman(
+                "Each of these variables sets an option that is not given; an empty one counts as unset:",
+            )]);
+            roff.control("RS", ["0"]);
+            for (variable, flag) in twins {
+                roff.control("IP", ["\\(bu", "2"]).text([bold(variable), roman(format!(" sets --{flag}"))]);
+                roff.control("PD", ["0"]); // no blank line between the entries
+            }
+            roff.control("PD", []).control("RE", []);
+        }
+        for (name, text) in self.environment.iter().copied().flatten() {
+            define(roff, name, text);
+        }
+    }
 }
 
-/// The SYNOPSIS: every option of the command itself, with its values.
-fn usage(command: &Command) -> String {
-    let mut words = vec![command.get_bin_name().unwrap_or_else(|| command.get_name()).to_owned()];
-    let is_own = |arg: &&Arg| !arg.is_hide_set() && !arg.is_global_set() && arg.get_id() != "help";
-    for arg in command.get_arguments().filter(is_own) {
-        let takes_value = arg.get_action().takes_values();
-        let value = match arg.get_possible_values().as_slice() {
-            _ if !takes_value => String::new(),
-            [] => arg.get_value_names().unwrap_or_default().join(" "),
-            values => values.iter().map(PossibleValue::get_name).collect::<Vec<_>>().join("|"),
-        };
-        let word = match arg.get_long() {
-            Some(long) if takes_value => format!("--{long} {value}"),
-            Some(long) => format!("--{long}"),
-            None => value,
-        };
-        // clap does not require --once: `publish` reports a missing --once itself, and explains the alternative.
-        let required = arg.is_required_set() || arg.get_id() == "once";
-        words.push(if required { word } else { format!("[{word}]") });
+/// The SYNOPSIS: every option of the command itself, with its values; a line for each subcommand, or for each kind of input.
+fn synopsis(roff: &mut Roff, command: &Command) {
+    roff.control("SH", ["SYNOPSIS"]).control("nh", []).control("ad", ["l"]);
+    let mut forms = Vec::new();
+    for command in without_page(command) {
+        forms.push(form(command, |_| true));
+    }
+    if forms.is_empty() {
+        // Of a file and the flags that give what is in it, one is required.
+        let input = required_group(command);
+        forms.push(form(command, |arg| arg.is_positional() || !input.contains(&arg.get_id())));
+        if !input.is_empty() {
+            forms.push(form(command, |arg| !arg.is_positional()));
+        }
+    }
+    for (number, form) in forms.into_iter().enumerate() {
+        if number > 0 {
+            roff.control("br", []);
+        }
+        roff.text(form);
+    }
+    roff.control("ad", ["b"]).control("hy", []);
+}
+
+fn required_group(command: &Command) -> Vec<&Id> {
+    command.get_groups().filter(|group| group.is_required_set()).flat_map(ArgGroup::get_args).collect()
+}
+
+/// One form of a command, with these arguments: those that are required first, those without a flag last.
+fn form(command: &Command, is_shown: impl Fn(&Arg) -> bool) -> Vec<Inline> {
+    let in_group = |arg: &Arg| required_group(command).contains(&arg.get_id());
+    let is_required = |arg: &Arg| arg.is_required_set() || arg.is_positional() && in_group(arg);
+    let mut args: Vec<&Arg> = command.get_arguments().filter(|arg| is_own(arg) && is_shown(arg)).collect();
+    args.sort_by_key(|arg| (arg.is_positional(), !is_required(arg)));
+    let mut line = vec![bold(command.get_bin_name().unwrap_or_else(|| command.get_name()))];
+    for arg in args {
+        line.push(roman(if is_required(arg) { " " } else { " [" }));
+        line.extend(usage(arg));
+        let is_repeated = matches!(arg.get_action(), ArgAction::Append) && arg.get_num_args() == Some(1.into());
+        line.push(roman(if is_required(arg) { "" } else { "]" }));
+        line.push(roman(if is_repeated { "..." } else { "" }));
     }
     if command.has_subcommands() {
-        words.push("COMMAND".to_owned());
+        line.extend([roman(" "), italic("COMMAND")]);
     }
-    words.join(" ")
+    line
+}
+
+/// The subcommands that are described in the page of their command.
+fn without_page(command: &Command) -> impl Iterator<Item = &Command> {
+    command.get_subcommands().filter(|_| command.get_name() == "generate")
+}
+
+/// Whether an argument is of this command only.
+fn is_own(arg: &Arg) -> bool {
+    !arg.is_hide_set() && !arg.is_global_set()
+}
+
+/// An argument in the synopsis.
+fn usage(arg: &Arg) -> Vec<Inline> {
+    let name = match (arg.get_long(), arg.get_short()) {
+        (Some(long), _) => Some(format!("--{long}")),
+        (None, short) => short.map(|short| format!("-{short}")),
+    };
+    let values: Vec<_> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+    let value = match values.as_slice() {
+        _ if !arg.get_action().takes_values() => None,
+        [] => Some(arg.get_value_names().unwrap_or_default().join(" ")),
+        values => Some(values.join("|")),
+    };
+    let mut words: Vec<Inline> = name.map(bold).into_iter().collect();
+    if let Some(value) = value {
+        if !words.is_empty() {
+            words.push(roman(" "));
+        }
+        words.push(if values.is_empty() { italic(value) } else { roman(value) });
+        if arg.get_num_args().is_some_and(|range| range.max_values() > 1) {
+            words.push(roman("..."));
+        }
+    }
+    words
+}
+
+/// The long help without its first sentence, which is in NAME.
+fn description(roff: &mut Roff, command: &Command) {
+    let about = command.get_about().unwrap().to_string();
+    let long = command.get_long_about().map_or_else(String::new, ToString::to_string);
+    let rest = long.strip_prefix(&about).unwrap_or(&long).trim();
+    for paragraph in if rest.is_empty() { &about } else { rest }.split("\n\n") {
+        roff.control("PP", []).text([roman(paragraph)]);
+    }
+}
+
+/// The subcommands that have no page of their own.
+fn subcommands(command: &Command) -> String {
+    let text = |subcommand: &Command| {
+        let own = subcommand.get_arguments().filter(|arg| is_own(arg)).cloned();
+        let options = options(&Command::new("own").args(own).disable_help_flag(true));
+        let mut roff = Roff::new();
+        roff.control("SH", [format!("generate {}", subcommand.get_name()).to_uppercase().as_str()]);
+        roff.text([roman(format!("{}.", subcommand.get_about().unwrap()))]);
+        description(&mut roff, subcommand);
+        roff.render() + &options.replace(".SH OPTIONS\n", "")
+    };
+    without_page(command).map(text).collect()
+}
+
+/// The sections with the options.
+fn options(command: &Command) -> String {
+    let mut sections = Vec::new();
+    Man::new(command.clone()).render_options_section(&mut sections).unwrap();
+    String::from_utf8(sections).unwrap()
 }
 
 /// The environment variable that sets an option, and the option.
