@@ -50,7 +50,7 @@ fn is_header(line: TableLine<'_>) -> bool {
 fn parse_row<A: HexAddress>(line: TableLine<'_>, endian: Endian) -> Result<Socket<A>, RowError> {
     let mut columns = Columns(line.text()?);
     let sl = columns.next("sl")?;
-    if !matches!(sl, [_, .., b':'] if sl.iter().rev().skip(1).all(u8::is_ascii_digit)) {
+    if !sl.strip_suffix(b":").is_some_and(|sl| !sl.is_empty() && sl.iter().all(u8::is_ascii_digit)) {
         return Err(RowError::column("sl", sl));
     }
     let (local, local_port) = end(columns.next_of(A::WIDTH, "local_address")?, "local_address", endian)?;
