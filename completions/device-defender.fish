@@ -165,7 +165,7 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand detect" 
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l since -d 'Count traffic since: boot, report, or for a duration such as 300s [default: report, if one was accepted]' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l thing-name -d 'The thing whose state file is read [default: $AWS_IOT_THING_NAME, or the only one there is]' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"
-complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s f -l format -d 'Print a table for people, or JSON: the verdicts in one document, or for several reports the events, one per line' -r -f -a "table\t'For people'
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s f -l format -d 'Print a table for people, or JSON: the verdicts in one document, or for several reports the events, one per line [default: table]' -r -f -a "table\t'For people'
 json\t'For programs'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l color -d 'When to color tables' -r -f -a "auto\t'If standard output is a terminal and NO_COLOR is not set'
 always\t''

@@ -93,6 +93,11 @@ impl Terminal {
         Some(usize::from(columns)).filter(|&columns| columns > 0)
     }
 
+    /// Whether only errors are printed (`-q`).
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.verbosity == Verbosity::Quiet
+    }
+
     /// Writes a result, or a part of one. A reader that has gone away has seen enough, so that is not an error.
     #[expect(clippy::unused_self, reason = "nothing is written before there is a terminal")]
     pub(crate) fn write(&self, write: impl FnOnce(&mut Out) -> io::Result<()>) -> Result<Stdout, StdoutError> {
@@ -154,6 +159,11 @@ impl Terminal {
 
     pub(crate) fn warn(&self, text: impl Display) {
         self.warn_line(format_args!("warning: {text}"));
+    }
+
+    /// Warns of something that decides the exit code. With `-q` it is an error, so that a failure never comes without a reason.
+    pub(crate) fn warn_of_failure(&self, text: impl Display) {
+        if self.is_quiet() { self.error(text) } else { self.warn(text) }
     }
 
     /// Logs a line that contains warnings.

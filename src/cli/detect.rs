@@ -64,8 +64,9 @@ pub(crate) struct DetectArgs {
     #[arg(value_hint = ValueHint::DirPath, value_parser = sourced_path(from_path), help_heading = "Input")]
     pub state_dir: Option<Sourced<PathBuf>>,
     /// Print a table for people, or JSON: the verdicts in one document, or for several reports the events, one per line
-    #[arg(short, long, value_enum, default_value_t, help_heading = "Output")]
-    format: DetectFormat,
+    /// [default: table]
+    #[arg(short, long, value_enum, help_heading = "Output")]
+    format: Option<DetectFormat>,
     /// Print a table for people, like --format table
     #[arg(short, conflicts_with = "format", help_heading = "Output")]
     table: bool,
@@ -78,14 +79,13 @@ pub(crate) struct DetectArgs {
 
 impl DetectArgs {
     pub(crate) fn format(&self) -> DetectFormat {
-        if self.table { DetectFormat::Table } else { self.format }
+        self.format.unwrap_or(DetectFormat::Table)
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DetectFormat {
     /// For people
-    #[default]
     Table,
     /// For programs
     Json,

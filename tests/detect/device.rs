@@ -38,7 +38,7 @@ fn machine(profile: &Value, uptime: Option<&str>) -> Device {
     device
 }
 
-const JSON: [&str; 8] = ["-q", "--proc", "proc", "--state-dir", "state", "--format", "json", "--color=never"];
+const JSON: [&str; 7] = ["--proc", "proc", "--state-dir", "state", "--format", "json", "--color=never"];
 
 #[test]
 fn a_baseline_is_used_when_it_is_old_enough() {
@@ -54,7 +54,7 @@ fn a_baseline_is_used_when_it_is_old_enough() {
     ] {
         let dir = machine(&json!([any_traffic(seconds)]), uptime);
         dir.write("state/gw.json", state(ago).to_string());
-        let verdicts = dir.detect(&JSON).json();
+        let verdicts = dir.detect(&JSON).may_warn().json();
         let said = &verdicts["behaviors"][0];
         assert_eq!(said["verdict"], verdict, "{ago} {uptime:?} {seconds:?}: {said}");
         assert_eq!(said["observed"], json!({"count": 68}), "668 - 600");
@@ -97,7 +97,7 @@ fn without_anything_to_count_from_traffic_is_not_judged_and_the_way_out_is_repor
     let settings = "no thing name given, and no state in state\n\
                     hint: give --thing-name, the name that reports are sent under";
     for since in [&[][..], &["--since", "report"]] {
-        dir.detect(&[&JSON[1..], since].concat()).code(78).stderr(settings).text();
+        dir.detect(&[&JSON[..], since].concat()).code(78).stderr(settings).text();
     }
     // Else that is the reason.
     let path = dir.path("state");
@@ -130,7 +130,7 @@ fn without_anything_to_count_from_traffic_is_not_judged_and_the_way_out_is_repor
     dir.detect(&["--thing-name", "gw", "--state-dir", "none"]).stderr(tells).text();
     // A profile that says nothing about traffic does not look for it.
     let dir = machine(&json!([behavior("aws:num-listening-tcp-ports", "less-than", &json!({"count": 5}))]), None);
-    dir.detect(&[&JSON[1..], &["--thing-name", "gw"]].concat()).json();
+    dir.detect(&[&JSON[..], &["--thing-name", "gw"]].concat()).json();
 }
 
 #[test]
@@ -138,10 +138,10 @@ fn a_duration_covers_itself_and_boot_nobody_knows_what() {
     let profile = json!([any_traffic(None), any_traffic(Some(1)), any_traffic(Some(2))]);
     let dir = machine(&profile, Some("86400.00 1.00"));
     let said = |args: &[&str]| {
-        let verdicts = dir.detect(args).json();
+        let verdicts = dir.detect(args).may_warn().json();
         verdicts["behaviors"].as_array().unwrap().clone()
     };
-    let verdicts = said(&["-q", "--since", "1s", "--format", "json"]);
+    let verdicts = said(&["--since", "1s", "--format", "json"]);
     for (said, (verdict, reason)) in verdicts.iter().zip([
         ("conforms", Value::Null),
         ("conforms", Value::Null),
@@ -192,7 +192,7 @@ fn what_was_in_skipped_rows_is_not_known() {
         behavior("aws:listening-udp-ports", "in-port-set", &json!({"ports": [68]})),
     ]);
     let dir = machine(&profile, None);
-    let whole = |dir: &Dir| dir.detect(&[&JSON[..], &["--since", "boot"]].concat()).code(1).json();
+    let whole = |dir: &Dir| dir.detect(&[&JSON[..], &["--since", "boot"]].concat()).code(1).may_warn().json();
     let verdicts = |said: &Value| {
         let all = said["behaviors"].as_array().unwrap();
         all.iter().map(|said| said["verdict"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
@@ -232,7 +232,7 @@ fn a_behavior_whose_table_cannot_be_read_is_66() {
     ] {
         let dir = machine(&behaviors, None);
         fs::remove_file(dir.path("proc/net").join(gone)).unwrap();
-        let said = dir.detect(&since_boot).code(code).json();
+        let said = dir.detect(&since_boot).code(code).may_warn().json();
         if !reason.is_empty() {
             let last = said["behaviors"].as_array().unwrap().last().unwrap();
             assert_eq!((&last["verdict"], &last["reason"]), (&json!("not-judged"), &json!(reason)));
@@ -258,7 +258,8 @@ fn a_skipped_row_of_counters_leaves_the_traffic_unknown() {
 fn the_size_is_that_of_the_report_as_it_would_be_sent() {
     let profile = json!([behavior("aws:message-byte-size", "less-than", &json!({"count": 1}))]);
     let dir = machine(&profile, None);
-    let size = |dir: &Dir| dir.detect(&JSON).code(1).json()["behaviors"][0]["observed"]["count"].as_u64().unwrap();
+    let size =
+        |dir: &Dir| dir.detect(&JSON).code(1).may_warn().json()["behaviors"][0]["observed"]["count"].as_u64().unwrap();
     let sent = Run::new(
         dir.root(),
         &["collect", "--proc", "proc", "--since", "report", "--thing-name", "x", "--state-dir", "state", "-q"],
@@ -281,7 +282,7 @@ fn the_size_is_that_of_the_report_as_it_would_be_sent() {
         ])
         .to_string(),
     );
-    let verdicts = dir.detect(&JSON).code(1).json();
+    let verdicts = dir.detect(&JSON).code(1).may_warn().json();
     assert_eq!(verdicts["behaviors"][0]["verdict"], "conforms");
     assert_eq!(verdicts["behaviors"][1]["offending"]["cidrs"].as_array().unwrap().len(), 5000);
 }
@@ -290,13 +291,13 @@ fn the_size_is_that_of_the_report_as_it_would_be_sent() {
 fn strict_counts_after_a_violation() {
     let dir = machine(&json!([behavior("aws:num-listening-tcp-ports", "less-than", &json!({"count": 5}))]), None);
     dir.write("proc/net/udp", "nonsense");
-    dir.detect(&JSON).text();
-    dir.detect(&[&JSON[..], &["--strict"]].concat()).code(66).text();
+    dir.detect(&JSON).may_warn().text();
+    dir.detect(&[&JSON[..], &["--strict"]].concat()).code(66).may_warn().text();
     dir.write(
         "profile.json",
         json!([behavior("aws:num-listening-tcp-ports", "less-than", &json!({"count": 1}))]).to_string(),
     );
-    dir.detect(&[&JSON[..], &["--strict"]].concat()).code(1).text();
+    dir.detect(&[&JSON[..], &["--strict"]].concat()).code(1).may_warn().text();
 }
 
 #[test]
@@ -326,7 +327,7 @@ fn custom_metrics_are_judged() {
     ]);
     let dir = machine(&profile, None);
     dir.write("custom.json", r#"{"temp": 50.5, "peers": {"ip_list": ["192.0.2.1", "::ffff:192.0.2.2"]}}"#);
-    let verdicts = dir.detect(&[&JSON[..], &["--custom-metrics", "custom.json"]].concat()).code(1).json();
+    let verdicts = dir.detect(&[&JSON[..], &["--custom-metrics", "custom.json"]].concat()).code(1).may_warn().json();
     assert_eq!(verdicts["behaviors"][0]["observed"], json!({"number": 50.5}));
     assert_eq!(verdicts["behaviors"][1]["verdict"], "conforms");
 }

@@ -15,6 +15,7 @@
 //! | [`device`] | this device: a baseline, `--since`, the size of its report, processes |
 //! | [`pipe`] | `watch --print` piped into it |
 //! | [`output`] | exit codes, formats, streams as they happen, foreign text |
+//! | [`quiet`] | `-q`: what cron mails |
 //! | [`units`] | the systemd units of the README |
 //! | [`oracle`] | a second implementation of the report parser |
 //! | [`windows`] | any stream against a second, simple implementation of windows; their cost |
@@ -31,6 +32,7 @@ mod output;
 mod pipe;
 mod profiles;
 mod properties;
+mod quiet;
 mod shapes;
 mod streams;
 mod units;

@@ -254,7 +254,11 @@ pub(super) const PAGES: [Page; 7] = [
             ),
             ("report_id", "The ID of the report, its time in seconds since 1970; null if it has none."),
             ("violated", "True if any behavior is violated."),
-            ("behaviors", "A list with one object for each behavior of each profile."),
+            (
+                "behaviors",
+                "A list with one object for each behavior of each profile. With -q, only for those that are violated, invalid \
+                 or not judged, without those that only the service can judge; if there are none, nothing is printed.",
+            ),
             (
                 "behaviors[].profile",
                 "The name of the profile. Without a name, if there are several profiles: its resource in a template, or its \
@@ -327,6 +331,11 @@ pub(super) const PAGES: [Page; 7] = [
                 "Check a fleet that reports to your own broker:",
                 "mosquitto_sub -h broker -F %j -t '$aws/things/+/defender/metrics/json' |\n  \
                  device-defender detect --profile edge.json --report - --format json",
+            ),
+            (
+                "Let cron check every night, and send mail only if something is wrong (crontab):",
+                "MAILTO=ops@example.com\n\
+                 0 3 * * * device-defender detect -q --profile /etc/device-defender/profile.json",
             ),
             (
                 "List the errors in a profile:",

@@ -27,6 +27,8 @@ pub(crate) struct Run {
     stdin: Vec<u8>,
     code: i32,
     stderr: String,
+    /// Whether standard error may have any warnings instead.
+    may_warn: bool,
 }
 
 impl Run {
@@ -34,7 +36,7 @@ impl Run {
     pub(crate) fn new(dir: &Path, args: &[&str]) -> Self {
         let mut command = Command::new(PROGRAM);
         command.env_clear().current_dir(dir).args(args);
-        Self { command, stdin: Vec::new(), code: 0, stderr: String::new() }
+        Self { command, stdin: Vec::new(), code: 0, stderr: String::new(), may_warn: false }
     }
 
     /// Sets an environment variable.
@@ -85,15 +87,22 @@ impl Run {
         Self { stderr: lines.collect(), ..self }
     }
 
+    /// Expects nothing but warnings on standard error, whatever they are.
+    pub(crate) fn may_warn(self) -> Self {
+        Self { may_warn: true, ..self }
+    }
+
     /// Runs it, checks how it ended, and returns its standard output.
     #[track_caller]
     pub(crate) fn output(self) -> Vec<u8> {
-        let (code, expected) = (self.code, self.stderr.clone());
+        let (code, expected, may_warn) = (self.code, self.stderr.clone(), self.may_warn);
         let what = format!("{:?}", self.command);
         let output = self.finish();
         let stderr = String::from_utf8_lossy(&output.stderr);
+        let is_warning = |line: &str| line.starts_with("device-defender: warning: ");
+        let is_expected = if may_warn { stderr.lines().all(is_warning) } else { stderr == *expected };
         assert!(
-            output.status.code() == Some(code) && stderr == *expected,
+            output.status.code() == Some(code) && is_expected,
             "{what}\nended with {}, expected {code}\nstandard error:\n{stderr}\nexpected:\n{expected}",
             output.status
         );

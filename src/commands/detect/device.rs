@@ -80,12 +80,16 @@ pub(super) fn run(
     let lookup = owners.as_ref().map(|owners| OwnerLookup { owners, report: &report });
     let thing = shown_name.as_ref().map(ThingName::as_str);
     show(thing, Some(report.report_id), behaviors, &judgments, lookup.as_ref(), args.format(), terminal)?;
+    let strict = warnings.exit(args.source.strict);
+    if terminal.is_quiet() && strict != Exit::Success {
+        warnings.texts().for_each(|text| terminal.error(text));
+    }
     let violated = judgments.iter().any(Judgment::is_violated);
     // A behavior that this device could have judged, had it been readable, must not look like one that conforms.
     let is_unread =
         |entry: &ProfileBehavior| entry.metric().is_some_and(|metric| observation.partial(metric).is_some());
     let is_missed = behaviors.iter().zip(&judgments).any(|(entry, judged)| !judged.is_judged() && is_unread(entry));
-    let input = if is_missed { Exit::NoInput } else { warnings.exit(args.source.strict) };
+    let input = if is_missed { Exit::NoInput } else { strict };
     Ok(exit_of(violated, input, behaviors))
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::behaviors::ProfileBehavior;
-use super::verdict_table::{Row, Tally, write_rows};
+use super::verdict::is_news;
+use super::verdict_table::{Row, Tally, Total, write_rows};
 use crate::detect::alarms::{AlarmRules, BehaviorOutcome, DeviceState, Processed};
 use crate::detect::observation::Observation;
 use crate::detect::recent::RecentThings;
@@ -25,6 +26,8 @@ struct Thing {
     state: DeviceState,
     /// The verdicts of the latest report.
     tally: Tally,
+    /// How many of them belong in the table.
+    listed: u16,
 }
 
 /// Whether a thing was forgotten, because there were too many.
@@ -36,13 +39,13 @@ pub(super) enum Forgotten {
 }
 
 impl<'b> Fleet<'b> {
-    pub(super) fn new(behaviors: &'b [ProfileBehavior], max_things: u32, with_table: bool) -> Self {
+    pub(super) fn new(behaviors: &'b [ProfileBehavior], max_things: u32, rows: Option<LatestRows<'b>>) -> Self {
         Self {
             behaviors,
             rules: AlarmRules::new(behaviors.iter().map(|entry| &entry.behavior)),
             things: RecentThings::new(max_things),
             forgotten: Forgotten::None,
-            rows: with_table.then(LatestRows::default),
+            rows,
         }
     }
 
@@ -58,7 +61,7 @@ impl<'b> Fleet<'b> {
         let processed = thing.state.process(&self.rules, observation, number);
         if let (Some(rows), Processed::Judged { outcomes, .. }) = (&mut self.rows, &processed) {
             thing.tally = outcomes.iter().map(|outcome| &outcome.judgment.verdict).collect();
-            rows.update(name, self.behaviors.iter().zip(outcomes));
+            thing.listed = rows.update(name, self.behaviors.iter().zip(outcomes));
         }
         if let Some((name, thing)) = forgotten {
             let how = if thing.state.in_alarm() > 0 { Forgotten::InAlarm } else { Forgotten::Quiet };
@@ -77,22 +80,31 @@ impl<'b> Fleet<'b> {
         self.forgotten == Forgotten::InAlarm || self.things.values().any(|thing| thing.state.in_alarm() > 0)
     }
 
-    /// Writes the verdicts of the latest report of each thing, if the fleet was made for a table.
-    pub(super) fn write_table(&self, width: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
-        let rows = self.rows.as_ref().map_or_else(Vec::new, LatestRows::rows);
-        let mut total = [0; 4];
+    /// What the table counts.
+    pub(super) fn total(&self) -> Total {
+        let mut total = Total::default();
         let mut in_alarm = 0;
         for thing in self.things.values() {
-            thing.tally.add_to(&mut total);
+            total.add(thing.tally);
+            total.rows += usize::from(thing.listed);
             in_alarm += thing.state.in_alarm();
         }
-        write_rows(&rows, total, Some(in_alarm), width, out)
+        total.in_alarm = Some(in_alarm);
+        total
+    }
+
+    /// Writes the verdicts of the latest report of each thing, if the fleet was made for a table.
+    pub(super) fn write_table(&self, total: &Total, width: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
+        let rows = self.rows.as_ref().map_or_else(Vec::new, LatestRows::rows);
+        write_rows(&rows, total, width, out)
     }
 }
 
 /// The rows of the table, as many as it can show. Violations and alarms take precedence, whatever the number of things.
 #[derive(Default)]
-struct LatestRows<'b> {
+pub(super) struct LatestRows<'b> {
+    /// Only those that `-q` prints.
+    only_news: bool,
     notable: Rows<'b>,
     others: Rows<'b>,
 }
@@ -105,13 +117,23 @@ struct Rows<'b> {
 }
 
 impl<'b> LatestRows<'b> {
+    pub(super) fn new(only_news: bool) -> Self {
+        Self { only_news, ..Self::default() }
+    }
+
+    /// Replaces the rows of a thing. Returns how many there are, whether there was room for them or not.
     fn update<'o>(
         &mut self,
         thing: &str,
         outcomes: impl Iterator<Item = (&'b ProfileBehavior, &'o BehaviorOutcome<'o>)>,
-    ) {
+    ) -> u16 {
         self.forget(thing);
+        let mut listed = 0;
         for (place, (entry, BehaviorOutcome { judgment, state, .. })) in outcomes.enumerate() {
+            if self.only_news && !is_news(entry, &judgment.verdict, Some(state)) {
+                continue;
+            }
+            listed += 1; // there are at most 65535 behaviors
             let is_notable = judgment.is_violated() || state.in_alarm();
             let rows = if is_notable { &mut self.notable } else { &mut self.others };
             if rows.len < MAX_ROWS {
@@ -120,6 +142,7 @@ impl<'b> LatestRows<'b> {
                 rows.by_thing.entry(thing.into()).or_default().push((place, row));
             }
         }
+        listed
     }
 
     fn forget(&mut self, thing: &str) {

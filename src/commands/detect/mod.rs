@@ -6,6 +6,7 @@ mod event;
 mod fleet;
 mod read_ahead;
 mod received;
+mod stream;
 mod verdict;
 mod verdict_table;
 

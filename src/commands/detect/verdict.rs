@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::behaviors::ProfileBehavior;
-use super::verdict_table::{OwnerLookup, Row, Tally, write_rows};
+use super::verdict_table::{OwnerLookup, Row, Total, write_rows};
 use crate::cli::DetectFormat;
+use crate::detect::alarms::BehaviorState;
 use crate::detect::judge::{ASSUMED, Coverage, Judgment, Verdict, judge};
 use crate::detect::observation::Observation;
 use crate::detect::profile::{Meaning, ProfileFault};
@@ -52,6 +53,17 @@ struct BehaviorLine<'a> {
     faults: &'a [ProfileFault],
 }
 
+/// Whether `-q` prints this verdict. What only the service can judge is unknown here whatever the device does, so that would be
+/// news every time.
+pub(super) fn is_news(entry: &ProfileBehavior, verdict: &Verdict, state: Option<&BehaviorState>) -> bool {
+    match verdict {
+        Verdict::Violated(_) | Verdict::Invalid => true,
+        Verdict::NotJudged(_) if entry.behavior.rule().is_none() => false,
+        Verdict::NotJudged(_) => true,
+        Verdict::Conforms => state.is_some_and(|state| state.in_alarm()),
+    }
+}
+
 pub(super) fn show(
     thing_name: Option<&str>,
     report_id: Option<u64>,
@@ -61,21 +73,29 @@ pub(super) fn show(
     format: DetectFormat,
     terminal: &Terminal,
 ) -> Result<(), Error> {
-    let entries = behaviors.iter().zip(judgments);
+    let is_shown = |(entry, judgment): &(&ProfileBehavior, &Judgment<'_>)| {
+        !terminal.is_quiet() || is_news(entry, &judgment.verdict, None)
+    };
+    let entries: Vec<_> = behaviors.iter().zip(judgments).filter(is_shown).collect();
+    if terminal.is_quiet() && entries.is_empty() {
+        terminal.write(|_| Ok(()))?;
+        return Ok(());
+    }
     match format {
         DetectFormat::Json => {
             let violated = judgments.iter().any(Judgment::is_violated);
-            let behaviors = entries.map(|(entry, judgment)| BehaviorLine::new(entry, judgment)).collect();
+            let behaviors = entries.into_iter().map(|(entry, judgment)| BehaviorLine::new(entry, judgment)).collect();
             terminal.write_json(&Verdicts { version: VERSION, thing_name, report_id, violated, behaviors })?;
         }
         DetectFormat::Table => {
             let id = report_id.map_or_else(|| "without an id".to_owned(), identify);
-            let rows: Vec<_> = entries.map(|(entry, judgment)| Row::new(entry, judgment, None, owners)).collect();
-            let mut total = [0; 4];
-            judgments.iter().map(|judgment| &judgment.verdict).collect::<Tally>().add_to(&mut total);
+            let rows: Vec<_> =
+                entries.into_iter().map(|(entry, judgment)| Row::new(entry, judgment, None, owners)).collect();
+            let mut total = Total { rows: rows.len(), ..Total::default() };
+            total.add(judgments.iter().map(|judgment| &judgment.verdict).collect());
             terminal.write(|out| {
                 writeln!(out, "{} {id}\n", "Report".bold())?;
-                write_rows(&rows, total, None, terminal.width(), out)
+                write_rows(&rows, &total, terminal.width(), out)
             })?;
         }
     }
@@ -85,9 +105,10 @@ pub(super) fn show(
 /// Writes the behaviors that no report of a stream can be judged by, if any, as a line of JSON.
 pub(super) fn show_never_judged(behaviors: &[ProfileBehavior], terminal: &Terminal) -> Result<Stdout, Error> {
     let nothing = Observation::default();
-    let judge = |entry: &ProfileBehavior| judge(&entry.behavior, &nothing, &Coverage::Assumed);
     let entries = behaviors.iter().filter(|entry| entry.behavior.rule().is_none());
-    let judged: Vec<_> = entries.map(|entry| (entry, judge(entry))).collect();
+    let judged = entries.map(|entry| (entry, judge(&entry.behavior, &nothing, &Coverage::Assumed)));
+    let judged: Vec<_> =
+        judged.filter(|(entry, judgment)| !terminal.is_quiet() || is_news(entry, &judgment.verdict, None)).collect();
     if judged.is_empty() {
         return Ok(Stdout::Open);
     }

@@ -53,9 +53,19 @@ impl<'v> FromIterator<&'v Verdict> for Tally {
     }
 }
 
-impl Tally {
-    pub(super) fn add_to(self, total: &mut [usize; 4]) {
-        total.iter_mut().zip(self.0).for_each(|(total, count)| *total += usize::from(count));
+/// What the summary counts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Total {
+    pub(super) verdicts: [usize; 4],
+    /// The rows that the table should have, of which it may show fewer.
+    pub(super) rows: usize,
+    /// The number of alarms, if there were several reports.
+    pub(super) in_alarm: Option<usize>,
+}
+
+impl Total {
+    pub(super) fn add(&mut self, tally: Tally) {
+        self.verdicts.iter_mut().zip(tally.0).for_each(|(total, count)| *total += usize::from(count));
     }
 }
 
@@ -70,15 +80,8 @@ pub(super) struct Row<'a> {
     reasons: Vec<String>,
 }
 
-/// Writes the table of these rows, the reasons, and the number of each verdict. `total` may count more verdicts than there are
-/// rows. `in_alarm` is the number of alarms, if there were several reports.
-pub(super) fn write_rows(
-    rows: &[Row<'_>],
-    total: [usize; 4],
-    in_alarm: Option<usize>,
-    width: Option<usize>,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+/// Writes the table of these rows, the reasons, and the number of each verdict.
+pub(super) fn write_rows(rows: &[Row<'_>], total: &Total, width: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
     let mut columns = columns_of(rows);
     let mut moved = Vec::new();
     let mut table = fill(&columns, rows);
@@ -91,7 +94,7 @@ pub(super) fn write_rows(
     }
     table.write(width, out)?;
     let shown = rows.len() - table.omitted;
-    if let more @ 1.. = total.iter().sum::<usize>() - shown {
+    if let more @ 1.. = total.rows - shown {
         writeln!(out, "… and {more} more")?;
     }
     let mut below = Table::new(vec![Column::new("", Cells::Text), Column::new("", Cells::Words)]);
@@ -104,7 +107,7 @@ pub(super) fn write_rows(
     }
     writeln!(out)?;
     below.write(width, out)?;
-    writeln!(out, "{}", summary(total, in_alarm))
+    writeln!(out, "{}", summary(total))
 }
 
 type Cell = fn(&Row<'_>) -> String;
@@ -250,11 +253,11 @@ impl OwnerLookup<'_> {
     }
 }
 
-fn summary(total: [usize; 4], in_alarm: Option<usize>) -> String {
-    let counts = total.into_iter().zip(VERDICTS).enumerate();
+fn summary(total: &Total) -> String {
+    let counts = total.verdicts.into_iter().zip(VERDICTS).enumerate();
     // How many are violated and conform is always worth saying.
     let counts = counts.filter(|(place, (count, _))| *place < 2 || *count > 0);
     let mut parts: Vec<String> = counts.map(|(_, (count, (_, name)))| format!("{count} {name}")).collect();
-    parts.extend(in_alarm.map(|count| format!("{count} in alarm")));
+    parts.extend(total.in_alarm.map(|count| format!("{count} in alarm")));
     parts.join(", ")
 }
