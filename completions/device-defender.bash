@@ -192,7 +192,7 @@ _device__defender() {
             return 0
             ;;
         device__defender__subcmd__detect)
-            opts="-f -t -p -v -q -h --profile --report --trust-devices --max-things --proc --netns --source --exclude-interface --custom-metrics --strict --since --thing-name --state-dir --format --processes --verbose --quiet --color --help"
+            opts="-f -t -p -v -q -h --profile --learn --learn-prefix --report --trust-devices --max-things --proc --netns --source --exclude-interface --custom-metrics --strict --since --thing-name --state-dir --format --processes --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -210,6 +210,13 @@ _device__defender() {
                     fi
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --learn-prefix)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
                     fi
                     return 0
                     ;;

@@ -153,6 +153,7 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s q -l quiet -d 'Print errors only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s h -l help -d 'Print help; -h prints a summary'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l profile -d 'The security profile, or its list of behaviors, - for standard input; may be given more than once' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l learn-prefix -d 'With --learn, allow the networks of this size around the addresses, such as 24,64 for IPv4 and IPv6' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l report -d 'Check the reports in this file instead of this device, - for standard input' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l max-things -d 'With --report, remember at most this many things, and forget the least recently seen first' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
@@ -170,6 +171,7 @@ json\t'For programs'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l color -d 'When to color tables' -r -f -a "auto\t'If standard output is a terminal and NO_COLOR is not set'
 always\t''
 never\t''"
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l learn -d 'Print a profile that this device, or the reports of --report, conform to, as a start to be edited'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l trust-devices -d 'With --report and mosquitto_sub -v, accept reports of many things'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l strict -d 'Exit with 65 when a row was malformed, with 66 when a table or the host\'s network namespace could not be read'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s t -d 'Print a table for people, like --format table'

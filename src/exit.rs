@@ -72,8 +72,8 @@ impl Exit {
                  malformed row."
             }
             Self::NoInput => {
-                "A file could not be opened, or no /proc table could be read, or a behavior could not be judged because this \
-                 device could not be read; with --strict, also when one table of the report, or the network namespace of the \
+                "A file could not be opened, or no /proc table could be read, or a behavior could not be judged or learned \
+                 because this device could not be read; with --strict, also when one table of the report, or the network namespace of the \
                  host, could not be read."
             }
             Self::Unavailable => {

@@ -3,20 +3,38 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
 use super::report::{Since, SourceArgs};
+use crate::detect::learn::Prefixes;
 use crate::sourced::{Sourced, from_path, from_str, sourced, sourced_path};
 use crate::thing::ThingName;
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").args(["profile", "learn"]).required(true))]
 pub(crate) struct DetectArgs {
     /// The security profile, or its list of behaviors, - for standard input; may be given more than once
     ///
     /// JSON or YAML: what aws iot describe-security-profile prints, a CloudFormation template with its profiles, as cdk synth
     /// prints it, a list of behaviors, or a single behavior.
-    #[arg(long, value_name = "FILE", required = true, num_args = 1.., value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", num_args = 1.., value_hint = ValueHint::FilePath)]
     pub profile: Vec<PathBuf>,
+    /// Print a profile that this device, or the reports of --report, conform to, as a start to be edited
+    ///
+    /// Both --profile and the --cli-input-json of aws iot create-security-profile read this profile. It allows the
+    /// listening ports and the destination addresses that were seen. Numbers of ports and connections, and traffic, may reach
+    /// half as much again as the most that was seen, and at least 5 more. If no port was listening, none may; if there was no
+    /// connection, every address is forbidden. Reports of several things make one profile, which allows whatever any of them
+    /// did. A metric that is unknown has no behavior, and a warning says so. Traffic is learned over 5 to 60 minutes, so it
+    /// takes --since 300s, a state file, or several reports. Custom metrics are not learned. Read the profile before you use
+    /// it: it also allows what should not have been there.
+    #[arg(long, conflicts_with_all = ["table", "processes", "custom_metrics"])]
+    pub learn: bool,
+    /// With --learn, allow the networks of this size around the addresses, such as 24,64 for IPv4 and IPv6
+    ///
+    /// A security profile holds at most 1000 ports, addresses and limits.
+    #[arg(long, value_name = "V4,V6", requires = "learn", conflicts_with = "profile")]
+    pub learn_prefix: Option<Prefixes>,
     /// Check the reports in this file instead of this device, - for standard input
     ///
     /// Reports of one device: JSON, one report per line or indented, or CBOR; also after their topic, as mosquitto_sub -v
@@ -80,6 +98,11 @@ pub(crate) struct DetectArgs {
 impl DetectArgs {
     pub(crate) fn format(&self) -> DetectFormat {
         self.format.unwrap_or(DetectFormat::Table)
+    }
+
+    /// Whether a table is asked for, and not only the default.
+    pub(crate) fn asks_for_table(&self) -> bool {
+        self.format == Some(DetectFormat::Table)
     }
 }
 

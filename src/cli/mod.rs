@@ -86,8 +86,8 @@ pub(crate) enum Command {
     /// Shows for each behavior of a Device Defender security profile, as aws iot describe-security-profile prints it,
     /// whether this device violates it right now, and why. Checks a report of this device, or with --report one from a
     /// file, or a stream of them: then an alarm that starts or ends is an event. With -q, it prints only the behaviors that
-    /// are violated, invalid or not judged, and nothing if there are none, as cron expects. Behaviors that only the service
-    /// can judge are then left out.
+    /// are violated, invalid or not judged, and nothing if there are none, as cron expects. -q also leaves out the behaviors
+    /// that only the service can judge.
     Detect(Lazy<DetectArgs>),
     /// Print shell completions, or write unit files for systemd
     Generate(Lazy<GenerateArgs>),

@@ -80,13 +80,18 @@ impl fmt::Display for Reason<'_> {
     }
 }
 
+/// Whether a figure covers so much more than its window that it is only an upper bound.
+pub(super) fn is_overlong(seconds: u64, wanted: u64) -> bool {
+    seconds > wanted + wanted / TOLERANCE
+}
+
 impl<'a> Bounds<'a> {
     /// The bounds of a figure that covers `seconds` when the behavior asks for `wanted`.
     pub(super) fn of_time(seconds: u64, wanted: u64) -> Self {
         let reason = Reason::Covers { seconds, wanted };
         Self {
             incomplete: (seconds < wanted).then_some(reason),
-            overlong: (seconds > wanted + wanted / TOLERANCE).then_some(reason),
+            overlong: is_overlong(seconds, wanted).then_some(reason),
         }
     }
 

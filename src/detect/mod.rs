@@ -19,6 +19,7 @@
 //! | [`framing`] | how the messages of a stream are separated, and whose they are |
 //! | [`reports`] | many reports from one stream of bytes |
 //! | [`judge`] | the verdict on one behavior and one observation |
+//! | [`learn`] | a profile that reports conform to |
 //! | [`recent`] | the state of many devices, the least recently seen ones forgotten |
 //! | [`alarms`] | many reports of one device: windows, consecutive datapoints, alarms |
 //! | [`window`] | the traffic of one metric of one device, summed over time |
@@ -30,6 +31,7 @@ pub(crate) mod alarms;
 pub(crate) mod criterion;
 mod framing;
 pub(crate) mod judge;
+pub(crate) mod learn;
 pub(crate) mod measured;
 pub(crate) mod metric;
 pub(crate) mod observation;

@@ -107,6 +107,11 @@ impl Observation {
         self.report_id.filter(|id| TIMES.contains(id))
     }
 
+    /// Whether the measurement of any metric is incomplete, or is missing for a known reason.
+    pub(crate) fn has_partial(&self) -> bool {
+        !self.partial.is_empty()
+    }
+
     /// Why the measurement of a metric is incomplete or missing.
     pub fn partial(&self, metric: &Metric) -> Option<&str> {
         self.partial.get(metric).map(String::as_str)

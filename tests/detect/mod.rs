@@ -14,6 +14,7 @@
 //! | [`fleet`] | many things: which are remembered, and the table at the end |
 //! | [`device`] | this device: a baseline, `--since`, the size of its report, processes |
 //! | [`pipe`] | `watch --print` piped into it |
+//! | [`learn`] | `--learn`: profiles from reports, and that these conform to them |
 //! | [`output`] | exit codes, formats, streams as they happen, foreign text |
 //! | [`quiet`] | `-q`: what cron mails |
 //! | [`units`] | the systemd units of the README |
@@ -26,6 +27,7 @@ mod documents;
 mod events;
 mod fleet;
 mod framing;
+mod learn;
 mod odd_reports;
 mod oracle;
 mod output;

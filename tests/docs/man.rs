@@ -117,12 +117,22 @@ impl Page {
     }
 }
 
-/// The SYNOPSIS: every option of the command itself, with its values; a line for each subcommand, or for each kind of input.
+/// The SYNOPSIS: every option of the command itself, with its values; a line for each subcommand, for
+/// each argument that decides what the command does, or for each kind of input.
 fn synopsis(roff: &mut Roff, command: &Command) {
     roff.control("SH", ["SYNOPSIS"]).control("nh", []).control("ad", ["l"]);
     let mut forms = Vec::new();
     for command in without_page(command) {
         forms.push(form(command, |_| true));
+    }
+    for choice in required_choice(command) {
+        let conflicts = |one: &Arg, other: &Arg| {
+            command.get_arg_conflicts_with(one).iter().any(|arg| arg.get_id() == other.get_id())
+        };
+        forms.push(form(command, |arg| {
+            let is_other = required_choice(command).any(|other| other.get_id() == arg.get_id());
+            arg.get_id() == choice.get_id() || !(is_other || conflicts(arg, choice) || conflicts(choice, arg))
+        }));
     }
     if forms.is_empty() {
         // Of a file and the flags that give what is in it, one is required.
@@ -141,6 +151,13 @@ fn synopsis(roff: &mut Roff, command: &Command) {
     roff.control("ad", ["b"]).control("hy", []);
 }
 
+/// The arguments of which exactly one is required.
+fn required_choice(command: &Command) -> impl Iterator<Item = &Arg> {
+    let groups = command.get_groups().filter(|group| group.is_required_set() && !ArgGroup::clone(group).is_multiple());
+    let ids: Vec<&Id> = groups.flat_map(ArgGroup::get_args).collect();
+    command.get_arguments().filter(move |arg| ids.contains(&arg.get_id()))
+}
+
 fn required_group(command: &Command) -> Vec<&Id> {
     command.get_groups().filter(|group| group.is_required_set()).flat_map(ArgGroup::get_args).collect()
 }
@@ -148,7 +165,8 @@ fn required_group(command: &Command) -> Vec<&Id> {
 /// One form of a command, with these arguments: those that are required first, those without a flag last.
 fn form(command: &Command, is_shown: impl Fn(&Arg) -> bool) -> Vec<Inline> {
     let in_group = |arg: &Arg| required_group(command).contains(&arg.get_id());
-    let is_required = |arg: &Arg| arg.is_required_set() || arg.is_positional() && in_group(arg);
+    let is_chosen = |arg: &Arg| required_choice(command).any(|choice| choice.get_id() == arg.get_id());
+    let is_required = |arg: &Arg| arg.is_required_set() || is_chosen(arg) || arg.is_positional() && in_group(arg);
     let mut args: Vec<&Arg> = command.get_arguments().filter(|arg| is_own(arg) && is_shown(arg)).collect();
     args.sort_by_key(|arg| (arg.is_positional(), !is_required(arg)));
     let mut line = vec![bold(command.get_bin_name().unwrap_or_else(|| command.get_name()))];

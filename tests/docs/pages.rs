@@ -297,6 +297,11 @@ pub(super) const PAGES: [Page; 7] = [
                 "If there are behaviors that no report can be judged by, the first line has version and neverJudged, a list \
                  of them in the form of behaviors[].",
             ),
+            (
+                "--learn",
+                "A security profile, indented: securityProfileName (the thing, or learned), securityProfileDescription and \
+                 behaviors, as the service's API defines them.",
+            ),
         ],
         exits: &[
             SUCCESS,
@@ -308,7 +313,7 @@ pub(super) const PAGES: [Page; 7] = [
             (
                 Exit::Input,
                 "A profile, a behavior, a report or the custom metrics are invalid, or there were more things than \
-                 --max-things; with --strict, also when a row of a table is malformed.",
+                 --max-things, or --learn found nothing, or more than a profile holds; with --strict, also when a row of a table is malformed.",
             ),
             (Exit::NoInput, ""),
             BUG,
@@ -322,6 +327,17 @@ pub(super) const PAGES: [Page; 7] = [
                 "Check this device for violations, and show the processes that cause them:",
                 "aws iot describe-security-profile --security-profile-name edge > edge.json\n\
                  sudo device-defender detect --profile edge.json --since 300s --processes",
+            ),
+            (
+                "Learn a profile from this device, edit it, and check the device against it:",
+                "device-defender detect --learn --since 300s > profile.json\n\
+                 editor profile.json\n\
+                 device-defender detect --profile profile.json",
+            ),
+            (
+                "Learn from what a fleet reports in a day:",
+                "mosquitto_sub -h broker -F %j -t '$aws/things/+/defender/metrics/json' -W 86400 |\n  \
+                 device-defender detect --learn --report - --learn-prefix 24,64 > profile.json",
             ),
             (
                 "Print alarms of this device as they start and end:",

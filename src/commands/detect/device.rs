@@ -6,6 +6,7 @@ use super::behaviors::ProfileBehavior;
 use super::verdict::{exit_of, show};
 use super::verdict_table::OwnerLookup;
 use crate::cli::{DetectArgs, Since};
+use crate::collector::counters::Interfaces;
 use crate::collector::{Collector, Problem, Sample, Table};
 use crate::commands::{baseline, pipeline};
 use crate::config::aws_thing_name;
@@ -17,6 +18,7 @@ use crate::detect::profile::span;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::report::budget::{self, MAX_BYTES};
+use crate::report::custom::CustomMetrics;
 use crate::report::encode::Encoding;
 use crate::report::names::LONG;
 use crate::report::{Options, Report, Style};
@@ -33,50 +35,21 @@ pub(super) fn run(
     terminal: &Terminal,
     warnings: &mut Warnings,
 ) -> Result<Exit, Error> {
-    let shown_name = thing_name.clone().or_else(aws_name);
-    let (state, no_state) = load_state(args, thing_name, since, behaviors, terminal, warnings)?;
-    let collector = pipeline::open(&args.source, terminal, warnings)?;
-    check_since(since, &collector)?;
-    let custom = pipeline::custom_metrics(&args.source)?;
-    let options = Options {
-        style: Style::Plain,
-        names: &LONG,
-        max_bytes: None,
-        exclude_interfaces: args.source.exclude_interface.clone(),
-    };
-    let counted = since.unwrap_or(Since::Report);
-    let baseline = baseline::counters(counted, &collector, state.as_ref(), terminal, warnings);
-    let covers = match (counted, &baseline) {
-        // A network namespace, and an interface, may be younger than the boot.
-        (Since::Boot, _) => unknown("the time that the counters cover is unknown; --since 300s counts for 5m"),
-        (Since::Ago(duration), _) => Coverage::Seconds(duration.as_secs()),
-        (Since::Report, Some(_)) => since_baseline(state.as_ref(), &collector, terminal),
-        (Since::Report, None) => {
-            no_state.map_or_else(|| unknown("there is nothing to count traffic from"), Coverage::Unknown)
-        }
-    };
-    let sample = pipeline::sample_of_host(&collector, terminal, warnings)?;
-    pipeline::trace_excluded(&sample, &options, terminal);
-    let last_report_id = state.map_or(0, |state| state.last_report_id);
-    let report = pipeline::build(&sample, baseline.as_ref(), last_report_id, custom, &options, warnings);
-
-    let mut observation = Observation::of_report(&report);
-    if matches!(counted, Since::Ago(_)) && baseline.is_none() {
-        doubt(&mut observation, Table::Dev, "the counters could not be read when the time began");
-    } else if baseline.is_some() && sample.counters.is_some() && report.network_stats.is_none() {
-        doubt(&mut observation, Table::Dev, "the counters add up to more than 64 bits hold");
-    }
-    doubt_unread(&mut observation, &sample, &collector);
+    let shown_name = shown_name(thing_name.as_ref());
+    let device = Device::read(args, since, thing_name, behaviors, terminal, warnings)?;
+    let report = device.report(warnings);
+    let mut observation = device.observe(&report);
     if behaviors.iter().any(|entry| entry.metric() == Some(&Metric::MessageSize))
         && let Some(size) = message_size(&report)
     {
         observation.add(Metric::MessageSize, Measured::count(size));
     }
-    let judge = |entry: &ProfileBehavior| judge(&entry.behavior, &observation, &covers);
+    let judge = |entry: &ProfileBehavior| judge(&entry.behavior, &observation, &device.covers);
     let judgments: Vec<Judgment<'_>> = behaviors.iter().map(judge).collect();
-    let owners = if args.processes { Some(pipeline::find_owners(&collector, "detect", warnings)?) } else { None };
+    let collector = &device.collector;
+    let owners = if args.processes { Some(pipeline::find_owners(collector, "detect", warnings)?) } else { None };
     terminal.warn_all(warnings);
-    hint_at_since(behaviors, &judgments, &collector, terminal);
+    hint_at_since(behaviors, &judgments, collector, terminal);
     let lookup = owners.as_ref().map(|owners| OwnerLookup { owners, report: &report });
     let thing = shown_name.as_ref().map(ThingName::as_str);
     show(thing, Some(report.report_id), behaviors, &judgments, lookup.as_ref(), args.format(), terminal)?;
@@ -91,6 +64,79 @@ pub(super) fn run(
     let is_missed = behaviors.iter().zip(&judgments).any(|(entry, judged)| !judged.is_judged() && is_unread(entry));
     let input = if is_missed { Exit::NoInput } else { strict };
     Ok(exit_of(violated, input, behaviors))
+}
+
+/// What was read of this device.
+pub(super) struct Device {
+    pub(super) collector: Collector,
+    counted: Since,
+    baseline: Option<Interfaces>,
+    /// The time that the traffic covers.
+    pub(super) covers: Coverage,
+    sample: Sample,
+    custom: Option<CustomMetrics>,
+    options: Options,
+    last_report_id: u64,
+}
+
+impl Device {
+    /// Reads what `behaviors` are about.
+    pub(super) fn read(
+        args: &DetectArgs,
+        since: Option<Since>,
+        thing_name: Option<ThingName>,
+        behaviors: &[ProfileBehavior],
+        terminal: &Terminal,
+        warnings: &mut Warnings,
+    ) -> Result<Self, Error> {
+        let (state, no_state) = load_state(args, thing_name, since, behaviors, terminal, warnings)?;
+        let collector = pipeline::open(&args.source, terminal, warnings)?;
+        check_since(since, &collector)?;
+        let custom = pipeline::custom_metrics(&args.source)?;
+        let options = Options {
+            style: Style::Plain,
+            names: &LONG,
+            max_bytes: None,
+            exclude_interfaces: args.source.exclude_interface.clone(),
+        };
+        let counted = since.unwrap_or(Since::Report);
+        let baseline = baseline::counters(counted, &collector, state.as_ref(), terminal, warnings);
+        let covers = match (counted, &baseline) {
+            // A network namespace, and an interface, may be younger than the boot.
+            (Since::Boot, _) => unknown("the time that the counters cover is unknown; --since 300s counts for 5m"),
+            (Since::Ago(duration), _) => Coverage::Seconds(duration.as_secs()),
+            (Since::Report, Some(_)) => since_baseline(state.as_ref(), &collector, terminal),
+            (Since::Report, None) => {
+                no_state.map_or_else(|| unknown("there is nothing to count traffic from"), Coverage::Unknown)
+            }
+        };
+        let sample = pipeline::sample_of_host(&collector, terminal, warnings)?;
+        pipeline::trace_excluded(&sample, &options, terminal);
+        let last_report_id = state.map_or(0, |state| state.last_report_id);
+        Ok(Self { collector, counted, baseline, covers, sample, custom, options, last_report_id })
+    }
+
+    pub(super) fn report(&self, warnings: &mut Warnings) -> Report<'_> {
+        let custom = self.custom.clone();
+        pipeline::build(&self.sample, self.baseline.as_ref(), self.last_report_id, custom, &self.options, warnings)
+    }
+
+    /// The metrics of the report, and why some are incomplete or unknown.
+    pub(super) fn observe(&self, report: &Report<'_>) -> Observation {
+        let mut observation = Observation::of_report(report);
+        if matches!(self.counted, Since::Ago(_)) && self.baseline.is_none() {
+            doubt(&mut observation, Table::Dev, "the counters could not be read when the time began");
+        } else if self.baseline.is_some() && self.sample.counters.is_some() && report.network_stats.is_none() {
+            doubt(&mut observation, Table::Dev, "the counters add up to more than 64 bits hold");
+        }
+        doubt_unread(&mut observation, &self.sample, &self.collector);
+        observation
+    }
+}
+
+/// The thing that the output names.
+pub(super) fn shown_name(thing_name: Option<&ThingName>) -> Option<ThingName> {
+    thing_name.cloned().or_else(aws_name)
 }
 
 fn aws_name() -> Option<ThingName> {

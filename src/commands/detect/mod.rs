@@ -4,6 +4,7 @@ mod behaviors;
 mod device;
 mod event;
 mod fleet;
+mod learn;
 mod read_ahead;
 mod received;
 mod stream;
@@ -28,6 +29,9 @@ pub(super) fn run(args: &DetectArgs, terminal: &Terminal, warnings: &mut Warning
     if !errors.is_empty() {
         return Err(Error::Settings(errors));
     }
+    if args.learn {
+        return learn::run(args, since, thing_name, terminal, warnings);
+    }
     let behaviors = behaviors::read_profiles(&args.profile, terminal)?;
     match &args.report {
         None => device::run(args, since, thing_name, &behaviors, terminal, warnings),
@@ -40,6 +44,9 @@ fn validate_args(args: &DetectArgs) -> Result<(), Error> {
     let inputs = args.profile.iter().chain(&args.report).chain(&args.source.custom_metrics);
     if inputs.filter(|path| files::is_stdin(path)).count() > 1 {
         return usage("standard input can be read only once, so only one file can be `-`");
+    }
+    if args.learn && args.asks_for_table() {
+        return usage("--learn prints JSON, so --format table cannot be used with it");
     }
     if args.processes && args.format() == DetectFormat::Json {
         return usage("--processes requires --format table");

@@ -58,9 +58,8 @@ struct BehaviorLine<'a> {
 pub(super) fn is_news(entry: &ProfileBehavior, verdict: &Verdict, state: Option<&BehaviorState>) -> bool {
     match verdict {
         Verdict::Violated(_) | Verdict::Invalid => true,
-        Verdict::NotJudged(_) if entry.behavior.rule().is_none() => false,
-        Verdict::NotJudged(_) => true,
-        Verdict::Conforms => state.is_some_and(|state| state.in_alarm()),
+        Verdict::NotJudged(_) => entry.behavior.rule().is_some(),
+        Verdict::Conforms => state.is_some_and(BehaviorState::in_alarm),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::document::{Object, camel_case};
 const MAX_DURATION: u64 = 86400;
 
 /// The values of `durationSeconds` that the service accepts.
-const DURATIONS: [u64; 5] = [300, 600, 900, 1800, 3600];
+pub(crate) const DURATIONS: [u64; 5] = [300, 600, 900, 1800, 3600];
 
 const FIELDS: [&str; 7] = [
     "comparisonOperator", "value", "durationSeconds", "consecutiveDatapointsToAlarm", "consecutiveDatapointsToClear",

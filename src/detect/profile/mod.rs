@@ -21,6 +21,7 @@ use super::shorten;
 use crate::document::{self, DocumentError, Object, Text, camel_case};
 use crate::text::did_you_mean;
 use criteria::Criteria;
+pub(crate) use criteria::DURATIONS;
 pub use parser::ProfileFault;
 use parser::{ProfileParser, child, element, field, or_root, set_by};
 
@@ -175,6 +176,18 @@ impl Behavior {
             criteria: fields.remove("criteria").unwrap_or_default(),
             other: fields,
             meaning: meaning.unwrap_or(Meaning::Invalid(parser.faults)),
+        }
+    }
+
+    /// A behavior that is not in a profile.
+    pub(crate) fn of_rule(rule: Rule) -> Self {
+        Self {
+            path: String::new(),
+            name: String::new(),
+            metric: rule.metric.to_string(),
+            criteria: Value::Null,
+            other: Object::new(),
+            meaning: Meaning::Rule(rule),
         }
     }
 
