@@ -31,7 +31,7 @@
 //! | `params` | the connector's parameters and their patterns |
 //! | `commands` | one file or folder a command; the only place where the parts meet |
 //! | `error`, `warning`, `exit` | why a command failed, what was less than perfect, the exit codes |
-//! | `terminal`, `table`, `text` | standard output and error, tables, escaping of foreign text |
+//! | `terminal`, `progress`, `table`, `text` | standard output and error, what is waited for, tables, escaping of foreign text |
 //! | `files`, `directory`, `sniff` | bounded reads of foreign files; directories that root cannot be led out of; names for files of another kind |
 //! | `thing`, `time` | the thing name, clocks and durations |
 //!
@@ -43,7 +43,7 @@
 //! - Parsers are total: no input makes them panic, and what they skip they count.
 //! - Unknown is never shown as zero or empty.
 //! - Everything read from outside is escaped before it reaches a terminal.
-//! - Only `terminal` prints, and clap for help and usage errors. The process ends in `main`, on a panic, when `watch` is
+//! - Only `terminal` and `progress` print, and clap for help and usage errors. The process ends in `main`, on a panic, when `watch` is
 //!   asked to end and a cycle takes too long, or when `publish` hangs beyond its timeout.
 
 mod cli;
@@ -60,6 +60,7 @@ mod files;
 #[doc(hidden)]
 pub mod internals;
 mod params;
+mod progress;
 mod report;
 mod schedule;
 mod sniff;

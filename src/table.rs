@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use colored::Colorize;
 use tabled::builder::Builder;
-use tabled::grid::util::string::get_string_width as width_of;
+pub(crate) use tabled::grid::util::string::get_string_width as width_of;
 use tabled::settings::object::Columns;
 use tabled::settings::{Alignment, Padding, Style};
 

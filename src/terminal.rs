@@ -15,6 +15,7 @@ use nix::sys::stat::{fstat, makedev};
 use serde::Serialize;
 use terminal_size::{Width, terminal_size_of};
 
+use crate::progress;
 use crate::text::{escape, escape_json};
 use crate::warning::Warnings;
 
@@ -68,6 +69,8 @@ enum Priority {
 pub(crate) struct Terminal {
     /// Whether standard output is a terminal.
     pub(crate) is_interactive: bool,
+    /// Whether standard error is a terminal that can erase a line, and somebody wants to see one.
+    pub(crate) shows_progress: bool,
     verbosity: Verbosity,
     /// Whether standard error is connected to the journal.
     journal: bool,
@@ -78,13 +81,14 @@ impl Terminal {
     pub(crate) fn new(color: Color, verbosity: Verbosity) -> Self {
         let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let shows_progress = verbosity > Verbosity::Quiet && io::stderr().is_terminal() && set("TERM") && !dumb;
         let is_interactive = io::stdout().is_terminal();
         colored::control::set_override(match color {
             Color::Always => true,
             Color::Never => false,
             Color::Auto => is_interactive && !set("NO_COLOR") && !dumb,
         });
-        Self { is_interactive, verbosity, journal: is_journal().unwrap_or(false) }
+        Self { is_interactive, shows_progress, verbosity, journal: is_journal().unwrap_or(false) }
     }
 
     /// The columns of the terminal that standard output is; `None` when it is not one.
@@ -104,7 +108,7 @@ impl Terminal {
         check_stdout()?;
         let file = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(StdoutError)?);
         let mut out = BufWriter::with_capacity(64 * 1024, file);
-        let outcome = write(&mut out).and_then(|()| out.flush());
+        let outcome = progress::without(|| write(&mut out).and_then(|()| out.flush()));
         let _unwritten = out.into_parts(); // dropping it would try to write once more
         match outcome {
             Ok(()) => Ok(Stdout::Open),
@@ -199,7 +203,7 @@ impl Terminal {
         } else {
             format!("device-defender: {text}\n")
         };
-        let _unreadable = io::stderr().write_all(line.as_bytes());
+        progress::instead(|| drop(io::stderr().write_all(line.as_bytes())));
     }
 }
 

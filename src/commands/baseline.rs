@@ -11,6 +11,7 @@ use crate::collector::counters::Interfaces;
 use crate::config::{self, SettingError, aws_thing_name};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::progress::Progress;
 use crate::sourced::Sourced;
 use crate::state::{self, State};
 use crate::terminal::Terminal;
@@ -44,6 +45,7 @@ pub(super) fn counters(
             pipeline::warn_of(&before.problems, warnings);
             terminal.warn_all(warnings);
             terminal.debug(format_args!("waiting {}", humantime::format_duration(duration)));
+            let _progress = Progress::lasting(terminal, "measuring traffic", duration);
             thread::sleep(duration);
             before.counters
         }

@@ -74,6 +74,7 @@ impl Publisher<'_> {
         deadline: Instant,
         warnings: &mut Warnings,
     ) -> Result<Delivered, Error> {
+        let _progress = self.steps.progress(self.terminal);
         let store = self.lock_state(deadline, state, warnings)?;
         if let Some(interval) = self.interval
             && let Some(last) = baseline::last_sent(state)?

@@ -6,7 +6,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use humantime::format_duration;
+
 use crate::error::Error;
+use crate::progress::Progress;
+use crate::terminal::Terminal;
 
 /// How long a step may go on after the deadline. The network keeps the deadline by itself, and then there is still the state
 /// to be saved, and the connection to be closed.
@@ -97,6 +101,16 @@ impl Steps {
         let mut current = self.shared.current();
         (current.step, current.due) = (None, None);
         self.shared.changed.notify_one();
+    }
+
+    /// Shows a person at a terminal what is being done, and how long it may take.
+    pub(super) fn progress(&self, terminal: &Terminal) -> Progress {
+        let (shared, timeout, start) = (Arc::clone(&self.shared), self.timeout, Instant::now());
+        Progress::start(terminal, move || {
+            let step = shared.current().step.clone().unwrap_or_else(|| "sending the report".to_owned());
+            let (elapsed, timeout) = (Duration::from_secs(start.elapsed().as_secs()), format_duration(timeout));
+            format!("{step}: {} of at most {timeout}", format_duration(elapsed))
+        })
     }
 
     /// Notes whether the report was sent, at least in part.

@@ -1,9 +1,10 @@
 //! The command line of `collect` from outside: streams and terminals, usage and environment, custom metrics, the
-//! payload budget, and traffic since the last report.
+//! payload budget, what a terminal shows of a wait, and traffic since the last report.
 
 mod budget;
 mod custom;
 mod generate;
+mod progress;
 mod since;
 mod state;
 mod streams;

@@ -1,7 +1,10 @@
 //! Reports that come from a file or another program, one after another, and the warnings about what is odd in them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, IsTerminal};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Instant;
 
@@ -16,6 +19,7 @@ use crate::detect::reports::{Place, ReadError, Received, Reports};
 use crate::error::{Error, InputError};
 use crate::exit::Exit;
 use crate::files;
+use crate::progress::Progress;
 use crate::terminal::Terminal;
 use crate::thing::ThingName;
 
@@ -43,6 +47,9 @@ pub(super) struct ReportStream<'b> {
     max_things: u32,
     /// The number of reports that were judged.
     pub(super) reports: u64,
+    /// The number of reports that were read, for whoever waits.
+    read: Arc<AtomicU64>,
+    _progress: Option<Progress>,
     warnings: BTreeMap<WarningKind, u64>,
     /// The kinds of reports that the service would reject, as far as they were warned of.
     rejections: BTreeSet<Rejection>,
@@ -68,9 +75,17 @@ impl<'b> ReportStream<'b> {
         let items =
             ReadAhead::open(path, move |input| Reports::new(input).of_thing(thing).trusting_devices(trusts_devices))
                 .map_err(|error| InputError::unreadable(format!("report: {file}"), &error))?;
+        let read = Arc::<AtomicU64>::default();
+        // Not where the reports are typed.
+        let progress = (!files::is_stdin(path) || !io::stdin().is_terminal()).then(|| {
+            let (input, read) = (format!("reading {file}"), Arc::clone(&read));
+            Progress::start(terminal, move || format!("{input}: {} reports so far", read.load(Ordering::Relaxed)))
+        });
         Ok(Self {
             file,
             items,
+            read,
+            _progress: progress,
             fleet: Fleet::new(behaviors, args.max_things, rows),
             max_things: args.max_things,
             reports: 0,
@@ -110,6 +125,7 @@ impl<'b> ReportStream<'b> {
             let ReadError { place, error } = match self.items.next(deadline) {
                 Err(no_item) => return Ok(Err(no_item)),
                 Ok(Ok(received)) => {
+                    self.read.fetch_add(1, Ordering::Relaxed);
                     self.warn_of_report(&received);
                     return Ok(Ok(received));
                 }

@@ -8,9 +8,10 @@ use super::notify;
 use crate::commands::steps::Steps;
 use crate::delivery::transport::Confirmation;
 use crate::error::{Error, ErrorKey};
+use crate::progress::{Progress, whole_seconds};
 use crate::terminal::Terminal;
 use crate::text::{MAX_SHOWN, truncate};
-use crate::time::rfc3339;
+use crate::time::{self, rfc3339};
 use crate::warning::{WarningKey, Warnings};
 
 /// The longest wait without a sign of life, and without reading the clock, which shows that the machine was suspended.
@@ -56,9 +57,16 @@ impl<'a> Log<'a> {
             return;
         }
         notify::status(&format!("first report at {}", moment(wait)));
-        let whole = Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
-        let (wait, interval) = (humantime::format_duration(whole), humantime::format_duration(interval));
+        let (wait, interval) = (whole_seconds(wait), humantime::format_duration(interval));
         self.terminal.notice(format_args!("first report in {wait}, then every {interval}"));
+    }
+
+    /// Shows a person at a terminal when the `first` or `next` report is due, as the time since boot.
+    pub(super) fn waiting(&self, which: &'static str, due: Duration) -> Progress {
+        Progress::start(self.terminal, move || {
+            let left = due.saturating_sub(time::since_boot().unwrap_or_default());
+            format!("{which} report in {}", whole_seconds(left))
+        })
     }
 
     /// That this process ends because its token does.

@@ -107,6 +107,7 @@ fn run_cycles(
     let mut done = 0_u64;
     let mut token = TokenWatch::new(baseline::since_boot()?);
     loop {
+        let waiting = log.waiting(if done == 0 { "first" } else { "next" }, schedule.due());
         while let Some(left) = schedule.due().checked_sub(baseline::since_boot()?).filter(|left| !left.is_zero()) {
             // Waits are short, because the clock that measures them stops while the machine is suspended.
             if signals.wait(left.min(log.longest_wait())) {
@@ -114,6 +115,7 @@ fn run_cycles(
             }
             log.alive();
         }
+        drop(waiting);
         if last_publish()?.is_some_and(|at| schedule.postpone(at)) {
             let now = baseline::since_boot()?;
             log.cycle(Err(&Error::TooSoon), &Warnings::default(), now, schedule.due().saturating_sub(now));

@@ -13,6 +13,7 @@ use nix::sys::signal::{SigSet, Signal, raise};
 use super::notify;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::progress;
 
 /// How long a cycle may go on after a signal.
 const GRACE: Duration = Duration::from_millis(1500);
@@ -83,6 +84,7 @@ impl Signals {
 }
 
 fn end_process(signal: Signal) {
+    progress::instead(|| {});
     let mut code = i32::from(Exit::Success.code());
     if signal == Signal::SIGINT {
         let _not_ended = SigSet::from(signal).thread_unblock().and_then(|()| raise(signal));
