@@ -1,7 +1,8 @@
 //! Tables of text without borders that fit a terminal.
 //!
-//! Widths are display widths: an ideograph or an emoji takes two columns. Where a table is too wide, the widest column gives
-//! way first: cells are wrapped at blanks, then words of foreign text are broken, and only then numbers and addresses.
+//! Widths are display widths: an ideograph or an emoji takes two columns. Where a table is too wide, a column of notes moves
+//! below each row. Then the widest column gives way first: cells are wrapped at blanks, and then words of foreign text are
+//! broken. Numbers and addresses never are, so that they can be copied; with them, a table may be too wide.
 
 use std::io::{self, Write};
 
@@ -20,14 +21,25 @@ const GAP: usize = 2;
 /// No column gets narrower than this, unless it needs less.
 const MIN_WIDTH: usize = 12;
 
+/// Names up to this width are broken only if nothing else helps.
+const NAME_WIDTH: usize = 32;
+
+/// The most characters of an address or a number.
+const MAX_ADDRESS: usize = 50;
+
+/// The blanks before a note below its row.
+const INDENT: usize = 2;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cells {
     /// Names and other text, whose words may be broken.
     Text,
-    /// Addresses and other words, broken only when no column of text can give way.
+    /// Words that are broken only when no column of text can give way, and addresses, which are not.
     Words,
     /// Numbers, right-aligned, otherwise like words.
     Numbers,
+    /// In the last column: text that moves below its row where the table is too narrow for it.
+    Notes,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -70,31 +82,65 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// Whether the table fits `width` without breaking numbers and addresses.
+    /// Whether the table fits `width` without breaking numbers, addresses, and names that are not very long.
     pub(crate) fn fits(&self, width: Option<usize>) -> bool {
-        let [_, breaking_text, _] = self.floors();
-        width.is_none_or(|width| total(&breaking_text) <= width)
+        width.is_none_or(|width| total(&self.floor(|_, word| word.min(NAME_WIDTH))) <= width)
     }
 
     /// Writes the table in `width` columns; `None` does not wrap.
     pub(crate) fn write(&self, width: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
+        let last = self.columns.last().filter(|last| last.cells == Cells::Notes && !self.fits(width));
+        let Some(notes) = last else { return self.write_rows(width, |_, _| Ok(()), out) };
+        let write_note = |note: &str, out: &mut dyn Write| {
+            let lines = wrap(note, width.unwrap_or(usize::MAX).saturating_sub(INDENT).max(MIN_WIDTH));
+            lines.iter().try_for_each(|line| writeln!(out, "{:INDENT$}{}", "", (notes.paint)(line)))
+        };
+        let split = |row: &Vec<String>| row.split_last().map(|(note, row)| (row.to_vec(), note.clone()));
+        let (rows, row_notes): (Vec<_>, Vec<_>) = self.rows.iter().filter_map(split).unzip();
+        let columns = self.columns.iter().take(self.columns.len() - 1).copied().collect();
+        let write_notes = |place: Option<usize>, out: &mut dyn Write| match place {
+            None => writeln!(out, "{:INDENT$}{}", "", notes.heading.dimmed()),
+            Some(place) => row_notes.get(place).map_or(Ok(()), |note| write_note(note, out)),
+        };
+        Self { columns, rows, omitted: 0 }.write_rows(width, write_notes, out)
+    }
+
+    /// Writes the rows, and after each what `below` writes for its place; `None` is the place of the headings.
+    fn write_rows(
+        &self,
+        width: Option<usize>,
+        below: impl Fn(Option<usize>, &mut dyn Write) -> io::Result<()>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         let widths = self.widths(width);
         let mut table = Builder::default();
+        // The number of lines of each row.
+        let mut heights = Vec::new();
         if self.columns.iter().any(|column| !column.heading.is_empty()) {
             table.push_record(self.columns.iter().map(|column| column.heading.dimmed().to_string()));
+            heights.push((None, 1));
         }
-        for row in &self.rows {
+        for (place, row) in self.rows.iter().enumerate() {
+            let mut height = 1;
             table.push_record(row.iter().zip(&self.columns).zip(&widths).map(|((cell, column), &width)| {
-                wrap(cell, width).iter().map(|line| (column.paint)(line)).collect::<Vec<_>>().join("\n")
+                let lines = wrap(cell, width);
+                height = height.max(lines.len());
+                lines.iter().map(|line| (column.paint)(line)).collect::<Vec<_>>().join("\n")
             }));
+            heights.push((Some(place), height));
         }
         let mut table = table.build();
         table.with(Style::empty()).with(Padding::new(0, GAP, 0, 0));
         for (index, _) in self.columns.iter().enumerate().filter(|(_, column)| column.cells == Cells::Numbers) {
             table.modify(Columns::one(index), Alignment::right());
         }
-        for line in table.to_string().lines().filter(|line| !line.is_empty()) {
-            writeln!(out, "{}", line.trim_end())?;
+        let text = table.to_string();
+        let mut lines = text.lines();
+        for (place, height) in heights {
+            for line in lines.by_ref().take(height).filter(|line| !line.is_empty()) {
+                writeln!(out, "{}", line.trim_end())?;
+            }
+            below(place, out)?;
         }
         Ok(())
     }
@@ -103,7 +149,10 @@ impl Table {
     fn widths(&self, width: Option<usize>) -> Vec<usize> {
         let mut widths = self.measure(width_of);
         let Some(width) = width else { return widths };
-        for floor in self.floors() {
+        let whole_words = self.floor(|_, word| word);
+        let broken_text = self.floor(|cells, word| if cells == Cells::Text { word.min(MIN_WIDTH) } else { word });
+        let broken_words = self.floor(|_, word| word.min(MIN_WIDTH));
+        for floor in [whole_words, broken_text, broken_words] {
             while total(&widths) > width {
                 let can_shrink = widths.iter_mut().zip(&floor).filter(|(width, floor)| **width > **floor);
                 let Some((widest, _)) = can_shrink.max_by_key(|(width, _)| **width) else { break };
@@ -113,31 +162,46 @@ impl Table {
         widths
     }
 
-    /// How narrow the columns get with whole words, with broken text, and with any word broken.
-    fn floors(&self) -> [Vec<usize>; 3] {
-        let words = self.measure(|cell| cell.split(' ').map(width_of).max().unwrap_or(0));
-        let break_if = |breaks: fn(&Column) -> bool| {
-            let floor = |(column, &word): (&Column, &usize)| {
-                if breaks(column) { word.min(MIN_WIDTH).max(width_of(column.heading)) } else { word }
-            };
-            self.columns.iter().zip(&words).map(floor).collect()
+    /// How narrow the columns get if a word may be broken to a width that depends on the column. A heading and an address are
+    /// not broken.
+    fn floor(&self, of_word: impl Fn(Cells, usize) -> usize) -> Vec<usize> {
+        let of_cell = |cells: Cells, cell: &str| {
+            let words = cell.split(' ').map(|word| match width_of(word) {
+                width if cells != Cells::Text && is_address(word) => width,
+                width => of_word(if cells == Cells::Notes { Cells::Text } else { cells }, width),
+            });
+            words.max().unwrap_or(0)
         };
-        [break_if(|_| false), break_if(|column| column.cells == Cells::Text), break_if(|_| true)]
+        self.measure_by(of_cell)
     }
 
-    /// The largest measure of the cells of every column. A heading is never broken.
     fn measure(&self, of_cell: fn(&str) -> usize) -> Vec<usize> {
-        let cells = |index| self.rows.iter().filter_map(move |row| row.get(index)).map(|cell: &String| of_cell(cell));
-        let columns = self.columns.iter().enumerate();
-        columns.map(|(index, column)| cells(index).max().unwrap_or(0).max(width_of(column.heading))).collect()
+        self.measure_by(|_, cell| of_cell(cell))
     }
+
+    /// The largest measure of the cells of every column, and of its heading.
+    fn measure_by(&self, of_cell: impl Fn(Cells, &str) -> usize) -> Vec<usize> {
+        let columns = self.columns.iter().enumerate().map(|(index, column)| {
+            let cells = self.rows.iter().filter_map(|row| row.get(index));
+            let widest = cells.map(|cell| of_cell(column.cells, cell)).max().unwrap_or(0);
+            widest.max(width_of(column.heading))
+        });
+        columns.collect()
+    }
+}
+
+/// Whether a word is an address, a network or a number, perhaps in a list. Then it is of no use in two pieces.
+fn is_address(word: &str) -> bool {
+    word.len() <= MAX_ADDRESS
+        && word.bytes().any(|b| b.is_ascii_digit() || b == b':')
+        && word.bytes().all(|b| b.is_ascii_hexdigit() || b":.[]/,".contains(&b))
 }
 
 fn total(widths: &[usize]) -> usize {
     widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
 }
 
-/// Breaks a text into lines at blanks, and inside a word that is wider than a line.
+/// Breaks a text into lines at blanks, and inside a word that is wider than a line, unless it is an address.
 fn wrap(text: &str, max: usize) -> Vec<String> {
     if width_of(text) <= max {
         return vec![text.to_owned()];
@@ -150,6 +214,10 @@ fn wrap(text: &str, max: usize) -> Vec<String> {
         }
         if !line.is_empty() {
             line.push(' ');
+        }
+        if is_address(word) {
+            line.push_str(word);
+            continue;
         }
         for c in word.chars() {
             line.push(c);
@@ -195,13 +263,61 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_broken_last() {
+    fn an_address_is_never_broken() {
         let address = "[2001:db8:1234:5678:9abc:def0:1234:5678]:65535";
         let name = "a-rather-long-name".repeat(7);
-        for (width, whole) in [(80, true), (60, true), (59, false), (40, false), (26, false)] {
-            let text = lines([("Name", Cells::Text, &name), ("Address", Cells::Words, address)], width);
-            assert_eq!(text.iter().any(|line| line.contains(address)), whole, "{width}: {text:#?}");
+        for width in [80, 60, 59, 40, 26, 1] {
+            let mut table = Table::new(vec![Column::new("Name", Cells::Text), Column::new("Address", Cells::Words)]);
+            table.push(vec![name.clone(), address.to_owned()]);
+            let text = text_of(&table, Some(width));
+            assert!(text.lines().any(|line| line.ends_with(address)), "{width}: {text}");
+            let fits = text.lines().all(|line| width_of(line) <= width);
+            assert_eq!(fits, width >= MIN_WIDTH + GAP + address.len(), "{width}: {text}");
         }
+        for (word, expected) in [
+            ("192.0.2.1,", true),
+            ("[2001:db8::1]:443", true),
+            ("2001:db8::/32", true),
+            ("18446744073709551615", true),
+            ("::", true),
+            ("decade", false),
+            ("eth0", false),
+            (&"1".repeat(51), false),
+        ] {
+            assert_eq!(is_address(word), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn notes_move_below_their_rows_where_there_is_no_room() {
+        let column = |heading, cells| Column::new(heading, cells);
+        let mut table = Table::new(vec![column("Address", Cells::Words), column("Notes", Cells::Notes)]);
+        table.push(vec!["[2001:db8:1234:5678:9abc:def0:1234:5678]:1".to_owned(), "one(1) two(2)".to_owned()]);
+        table.push(vec!["192.0.2.1:1".to_owned(), "-".to_owned()]);
+        let wide = "\
+Address                                     Notes
+[2001:db8:1234:5678:9abc:def0:1234:5678]:1  one(1) two(2)
+192.0.2.1:1                                 -
+";
+        for width in [None, Some(57)] {
+            assert_eq!(text_of(&table, width), wide);
+        }
+        let wrapped = "\
+Address                                     Notes
+[2001:db8:1234:5678:9abc:def0:1234:5678]:1  one(1)
+                                            two(2)
+192.0.2.1:1                                 -
+";
+        assert_eq!(text_of(&table, Some(52)), wrapped);
+        let narrow = "\
+Address
+  Notes
+[2001:db8:1234:5678:9abc:def0:1234:5678]:1
+  one(1) two(2)
+192.0.2.1:1
+  -
+";
+        assert_eq!(text_of(&table, Some(48)), narrow);
     }
 
     #[test]

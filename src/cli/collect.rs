@@ -36,7 +36,8 @@ pub(crate) struct CollectArgs {
     table: bool,
     /// Show in the tables which processes own the sockets
     ///
-    /// Reads every open descriptor of every process; seeing other users' processes requires root.
+    /// Reads every open descriptor of every process; seeing other users' processes requires root. A connection
+    /// that no process has accepted yet has the owner -.
     #[arg(short, long, help_heading = "Output")]
     pub processes: bool,
 }

@@ -153,7 +153,7 @@ impl Set {
     fn elements(&self) -> Elements<'_> {
         match self {
             Self::Ports(set) => Box::new(set.iter().map(u16::to_string)),
-            Self::Networks(set) => Box::new(set.given().iter().map(IpNet::to_string)),
+            Self::Networks(set) => Box::new(set.given().iter().map(in_words)),
             Self::Strings(set) => Box::new(set.iter().map(|text| shorten(format_args!("{text:?}")))),
             Self::Numbers(set) => Box::new(set.sorted().iter().map(Number::to_string)),
         }
@@ -197,6 +197,11 @@ impl Numbers {
     fn contains(&self, number: &Number) -> bool {
         self.0.binary_search_by(|known| order(known, number)).is_ok()
     }
+}
+
+/// A network as text for people; that of a single host is its address.
+fn in_words(network: &IpNet) -> String {
+    if network.prefix_len() == network.max_prefix_len() { network.addr().to_string() } else { network.to_string() }
 }
 
 /// Numbers of JSON are never too large to compare.

@@ -29,7 +29,11 @@ pub struct View<'a> {
 impl View<'_> {
     /// A row, with the cell of the processes if there is such a column.
     fn row<const N: usize>(&self, cells: [String; N], inodes: &[u32]) -> Vec<String> {
-        let owners = self.owners.map(|owners| processes(owners, inodes).unwrap_or_else(|| "not known".to_owned()));
+        let owners = self.owners.map(|owners| match processes(owners, inodes) {
+            Some(processes) => processes,
+            None if is_unaccepted(inodes) => "-".to_owned(),
+            None => "not known".to_owned(),
+        });
         cells.into_iter().chain(owners).collect()
     }
 }
@@ -105,7 +109,7 @@ fn write_custom(custom: &CustomMetrics, view: View<'_>, out: &mut dyn Write) -> 
 
 /// An empty table of sockets, with a column for their processes if the owners are known.
 fn sockets(columns: &[(&'static str, Cells)], view: View<'_>) -> Table {
-    let processes = view.owners.map(|_| ("Processes", Cells::Text));
+    let processes = view.owners.map(|_| ("Processes", Cells::Notes));
     let columns = columns.iter().copied().chain(processes);
     Table::new(columns.map(|(heading, cells)| Column::new(heading, cells)).collect())
 }
@@ -144,6 +148,12 @@ pub(crate) fn processes(owners: &Owners, inodes: &[u32]) -> Option<String> {
     list.dedup();
     let list: Vec<String> = list.iter().map(|owner| format!("{}({})", quote(&owner.name), owner.pid)).collect();
     (!list.is_empty()).then(|| list.join(" "))
+}
+
+/// Whether these sockets are connections that no process has accepted yet. Until then the kernel shows the inode 0
+/// (`get_tcp4_sock` in `net/ipv4/tcp_ipv4.c`).
+pub(crate) fn is_unaccepted(inodes: &[u32]) -> bool {
+    !inodes.is_empty() && inodes.iter().all(|&inode| inode == 0)
 }
 
 /// Bytes with a binary unit (IEC 80000-13) and one decimal, rounded down.

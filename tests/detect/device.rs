@@ -1,10 +1,11 @@
 //! This device, judged: a baseline, `--since`, the size of its report, processes.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 
 use crate::detect::behavior;
 use crate::support::{self, Device, Dir, Run, fixtures};
@@ -309,6 +310,16 @@ fn processes_shows_who_violates() {
     let own = format!("violated by {port} ");
     let line = output.lines().find(|line| line.contains(&own)).unwrap_or_else(|| panic!("{output}"));
     assert!(line.contains(&format!("({})", std::process::id())), "{line}");
+    // The address of a connection that nobody has accepted yet, and of nothing else.
+    let waiting = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    client.bind(&SocketAddr::from(([127, 77, 77, 77], 0)).into()).unwrap();
+    client.connect(&waiting.local_addr().unwrap().into()).unwrap();
+    let peers =
+        json!([behavior("aws:destination-ip-addresses", "not-in-cidr-set", &json!({ "cidrs": ["127.77.77.77"] }))]);
+    let output = Dir::with_profile(&peers).detect(&["-q", "--processes"]).code(1).text();
+    assert!(output.contains("violated by 127.77.77.77 (not accepted by a process yet)"), "{output}");
+    drop(client);
     let dir = Dir::with_profile(&profile);
     let hint = "hint: see device-defender detect --help";
     let tells = format!("--processes requires --format table\n{hint}");

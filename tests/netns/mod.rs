@@ -14,7 +14,7 @@ mod zoo;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -155,6 +155,20 @@ fn the_table_names_the_processes_that_own_the_sockets() {
             assert_eq!(row(&table, port).join(" "), expected, "{table}");
         }
         assert!(!table.contains('\x1b'), "{table}");
+
+        // A connection has no process before one accepts it.
+        let waiting = TcpListener::bind("127.0.0.1:7003").unwrap();
+        let client = TcpStream::connect("127.0.0.1:7003").unwrap();
+        let client = client.local_addr().unwrap().to_string();
+        for source in ["netlink", "proc"] {
+            let table = collect_text(&["--processes", "--format", "table", "--source", source]);
+            assert_eq!(row(&table, &client).join(" "), format!("{client} 7003 lo -"), "{source}: {table}");
+        }
+        let accepted = waiting.accept().unwrap();
+        let table = collect_text(&["--processes", "--format", "table"]);
+        let owner = format!("{}({})", own_name.trim(), std::process::id());
+        assert_eq!(row(&table, &client).join(" "), format!("{client} 7003 lo {owner}"), "{table}");
+        drop(accepted);
 
         // Who may not look into other processes is told so.
         let mut command = powerless(&copy_of_program(part));

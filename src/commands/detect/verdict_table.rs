@@ -15,7 +15,7 @@ use crate::detect::judge::{ASSUMED, Judgment, Verdict};
 use crate::detect::measured::Measured;
 use crate::detect::metric::Metric;
 use crate::detect::profile::{Meaning, Rule, span};
-use crate::report::display::processes;
+use crate::report::display::{is_unaccepted, processes};
 use crate::report::{Connections, Report};
 use crate::table::{Cells, Column, Table};
 use crate::text::escape;
@@ -231,8 +231,9 @@ impl OwnerLookup<'_> {
     /// A line for each element; `None` if no socket belongs to an element of this metric.
     fn lines(&self, offending: &Measured, metric: &Metric) -> Option<Vec<String>> {
         let line = |element: &dyn Display, inodes: Vec<u32>| {
-            let owner = processes(self.owners, &inodes).unwrap_or_else(|| "(owner not known)".to_owned());
-            format!("violated by {element} {owner}")
+            let owner = processes(self.owners, &inodes);
+            let unknown = if is_unaccepted(&inodes) { "(not accepted by a process yet)" } else { "(owner not known)" };
+            format!("violated by {element} {}", owner.as_deref().unwrap_or(unknown))
         };
         match (offending, metric) {
             (Measured::Ports(ports), _) => {
