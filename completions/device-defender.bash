@@ -90,12 +90,27 @@ _device__defender() {
             return 0
             ;;
         device__defender__subcmd__collect)
-            opts="-f -t -p -v -q -h --proc --netns --source --exclude-interface --custom-metrics --strict --names --max-bytes --compat --since --thing-name --state-dir --format --processes --verbose --quiet --color --help"
+            opts="-f -t -p -v -q -h --config --proc --netns --source --exclude-interface --custom-metrics --strict --names --max-bytes --compat --since --thing-name --state-dir --format --processes --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --proc)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -192,7 +207,7 @@ _device__defender() {
             return 0
             ;;
         device__defender__subcmd__detect)
-            opts="-f -t -p -v -q -h --profile --learn --learn-prefix --report --trust-devices --max-things --proc --netns --source --exclude-interface --custom-metrics --strict --since --thing-name --state-dir --format --processes --verbose --quiet --color --help"
+            opts="-f -t -p -v -q -h --profile --learn --learn-prefix --report --trust-devices --max-things --config --proc --netns --source --exclude-interface --custom-metrics --strict --since --thing-name --state-dir --format --processes --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -239,6 +254,21 @@ _device__defender() {
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
                     fi
                     return 0
                     ;;
@@ -489,7 +519,7 @@ _device__defender() {
             return 0
             ;;
         device__defender__subcmd__publish)
-            opts="-f -v -q -h --once --dry-run --via --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --proc --netns --source --exclude-interface --custom-metrics --strict --names --max-bytes --compat --verbose --quiet --color --help"
+            opts="-f -v -q -h --once --dry-run --via --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --config --proc --netns --source --exclude-interface --custom-metrics --strict --names --max-bytes --compat --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -595,6 +625,21 @@ _device__defender() {
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
                     fi
                     return 0
                     ;;
@@ -712,7 +757,7 @@ _device__defender() {
             return 0
             ;;
         device__defender__subcmd__watch)
-            opts="-i -f -v -q -h --interval --splay --allow-short-interval --count --params --print --via --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --proc --netns --source --exclude-interface --custom-metrics --strict --names --max-bytes --compat --verbose --quiet --color --help"
+            opts="-i -f -v -q -h --interval --splay --allow-short-interval --count --params --print --via --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --config --proc --netns --source --exclude-interface --custom-metrics --strict --names --max-bytes --compat --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -861,6 +906,21 @@ _device__defender() {
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
                     fi
                     return 0
                     ;;

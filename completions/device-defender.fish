@@ -38,6 +38,7 @@ complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "wat
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "detect" -d 'Check this device, or saved reports, against a security profile'
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "generate" -d 'Print shell completions, or write unit files for systemd'
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l config -d 'Read settings from this file [default: /etc/device-defender/config.toml, if it exists]' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l netns -d 'Whose network namespace to show: auto, self, or a process ID' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l source -d 'Where to read sockets from' -r -f -a "auto\t'netlink for the network namespace of this process without --proc; else, and where the kernel refuses, proc'
@@ -90,6 +91,7 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand publish"
 cbor\t'To .../metrics/cbor'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l timeout -d 'Overall timeout, including waiting for another run, connecting, and the answer [default: 30s]' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l config -d 'Read settings from this file [default: /etc/device-defender/config.toml, if it exists]' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l netns -d 'Whose network namespace to show: auto, self, or a process ID' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l source -d 'Where to read sockets from' -r -f -a "auto\t'netlink for the network namespace of this process without --proc; else, and where the kernel refuses, proc'
@@ -115,7 +117,7 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand publish"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -s i -l interval -d 'The time between two reports, in seconds or as a duration such as 5m [default: 300]' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l splay -d 'Wait this long before the first report [default: less than an interval, derived from the thing name]' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l count -d 'Exit after N cycles, with the exit code of the last one; every attempt is a cycle' -r -f
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l params -d 'Read the interval and the /proc path from a connector definition; flags and the environment win' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l params -d 'Read the interval and the /proc path from a connector definition; their flags and variables win' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l via -d 'Send over MQTT, or through the Greengrass nucleus that runs this as a component' -r -f -a "greengrass\t'Through the nucleus, without certificate and key'
 mqtt\t'To an MQTT broker'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l endpoint -d 'The host name of the broker; for AWS IoT, what describe-endpoint --endpoint-type iot:Data-ATS prints' -r -f -a "(__fish_print_hostnames)"
@@ -130,6 +132,7 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -
 cbor\t'To .../metrics/cbor'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l timeout -d 'Overall timeout, including waiting for another run, connecting, and the answer [default: 30s]' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l config -d 'Read settings from this file [default: /etc/device-defender/config.toml, if it exists]' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l netns -d 'Whose network namespace to show: auto, self, or a process ID' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l source -d 'Where to read sockets from' -r -f -a "auto\t'netlink for the network namespace of this process without --proc; else, and where the kernel refuses, proc'
@@ -156,6 +159,7 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand detect" 
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l learn-prefix -d 'With --learn, allow the networks of this size around the addresses, such as 24,64 for IPv4 and IPv6' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l report -d 'Check the reports in this file instead of this device, - for standard input' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l max-things -d 'With --report, remember at most this many things, and forget the least recently seen first' -r -f
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l config -d 'Read settings from this file [default: /etc/device-defender/config.toml, if it exists]' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l netns -d 'Whose network namespace to show: auto, self, or a process ID' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l source -d 'Where to read sockets from' -r -f -a "auto\t'netlink for the network namespace of this process without --proc; else, and where the kernel refuses, proc'

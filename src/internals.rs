@@ -37,6 +37,31 @@ pub mod collector {
     }
 }
 
+pub mod config {
+    use std::path::{Path, PathBuf};
+
+    use clap::{Args, Command, FromArgMatches};
+
+    use crate::cli::WatchArgs;
+    pub use crate::config::entries::{Entry, SyntaxError, Value, parse, quote};
+    use crate::config::file::fill;
+
+    /// Adds these entries to an empty command line of `watch`. Returns the custom metrics' file, how many patterns of
+    /// interfaces there are, and all errors in keys and types.
+    pub fn fill_watch(entries: &[Entry]) -> (Option<PathBuf>, usize, Vec<String>) {
+        let matches = WatchArgs::augment_args(Command::new("watch")).try_get_matches_from(["watch"]);
+        let args = matches.and_then(|matches| Ok((WatchArgs::from_arg_matches(&matches)?, matches)));
+        let (mut args, matches) = match args {
+            Ok(parsed) => parsed,
+            Err(error) => return (None, 0, vec![error.to_string()]),
+        };
+        let filled = fill(&mut args, &matches, Path::new("/etc/config.toml"), entries);
+        let source = args.report.source;
+        let file = source.custom_metrics.map(|given| crate::config::path(&given).to_owned());
+        (file, source.exclude_interface.len(), filled.errors.iter().map(ToString::to_string).collect())
+    }
+}
+
 pub mod delivery {
     use std::ffi::OsStr;
     use std::path::PathBuf;

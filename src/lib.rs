@@ -20,7 +20,7 @@
 //! | module | owns |
 //! |---|---|
 //! | `cli` | flags, their types and help texts |
-//! | `sourced`, `config` | where a setting came from; flag > environment > Greengrass core |
+//! | `sourced`, `config` | where a setting came from; flag > environment > config file > Greengrass core |
 //! | `collector` | reading the kernel's tables, *unknown* kept apart from *empty* |
 //! | `report` | the metrics document: content, names, encodings, size, tables for people; pure |
 //! | `state` | what survives a run |

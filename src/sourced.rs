@@ -5,12 +5,19 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::PathBuf;
+use std::num::{IntErrorKind, ParseIntError};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::builder::{PathBufValueParser, PossibleValue, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, Command, ValueEnum};
+
+use crate::text::{did_you_mean, nearest};
+
+/// What the names of this program's own variables begin with.
+pub(crate) const PREFIX: &str = "DEVICE_DEFENDER_";
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +28,8 @@ pub(crate) enum Origin {
     Flag(String),
     /// This environment variable.
     Environment(String),
+    /// This line of the config file.
+    Config { file: PathBuf, line: usize, key: String },
     /// This field of a file.
     File { file: PathBuf, field: &'static str },
 }
@@ -31,6 +40,7 @@ impl fmt::Display for Origin {
             Self::Default => f.write_str("default"),
             Self::Flag(flag) => f.write_str(flag),
             Self::Environment(name) => write!(f, "environment variable {name}"),
+            Self::Config { file, line, key } => write!(f, "{}, line {line}: {key}", file.display()),
             Self::File { file, field } => write!(f, "{}: {field}", file.display()),
         }
     }
@@ -67,6 +77,23 @@ impl<T> Sourced<T> {
     pub(crate) fn is_flag(&self) -> bool {
         matches!(self.origin, Origin::Flag(_))
     }
+
+    /// Whether it was given for this run, by a flag or a variable.
+    pub(crate) fn is_explicit(&self) -> bool {
+        matches!(self.origin, Origin::Flag(_) | Origin::Environment(_))
+    }
+
+    /// The value, unless it is wrong, which is reported by [`crate::config::checked`].
+    pub(crate) fn valid(&self) -> Option<&T> {
+        self.value.as_ref().ok()
+    }
+}
+
+impl Sourced<bool> {
+    /// Whether a flag without a value is set.
+    pub(crate) fn is_set(&self) -> bool {
+        self.value == Ok(true)
+    }
 }
 
 /// Parses UTF-8 text with `parse`.
@@ -87,7 +114,7 @@ pub(crate) fn from_path(text: &OsStr) -> Result<PathBuf, String> {
 
 /// The environment variable that stands in for a flag.
 pub(crate) fn environment_variable(flag: &str) -> String {
-    format!("DEVICE_DEFENDER_{}", flag.trim_start_matches('-').replace('-', "_").to_ascii_uppercase())
+    format!("{PREFIX}{}", flag.trim_start_matches('-').replace('-', "_").to_ascii_uppercase())
 }
 
 /// A clap value parser that never refuses: it notes the outcome of `parse` and where clap found the text.
@@ -103,8 +130,59 @@ pub(crate) fn sourced_enum<T: ValueEnum>() -> SourcedParser<T> {
 
 fn one_of<T: ValueEnum>(text: &OsStr) -> Result<T, String> {
     let value = text.to_str().and_then(|text| T::from_str(text, false).ok());
-    let known = || T::value_variants().iter().filter_map(T::to_possible_value).map(|value| value.get_name().to_owned());
-    value.ok_or_else(|| format!("must be one of {}", known().collect::<Vec<_>>().join(", ")))
+    value.ok_or_else(|| {
+        let known = T::value_variants().iter().filter_map(T::to_possible_value);
+        let known: Vec<String> = known.map(|value| value.get_name().to_owned()).collect();
+        let meant = nearest(&text.to_string_lossy(), known.iter().map(String::as_str));
+        must_be_one_of(&known, meant)
+    })
+}
+
+/// What is wrong with a value that is none of those allowed.
+pub(crate) fn must_be_one_of(known: &[String], meant: Option<&str>) -> String {
+    let one_of = if known.len() > 1 { "one of " } else { "" };
+    format!("must be {one_of}{}{}", known.join(", "), did_you_mean(meant))
+}
+
+/// Parses a whole number.
+pub(crate) fn whole_number(text: &OsStr) -> Result<usize, String> {
+    utf8(text, |text| text.parse().map_err(|error| not_a_number(&error)))
+}
+
+/// Parses whether a flag without a value is set.
+pub(crate) fn switch(text: &OsStr) -> Result<bool, String> {
+    match text.as_bytes() {
+        b"true" => Ok(true),
+        b"false" => Ok(false),
+        _ => Err("expected true or false".to_owned()),
+    }
+}
+
+/// Why a text is no number.
+pub(crate) fn not_a_number(error: &ParseIntError) -> &'static str {
+    match error.kind() {
+        IntErrorKind::Zero => "expected a number above 0",
+        IntErrorKind::PosOverflow => "too large",
+        _ => "expected a whole number",
+    }
+}
+
+/// A text with the place in a file that it comes from. clap passes texts to value parsers, and nothing beside them; no
+/// argument and no variable contains a NUL, so this cannot be mistaken for one of these.
+pub(crate) fn located(file: &Path, line: usize, text: &OsStr) -> OsString {
+    let mut located = OsString::from(format!("\0{line}\0"));
+    located.push(file);
+    located.push("\0");
+    located.push(text);
+    located
+}
+
+/// Takes apart what [`located`] made.
+fn place(text: &OsStr) -> Option<(&Path, usize, &OsStr)> {
+    let mut parts = text.as_bytes().strip_prefix(b"\0")?.splitn(3, |&byte| byte == 0);
+    let line = std::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
+    let file = Path::new(OsStr::from_bytes(parts.next()?));
+    Some((file, line, OsStr::from_bytes(parts.next()?)))
 }
 
 /// Like [`sourced`], but refuses an empty text, which is not a path.
@@ -137,11 +215,16 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for SourcedParser<T> {
         if self.is_path {
             PathBufValueParser::new().parse_ref(command, arg, text)?;
         }
+        let flag = arg.and_then(Arg::get_long).unwrap_or_default();
+        if let Some((file, line, text)) = place(text) {
+            let origin = Origin::Config { file: file.to_owned(), line, key: flag.to_owned() };
+            return Ok(Sourced::parse(text, origin, self.parse));
+        }
         let variable = arg.and_then(Arg::get_env).unwrap_or_default().to_string_lossy();
         let origin = match source {
             ValueSource::DefaultValue => Origin::Default,
             ValueSource::EnvVariable => Origin::Environment(variable.into_owned()),
-            _ => Origin::Flag(format!("--{}", arg.and_then(Arg::get_long).unwrap_or_default())),
+            _ => Origin::Flag(format!("--{flag}")),
         };
         Ok(Sourced::parse(text, origin, self.parse))
     }

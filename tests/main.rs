@@ -5,6 +5,7 @@
 //! | [`support`] | nothing; it holds what the others are made of |
 //! | [`golden`] | the documents of captured hosts, in every form |
 //! | [`cli`] | `collect`, `generate`: flags, streams, terminals, custom metrics, the payload budget, `--since` |
+//! | [`config`] | the config file, passed credentials, variables that set nothing |
 //! | [`hostile`] | `collect` over damaged trees |
 //! | [`netns`] | `collect` in network namespaces with known sockets |
 //! | [`params`] | `validate-params` |
@@ -30,6 +31,7 @@
 )]
 
 mod cli;
+mod config;
 mod detect;
 mod docs;
 mod golden;

@@ -5,17 +5,18 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{ArgAction, Args, ValueEnum, ValueHint};
 
 use super::report::ReportArgs;
 use crate::delivery::mqtt::values::{ClientId, Host, Port, parse_path};
 use crate::delivery::parse_timeout;
 use crate::schedule::parse_interval;
-use crate::sourced::{Sourced, from_path, from_str, sourced, sourced_enum, sourced_path, utf8};
+use crate::sourced::{Sourced, from_path, from_str, sourced, sourced_enum, sourced_path, switch, utf8};
 use crate::thing::ThingName;
 use crate::time::parse_duration;
 
 #[derive(Debug, Args)]
+#[command(mut_args(ReportArgs::form_of_sent))]
 pub(crate) struct PublishArgs {
     /// Send one report and exit, which is the default; to send reports periodically, use watch
     #[arg(long, help_heading = "Delivery")]
@@ -30,6 +31,7 @@ pub(crate) struct PublishArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_args(ReportArgs::form_of_sent))]
 pub(crate) struct WatchArgs {
     /// The time between two reports, in seconds or as a duration such as 5m [default: 300]
     ///
@@ -40,16 +42,23 @@ pub(crate) struct WatchArgs {
     /// Wait this long before the first report [default: less than an interval, derived from the thing name]
     ///
     /// The default keeps a fleet that boots together from reporting together. With --print the default is no wait.
-    #[arg(long, value_name = "DURATION", help_heading = "Schedule")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "DEVICE_DEFENDER_SPLAY",
+        hide_env_values = true,
+        help_heading = "Schedule"
+    )]
     #[arg(value_parser = sourced(|text| utf8(text, parse_duration)))]
     pub splay: Option<Sourced<Duration>>,
     /// Allow an interval below 300 seconds
-    #[arg(long, help_heading = "Schedule")]
-    pub allow_short_interval: bool,
+    #[arg(long, env = "DEVICE_DEFENDER_ALLOW_SHORT_INTERVAL", hide_env_values = true, help_heading = "Schedule")]
+    #[arg(action = ArgAction::SetTrue, value_parser = sourced(switch))]
+    pub allow_short_interval: Sourced<bool>,
     /// Exit after N cycles, with the exit code of the last one; every attempt is a cycle
     #[arg(long, value_name = "N", help_heading = "Schedule")]
     pub count: Option<NonZeroU64>,
-    /// Read the interval and the /proc path from a connector definition; flags and the environment win
+    /// Read the interval and the /proc path from a connector definition; their flags and variables win
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Schedule")]
     pub params: Option<PathBuf>,
     /// Print each report as a line of JSON, and send nothing
@@ -116,11 +125,13 @@ pub(crate) struct DeliveryArgs {
     #[arg(value_hint = ValueHint::DirPath, value_parser = sourced_path(from_path))]
     pub greengrass_root: Option<Sourced<PathBuf>>,
     /// Use MQTT without TLS; to a loopback address only
-    #[arg(long)]
-    pub insecure_plaintext: bool,
+    #[arg(long, env = "DEVICE_DEFENDER_INSECURE_PLAINTEXT", hide_env_values = true)]
+    #[arg(action = ArgAction::SetTrue, value_parser = sourced(switch))]
+    pub insecure_plaintext: Sourced<bool>,
     /// Send JSON or CBOR; the topic ends with the name of the format
-    #[arg(short, long, value_enum, default_value_t, help_heading = "Delivery")]
-    pub format: PayloadFormat,
+    #[arg(short, long, default_value = "json", env = "DEVICE_DEFENDER_FORMAT", hide_env_values = true)]
+    #[arg(value_parser = sourced_enum::<PayloadFormat>(), help_heading = "Delivery")]
+    pub format: Sourced<PayloadFormat>,
     /// Overall timeout, including waiting for another run, connecting, and the answer [default: 30s]
     ///
     /// Each phase before the report is sent (DNS, TCP, TLS, CONNECT, SUBSCRIBE) may take 10 seconds or a third of the
@@ -131,8 +142,9 @@ pub(crate) struct DeliveryArgs {
     /// Succeed once the broker acknowledges the report (PUBACK), or the nucleus takes it
     ///
     /// For brokers without Device Defender. Does not wait for its answer, and subscribes to nothing.
-    #[arg(long, help_heading = "Delivery")]
-    pub no_wait: bool,
+    #[arg(long, env = "DEVICE_DEFENDER_NO_WAIT", hide_env_values = true, help_heading = "Delivery")]
+    #[arg(action = ArgAction::SetTrue, value_parser = sourced(switch))]
+    pub no_wait: Sourced<bool>,
     /// The directory of the state file [default: see FILES in the man page]
     ///
     /// The file holds the last report ID, and the counters that the next report's traffic is counted from.

@@ -28,7 +28,7 @@ pub(crate) struct DetectArgs {
     /// did. A metric that is unknown has no behavior, and a warning says so. Traffic is learned over 5 to 60 minutes, so it
     /// takes --since 300s, a state file, or several reports. Custom metrics are not learned. Read the profile before you use
     /// it: it also allows what should not have been there.
-    #[arg(long, conflicts_with_all = ["table", "processes", "custom_metrics"])]
+    #[arg(long, conflicts_with_all = ["table", "processes"])]
     pub learn: bool,
     /// With --learn, allow the networks of this size around the addresses, such as 24,64 for IPv4 and IPv6
     ///
@@ -43,7 +43,7 @@ pub(crate) struct DetectArgs {
     /// form. With more than one report, alarms are printed as they start and end. An input that stays open for 3 seconds after
     /// its first report counts as more than one. Nothing of this device is read.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    #[arg(conflicts_with_all = ["netns", "exclude_interface", "custom_metrics", "strict", "since", "processes"])]
+    #[arg(conflicts_with_all = ["strict", "since", "processes"])]
     pub report: Option<PathBuf>,
     /// With --report and mosquitto_sub -v, accept reports of many things
     ///

@@ -36,6 +36,17 @@ pub(crate) struct Cli {
     pub global: Global,
 }
 
+/// The commands that have settings, with all their arguments.
+pub(crate) fn commands_with_settings() -> [clap::Command; 4] {
+    let command = clap::Command::new;
+    [
+        PublishArgs::augment_args(command("publish")),
+        WatchArgs::augment_args(command("watch")),
+        CollectArgs::augment_args(command("collect")),
+        DetectArgs::augment_args(command("detect")),
+    ]
+}
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
@@ -71,8 +82,8 @@ pub(crate) enum Command {
     ///
     /// Collects a report, publishes it over MQTT with mutual TLS or through a Greengrass nucleus, and waits until the
     /// service accepts or rejects it. Prints nothing when the report was accepted. -v prints each phase with its time, which
-    /// shows why nothing arrives. --dry-run shows what would be sent, and where. Settings come from flags, the environment,
-    /// or a Greengrass core's configuration.
+    /// shows why nothing arrives. --dry-run shows what would be sent, and where. Settings come from flags, the environment, a
+    /// config file, or a Greengrass core's configuration.
     Publish(Lazy<PublishArgs>),
     /// Send reports periodically (every 5 minutes by default)
     ///

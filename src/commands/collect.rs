@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{baseline, pipeline};
 use crate::cli::{CollectArgs, Format, Since};
 use crate::collector::Collector;
-use crate::config;
+use crate::config::{self, SettingError};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::report::display::{self, View};
@@ -16,12 +16,17 @@ use crate::terminal::Terminal;
 use crate::text::escape_json;
 use crate::warning::Warnings;
 
-pub(super) fn run(args: &CollectArgs, terminal: &Terminal, warnings: &mut Warnings) -> Result<Exit, Error> {
+pub(super) fn run(
+    args: &CollectArgs,
+    mut errors: Vec<SettingError>,
+    terminal: &Terminal,
+    warnings: &mut Warnings,
+) -> Result<Exit, Error> {
     validate_args(args, terminal)?;
-    let mut errors = Vec::new();
     let since = config::checked("since", args.since.clone(), &mut errors);
-    config::checked("source", args.report.source.source.clone(), &mut errors);
-    let thing_name = args.thing_name.clone().and_then(|given| config::checked("thing name", given, &mut errors));
+    config::report::check_report(&args.report, &mut errors);
+    let thing_name = config::given_thing_name(args.thing_name.as_ref());
+    let thing_name = thing_name.and_then(|given| config::checked("thing name", given, &mut errors));
     let Some(since) = since.filter(|_| errors.is_empty()) else { return Err(Error::Settings(errors)) };
     let options = pipeline::options(&args.report);
     let state = match since {

@@ -7,7 +7,7 @@ use crate::cli::{Compat, NamesArg, ReportArgs, SourceArg, SourceArgs};
 use crate::collector::counters::Interfaces;
 use crate::collector::proc::numbers::Endian;
 use crate::collector::proc::owners::Owners;
-use crate::collector::proc::root::ProcRoot;
+use crate::collector::proc::root::{Netns, ProcRoot};
 use crate::collector::{Collector, Problem, Sample, SocketSource, Source};
 use crate::config;
 use crate::error::{Error, InputError, InputErrorKind};
@@ -16,7 +16,7 @@ use crate::report::budget::{self, Cut, FitError};
 use crate::report::custom::{CustomError, CustomMetrics};
 use crate::report::encode::Encoding;
 use crate::report::{Options, Report, Style, names};
-use crate::sourced::Origin;
+use crate::sourced::{Origin, Sourced};
 use crate::state;
 use crate::terminal::Terminal;
 use crate::time::unix_seconds;
@@ -25,20 +25,30 @@ use crate::warning::{WarningKind, Warnings};
 /// The most bytes of a JSON file that are read; a whole report takes 128000.
 const MAX_INPUT: u64 = 1 << 20;
 
+/// The options of a report, of settings that were checked.
 pub(super) fn options(args: &ReportArgs) -> Options {
     Options {
-        style: args.compat.map_or(Style::Plain, |Compat::Connector| Style::Connector),
-        names: match args.names {
-            NamesArg::Long => &names::LONG,
-            NamesArg::Short => &names::SHORT,
+        style: match args.compat.as_ref().and_then(Sourced::valid) {
+            None => Style::Plain,
+            Some(Compat::Connector) => Style::Connector,
         },
-        max_bytes: args.max_bytes,
-        exclude_interfaces: args.source.exclude_interface.clone(),
+        names: match args.names.valid() {
+            None | Some(NamesArg::Long) => &names::LONG,
+            Some(NamesArg::Short) => &names::SHORT,
+        },
+        max_bytes: args.max_bytes.as_ref().and_then(Sourced::valid).copied(),
+        exclude_interfaces: excluded(&args.source),
     }
 }
 
+/// The interfaces that are left out of the traffic.
+pub(super) fn excluded(args: &SourceArgs) -> Vec<glob::Pattern> {
+    args.exclude_interface.iter().filter_map(Sourced::valid).cloned().collect()
+}
+
 pub(super) fn open(args: &SourceArgs, terminal: &Terminal, warnings: &mut Warnings) -> Result<Collector, Error> {
-    let mut collector = Collector::new(config::path(&args.proc), args.netns)?;
+    let netns = args.netns.valid().copied().unwrap_or(Netns::Auto);
+    let mut collector = Collector::new(config::path(&args.proc), netns)?;
     collector.sockets_from = sockets_from(args, &collector.root)?;
     let root = &collector.root;
     let whose = if root.own_namespace { ", the network namespace of this process" } else { "" };
@@ -67,7 +77,7 @@ fn sockets_from(args: &SourceArgs, root: &ProcRoot) -> Result<SocketSource, Erro
         Origin::Default => Some("--netns asks for another one".to_owned()),
         origin => Some(format!("{} is to be read ({origin})", root.root.display())),
     };
-    match (args.source.value.as_ref().unwrap_or(&SourceArg::Auto), reason) {
+    match (args.source.valid().unwrap_or(&SourceArg::Auto), reason) {
         (SourceArg::Netlink, Some(reason)) => Err(Error::NetlinkElsewhere { reason }),
         (SourceArg::Netlink, None) => Ok(SocketSource::Kernel),
         (SourceArg::Auto, None) => Ok(SocketSource::KernelOrFiles),
@@ -180,7 +190,7 @@ pub(super) fn fit(
 }
 
 pub(super) fn custom_metrics(args: &SourceArgs) -> Result<Option<CustomMetrics>, Error> {
-    let Some(path) = args.custom_metrics.as_deref() else { return Ok(None) };
+    let Some(path) = args.custom_metrics.as_ref().map(config::path) else { return Ok(None) };
     let input = format!("custom metrics: {}", files::input_name(path));
     let text = files::read_input(path, MAX_INPUT).map_err(|error| InputError::unreadable(&input, &error))?;
     match CustomMetrics::parse(&text) {
@@ -198,7 +208,7 @@ pub(super) fn custom_metrics(args: &SourceArgs) -> Result<Option<CustomMetrics>,
 
 /// Reads the custom metrics where waiting is not an option: a pipe or a device is refused.
 pub(super) fn custom_metrics_without_waiting(args: &SourceArgs) -> Result<Option<CustomMetrics>, Error> {
-    if let Some(path) = args.custom_metrics.as_deref()
+    if let Some(path) = args.custom_metrics.as_ref().map(config::path)
         && path.metadata().is_ok_and(|metadata| !metadata.is_file())
     {
         let error = std::io::Error::other("not a regular file");

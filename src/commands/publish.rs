@@ -25,8 +25,13 @@ use crate::warning::{WarningKind, Warnings};
 /// How long the last message may take.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-pub(super) fn run(args: &PublishArgs, terminal: &Terminal, warnings: &mut Warnings) -> Result<Exit, Error> {
-    if args.dry_run && args.delivery.format == PayloadFormat::Cbor && terminal.is_interactive {
+pub(super) fn run(
+    args: &PublishArgs,
+    mut errors: Vec<SettingError>,
+    terminal: &Terminal,
+    warnings: &mut Warnings,
+) -> Result<Exit, Error> {
+    if args.dry_run && args.delivery.format.valid() == Some(&PayloadFormat::Cbor) && terminal.is_interactive {
         return Err(Error::Usage {
             message: "CBOR is not printed to a terminal".to_owned(),
             hint: "redirect it, as in --dry-run --format cbor > report.cbor".to_owned(),
@@ -37,8 +42,7 @@ pub(super) fn run(args: &PublishArgs, terminal: &Terminal, warnings: &mut Warnin
         Steps::supervise(config::delivery::timeout(&args.delivery), move |error| end_process(error, &printing))?;
     let deadline = steps.start();
     steps.begin("reading the settings");
-    let mut errors = Vec::new();
-    config::checked("source", args.report.source.source.clone(), &mut errors);
+    config::report::check_report(&args.report, &mut errors);
     let config = config::delivery::resolve(&args.delivery, &mut errors);
     for note in &config.notes {
         terminal.debug(note);
@@ -85,7 +89,7 @@ fn custom_metrics(
     steps: &Steps,
     deadline: Instant,
 ) -> Result<(Option<CustomMetrics>, Instant), Error> {
-    let Some(path) = source.custom_metrics.as_deref() else { return Ok((None, deadline)) };
+    let Some(path) = source.custom_metrics.as_ref().map(config::path) else { return Ok((None, deadline)) };
     steps.begin(format!("reading the custom metrics from {}", files::input_name(path)));
     if !files::is_stdin(path) && path.metadata().is_ok_and(|metadata| metadata.is_file()) {
         return Ok((pipeline::custom_metrics(source)?, deadline));

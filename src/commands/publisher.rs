@@ -88,7 +88,7 @@ impl Publisher<'_> {
         let attempt = Attempt {
             thing_name: &self.settings.thing_name,
             encoding: message.encoding,
-            wait_for: if self.delivery.no_wait { WaitFor::Acknowledgment } else { WaitFor::Answer },
+            wait_for: if self.delivery.no_wait.is_set() { WaitFor::Acknowledgment } else { WaitFor::Answer },
             timeout: self.settings.timeout,
             deadline,
             trace: &|line| self.terminal.debug(line),
@@ -149,9 +149,9 @@ impl Publisher<'_> {
         let mut report =
             pipeline::build(&sample, baseline.as_ref(), state.last_report_id, custom, self.options, warnings);
 
-        let encoding = match self.delivery.format {
-            PayloadFormat::Json => Encoding::Json,
-            PayloadFormat::Cbor => Encoding::Cbor,
+        let encoding = match self.delivery.format.valid() {
+            None | Some(PayloadFormat::Json) => Encoding::Json,
+            Some(PayloadFormat::Cbor) => Encoding::Cbor,
         };
         let max = self.options.max_bytes.or(self.transport_limit.get()).unwrap_or(MAX_BYTES);
         let mut encode = |max, warnings: &mut Warnings| -> Result<Message, Error> {

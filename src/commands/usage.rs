@@ -2,7 +2,6 @@
 
 use std::error::Error as _;
 use std::ffi::OsString;
-use std::num::{IntErrorKind, ParseIntError};
 
 use clap::CommandFactory;
 use clap::builder::{StyledStr, Styles};
@@ -13,9 +12,9 @@ use crate::cli::Cli;
 use crate::config::SettingError;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::sourced::Origin;
+use crate::sourced::{Origin, must_be_one_of, not_a_number};
 use crate::terminal::{Color, StdoutError, Terminal, Verbosity, check_stdout};
-use crate::text::{did_you_mean, escape, nearest};
+use crate::text::{escape, nearest};
 
 /// What people type that does not exist, and what to use instead: commands, words and the tip. The command `""` is the
 /// program itself; the word `""` stands for any that is not a flag, and `WORD` in a tip for the word that was typed.
@@ -124,17 +123,11 @@ fn invalid_value(error: &clap::Error) -> Option<SettingError> {
     let reason = match (error.kind(), error.get(ContextKind::ValidValue)) {
         (ErrorKind::ValueValidation, _) => {
             let source = error.source()?;
-            match source.downcast_ref().map(ParseIntError::kind) {
-                None => source.to_string(),
-                Some(IntErrorKind::Zero) => "expected a number above 0".to_owned(),
-                Some(IntErrorKind::PosOverflow) => "too large".to_owned(),
-                Some(_) => "expected a whole number".to_owned(),
-            }
+            source.downcast_ref().map_or_else(|| source.to_string(), |error| not_a_number(error).to_owned())
         }
         (ErrorKind::InvalidValue, Some(ContextValue::Strings(valid))) => {
             let meant = nearest(value, valid.iter().map(String::as_str));
-            let one_of = if valid.len() > 1 { "one of " } else { "" };
-            format!("must be {one_of}{}{}", valid.join(", "), did_you_mean(meant))
+            must_be_one_of(valid, meant)
         }
         _ => return None,
     };

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use humantime::format_duration;
 
 use super::greengrass::{self, Core, CoreError, Field, LITE_CONFIGURATION, LITE_ROOT, USUAL_ROOTS};
-use super::{SettingError, aws_thing_name, checked};
+use super::{SettingError, aws_thing_name, checked, given_thing_name};
 use crate::cli::{DeliveryArgs, Via};
 use crate::delivery::mqtt::settings::{AwsEndpoint, CredentialFiles, Endpoint, Settings as MqttSettings, aws_endpoint};
 use crate::delivery::mqtt::values::{ClientId, Host, Port, parse_path};
@@ -58,9 +58,12 @@ pub(crate) fn timeout(args: &DeliveryArgs) -> Duration {
 
 /// Puts the settings of a delivery together. What is missing or wrong is added to `errors`.
 pub(crate) fn resolve(args: &DeliveryArgs, errors: &mut Vec<SettingError>) -> DeliveryConfig {
-    let thing_name = args.thing_name.clone().or_else(aws_thing_name);
+    let thing_name = given_thing_name(args.thing_name.as_ref()).or_else(aws_thing_name);
     let given = DeliveryArgs { thing_name, ..args.clone() };
     let mut layers = Layers { given, core: CoreFile::None, errors, summary: Vec::new(), notes: Vec::new() };
+    layers.check_given("format", args.format.clone());
+    layers.check_given("no wait", args.no_wait.clone());
+    layers.check_given("insecure plaintext", args.insecure_plaintext.clone());
     match layers.choose() {
         Some(Via::Greengrass) => layers.finish_greengrass(),
         Some(Via::Mqtt) | None => {
@@ -94,7 +97,7 @@ impl Layers<'_> {
     /// Whether a setting is missing that a Greengrass core may have.
     fn is_incomplete(&self) -> bool {
         let DeliveryArgs { endpoint, thing_name, cert_file, key_file, insecure_plaintext, .. } = &self.given;
-        let has_files = *insecure_plaintext || (cert_file.is_some() && key_file.is_some());
+        let has_files = insecure_plaintext.is_set() || (cert_file.is_some() && key_file.is_some());
         endpoint.is_none() || thing_name.is_none() || !has_files
     }
 
@@ -153,7 +156,7 @@ impl Layers<'_> {
             fill(&mut given.port, core.port, from_str);
         }
         fill(&mut given.thing_name, core.thing_name, from_str);
-        if !given.insecure_plaintext {
+        if !given.insecure_plaintext.is_set() {
             fill(&mut given.ca_file, core.ca, parse_path);
             fill(&mut given.cert_file, core.certificate, parse_path);
             fill(&mut given.key_file, core.key, parse_path);
@@ -163,19 +166,21 @@ impl Layers<'_> {
 
     fn finish(mut self) -> DeliveryConfig {
         let DeliveryArgs { endpoint, port, thing_name, client_id, insecure_plaintext, .. } = self.given.clone();
+        let is_plaintext = insecure_plaintext.is_set();
         let host = self.required("endpoint", "--endpoint", endpoint);
-        let default_port = if insecure_plaintext { PLAINTEXT_PORT } else { TLS_PORT };
+        let default_port = if is_plaintext { PLAINTEXT_PORT } else { TLS_PORT };
         let port = self.optional("port", port, default_port, default_port.0);
         let thing_name = self.required("thing name", "--thing-name", thing_name);
         let client_id = self.client_id(client_id, thing_name.as_ref());
         let timeout = self.timeout();
-        let files = if insecure_plaintext { Some(None) } else { self.files().map(Some) };
-        if let Some(host) = host.as_ref().filter(|host| insecure_plaintext && !host.is_loopback()) {
+        let files = if is_plaintext { Some(None) } else { self.files().map(Some) };
+        if let Some(host) = host.as_ref().filter(|host| is_plaintext && !host.is_loopback()) {
+            let origin = &insecure_plaintext.origin;
             let message = format!(
-                "--insecure-plaintext requires a loopback address, which {} is not; leave it out to use TLS",
+                "{origin} requires a loopback address, which {} is not; leave it out to use TLS",
                 host.0.to_str()
             );
-            self.errors.push(SettingError::new(Exit::Usage, "--insecure-plaintext", message));
+            self.errors.push(SettingError::of_origin(origin, "--insecure-plaintext", message));
         }
         let complete = || {
             let endpoint = Endpoint { host: host.clone()?.0, port: port?.0 };
@@ -225,14 +230,13 @@ impl Layers<'_> {
         if let Some(given) = given {
             return self.check(name, given);
         }
-        let variable = environment_variable(flag);
+        let (variable, key) = (environment_variable(flag), flag.trim_start_matches('-'));
+        let ways = format!("give {flag}, the environment variable {variable}");
         let message = match &self.core {
             CoreFile::Unreadable => return None,
-            CoreFile::Read(file) => {
-                format!("{} has none; give {flag} or the environment variable {variable}", file.display())
-            }
-            CoreFile::Unused => format!("give {flag} or the environment variable {variable}"),
-            CoreFile::None => format!("give {flag}, the environment variable {variable}, or --greengrass-root"),
+            CoreFile::Read(file) => format!("{} has none; {ways}, or {key} in the config file", file.display()),
+            CoreFile::Unused => format!("{ways}, or {key} in the config file"),
+            CoreFile::None => format!("{ways}, {key} in the config file, or --greengrass-root"),
         };
         self.errors.push(SettingError::new(Exit::Settings, name, format!("no {name}: {message}")));
         None
@@ -245,6 +249,13 @@ impl Layers<'_> {
         }
         self.summary.push(format!("{name}: {shown} (default)"));
         Some(default)
+    }
+
+    /// Checks a setting whose default goes without saying.
+    fn check_given<T>(&mut self, name: &str, given: Sourced<T>) {
+        if given.origin != Origin::Default {
+            self.check(name, given);
+        }
     }
 
     pub(super) fn check<T>(&mut self, name: &str, given: Sourced<T>) -> Option<T> {

@@ -1,9 +1,14 @@
-//! The layers of settings: a flag comes before its environment variable (clap sees to that), and both before a Greengrass
-//! core's configuration. Every value knows where it came from, and everything that is missing or wrong is reported at once.
+//! The layers of settings: a flag comes before its environment variable (clap sees to that), both before the config file,
+//! and these before a Greengrass core's configuration. Every value knows where it came from, and everything that is missing
+//! or wrong is reported at once.
 
 pub(crate) mod delivery;
+pub(crate) mod entries;
+pub(crate) mod file;
 pub(crate) mod greengrass;
 mod nucleus;
+pub(crate) mod report;
+pub(crate) mod variables;
 
 use std::env;
 use std::ffi::OsString;
@@ -91,6 +96,11 @@ fn variable(name: &str) -> Option<OsString> {
 pub(crate) fn aws_thing_name() -> Option<Sourced<ThingName>> {
     let text = variable(AWS_IOT_THING_NAME)?;
     Some(Sourced::parse(&text, Origin::Environment(AWS_IOT_THING_NAME.to_owned()), from_str))
+}
+
+/// The thing name as it was given, by anything that comes before [`aws_thing_name`].
+pub(crate) fn given_thing_name(given: Option<&Sourced<ThingName>>) -> Option<Sourced<ThingName>> {
+    given.filter(|given| given.is_explicit() || variable(AWS_IOT_THING_NAME).is_none()).cloned()
 }
 
 /// Where the state is kept: the directory given, else that of the environment or the user. `None`: this user has no home.

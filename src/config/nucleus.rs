@@ -21,7 +21,8 @@ impl Layers<'_> {
             self.notes.push("via mqtt: not started by a Greengrass nucleus".to_owned());
             return Some(Via::Mqtt);
         }
-        let (via, line) = if self.given.endpoint.is_some() {
+        // A nucleus starts one component; a config file is about the whole device.
+        let (via, line) = if self.given.endpoint.as_ref().is_some_and(Sourced::is_explicit) {
             (Via::Mqtt, "via: mqtt (an endpoint is given)")
         } else {
             (Via::Greengrass, "via: greengrass (started by a Greengrass nucleus, and no endpoint is given)")
@@ -67,7 +68,7 @@ impl Layers<'_> {
         value
     }
 
-    /// Refuses what only MQTT uses.
+    /// Refuses what only MQTT uses, unless it is in the config file, which is about the whole device.
     fn refuse_mqtt(&mut self) {
         const INSTEAD: &str = "a Greengrass nucleus started this program, so reports go through it; to send them over MQTT, \
                                give --via mqtt or an endpoint";
@@ -81,9 +82,10 @@ impl Layers<'_> {
             given.cert_file.as_ref().map(origin),
             given.key_file.as_ref().map(origin),
             given.greengrass_root.as_ref().map(origin),
-            given.insecure_plaintext.then(|| Origin::Flag("--insecure-plaintext".to_owned())),
+            Some(&given.insecure_plaintext).filter(|given| given.is_set()).map(origin),
         ];
-        for origin in origins.into_iter().flatten() {
+        let is_explicit = |origin: &Origin| !matches!(origin, Origin::Config { .. });
+        for origin in origins.into_iter().flatten().filter(is_explicit) {
             let message = format!("{origin}: only for MQTT, not with --via greengrass");
             let error = SettingError::of_origin(&origin, origin.to_string(), message);
             self.errors.push(if is_chosen { error } else { error.with_hint(INSTEAD) });

@@ -374,7 +374,9 @@ fn flags_that_do_not_fit_learning_are_refused() {
     let prefix = "learn prefix `24` (--learn-prefix): expected the prefix lengths for IPv4 (1 to 32) and IPv6 (1 to 128), such \
                   as 24,64";
     learn(&dir, &["--learn-prefix", "24"]).code(2).stderr(prefix).prints_nothing();
-    for flags in [&["--profile", "x"][..], &["--processes"], &["--custom-metrics", "x"]] {
+    let custom = format!("--custom-metrics cannot be used with --learn, which does not learn them\n{hint}");
+    learn(&dir, &["--custom-metrics", "x"]).code(2).stderr(&custom).prints_nothing();
+    for flags in [&["--profile", "x"][..], &["--processes"]] {
         let output = learn(&dir, flags).finish();
         assert_eq!(output.status.code(), Some(2), "{flags:?}");
         let stderr = String::from_utf8(output.stderr).unwrap();

@@ -33,8 +33,10 @@ const NO_REPORT_INPUT: (Exit, &str) = (
     "A file could not be opened, or no /proc table could be read; with --strict, also when one table of the report, or the \
      network namespace of the host, could not be read.",
 );
-const BAD_VARIABLE: (Exit, &str) =
-    (Exit::Settings, "The value of an environment variable is wrong, or the thing of the state file is ambiguous.");
+const BAD_VARIABLE: (Exit, &str) = (
+    Exit::Settings,
+    "An environment variable or the config file is wrong, or the thing of the state file is ambiguous.",
+);
 const NOT_SENT: (Exit, &str) = (Exit::Unavailable, "");
 const TRY_LATER: (Exit, &str) = (Exit::TryLater, "");
 const REJECTED: (Exit, &str) = (Exit::Rejected, "");
@@ -66,6 +68,15 @@ const SYSTEMD: &[Entry] = &[
     ),
     ("JOURNAL_STREAM", "If standard error is the journal, log lines start with their priority. systemd sets it."),
 ];
+
+/// The settings of all commands.
+const CONFIG_FILE: Entry = (
+    "/etc/device-defender/config.toml",
+    "Settings, in TOML: a line for each, KEY = VALUE. KEY is the name of a flag that has an environment variable, without its \
+     dashes. VALUE is text in quotes or a whole number; true or false for a flag that takes no value; for a flag that may be given \
+     more than once, also a list. Keys of other commands are skipped, unknown keys are errors. Flags and variables win over the \
+     file, and the file wins over the configuration of a Greengrass core. A user who may not read the file is warned.",
+);
 
 const STATE_FILE: &str = "/var/lib/device-defender/THING.json";
 const LOCK_FILE: Entry =
@@ -120,6 +131,7 @@ pub(super) const PAGES: [Page; 7] = [
         exits: &[SUCCESS, USAGE, BAD_REPORT_INPUT, NO_REPORT_INPUT, BUG, OUTPUT, BAD_VARIABLE],
         environment: &[STATE, COLOR],
         files: &[
+            CONFIG_FILE,
             (
                 "/proc/net/tcp, tcp6, udp, udp6",
                 "The sockets, where --source is proc. With another --proc PATH, they are in PATH/1/net, PATH/net or PATH/self/net.",
@@ -172,6 +184,7 @@ pub(super) const PAGES: [Page; 7] = [
         ],
         environment: &[STATE, TLS, NUCLEUS],
         files: &[
+            CONFIG_FILE,
             (STATE_FILE, "The last report ID, and the counters at the last accepted report."),
             LOCK_FILE,
             GREENGRASS_FILES,
@@ -221,6 +234,7 @@ pub(super) const PAGES: [Page; 7] = [
         ],
         environment: &[STATE, TLS, NUCLEUS, SYSTEMD],
         files: &[
+            CONFIG_FILE,
             (STATE_FILE, "The last report ID and when it was sent, and the counters at the last accepted report."),
             LOCK_FILE,
             GREENGRASS_FILES,
@@ -321,7 +335,10 @@ pub(super) const PAGES: [Page; 7] = [
             BAD_VARIABLE,
         ],
         environment: &[STATE, COLOR],
-        files: &[(STATE_FILE, "The counters of the last accepted report, the baseline of the traffic metrics.")],
+        files: &[
+            CONFIG_FILE,
+            (STATE_FILE, "The counters of the last accepted report, the baseline of the traffic metrics."),
+        ],
         examples: &[
             (
                 "Check this device for violations, and show the processes that cause them:",

@@ -11,6 +11,7 @@
 //! | [`documents`] | JSON, CBOR, long and short names all say what the sockets say |
 //! | [`budget`] | a report that is cut fits, and stays true |
 //! | [`custom`] | the limits of custom metrics |
+//! | [`config`] | a config file says what it says |
 //!
 //! The others help: [`kernel`] writes tables as the kernel does, [`captured`] has those of real hosts and damages them,
 //! [`scene`] makes up hosts, [`expected`] says in the plainest way what their reports hold, [`shape`] is the document's
@@ -18,6 +19,7 @@
 
 mod budget;
 mod captured;
+mod config;
 mod custom;
 mod documents;
 mod expected;

@@ -289,7 +289,8 @@ fn without_waiting_the_nucleus_is_enough() {
 fn a_component_needs_what_a_nucleus_passes() {
     let device = Device::new();
     let line = device.publish().set("--via", "greengrass");
-    let thing_name = "no thing name: give --thing-name or the environment variable DEVICE_DEFENDER_THING_NAME\n";
+    let thing_name = "no thing name: give --thing-name, the environment variable DEVICE_DEFENDER_THING_NAME, or thing-name in the \
+         config file\n";
     line.ends(78, &[SOCKET_VARIABLE, TOKEN_VARIABLE, thing_name]);
     let nowhere = Dir::new();
     let line = line.env(SOCKET_VARIABLE, nowhere.path("none")).env(TOKEN_VARIABLE, "secret").set("--thing-name", "gw");

@@ -41,10 +41,10 @@ fn settings_that_are_missing() {
     says(
         &Device::new().publish(),
         snapbox::str![[r#"
-device-defender: no endpoint: give --endpoint, the environment variable DEVICE_DEFENDER_ENDPOINT, or --greengrass-root
-device-defender: no thing name: give --thing-name, the environment variable DEVICE_DEFENDER_THING_NAME, or --greengrass-root
-device-defender: no certificate: give --cert-file, the environment variable DEVICE_DEFENDER_CERT_FILE, or --greengrass-root
-device-defender: no private key: give --key-file, the environment variable DEVICE_DEFENDER_KEY_FILE, or --greengrass-root
+device-defender: no endpoint: give --endpoint, the environment variable DEVICE_DEFENDER_ENDPOINT, endpoint in the config file, or --greengrass-root
+device-defender: no thing name: give --thing-name, the environment variable DEVICE_DEFENDER_THING_NAME, thing-name in the config file, or --greengrass-root
+device-defender: no certificate: give --cert-file, the environment variable DEVICE_DEFENDER_CERT_FILE, cert-file in the config file, or --greengrass-root
+device-defender: no private key: give --key-file, the environment variable DEVICE_DEFENDER_KEY_FILE, key-file in the config file, or --greengrass-root
 => 78
 "#]],
     );

@@ -40,7 +40,7 @@ pub(crate) use device::{
 };
 pub(crate) use namespace::{
     HOST, Helper, NET, NET_ONLY, Part, add_addresses, bind_proc, black_holes, hosts_file, in_namespaces, ip,
-    mount_proc, powerless, privilege, set_up, small_disk, until, veth_pair,
+    mount_proc, powerless, private_etc, privilege, set_up, small_disk, until, veth_pair,
 };
 pub(crate) use nucleus::{Nucleus, NucleusLink, Request, SOCKET_VARIABLE, TOKEN_VARIABLE};
 pub(crate) use preload::Preload;

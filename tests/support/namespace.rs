@@ -284,6 +284,17 @@ pub(crate) fn hosts_file(part: &Part, name: &str, text: &str) -> PathBuf {
     file
 }
 
+/// Gives this mount namespace an `/etc` that has nothing but users and groups.
+pub(crate) fn private_etc(part: &Part) -> PathBuf {
+    let etc = part.dir.join("etc");
+    fs::create_dir(&etc).unwrap();
+    for name in ["passwd", "group", "nsswitch.conf"] {
+        drop(fs::copy(Path::new("/etc").join(name), etc.join(name)));
+    }
+    system(tool("mount").arg("--bind").arg(&etc).arg("/etc"));
+    etc
+}
+
 /// A file system of a few kilobytes, such as `64k`, on the directory `state` of the test.
 pub(crate) fn small_disk(part: &Part, size: &str) -> PathBuf {
     mount(part, "state", &["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])

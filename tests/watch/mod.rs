@@ -14,7 +14,7 @@ mod hangs;
 mod outages;
 mod print;
 mod proxy;
-mod running;
+pub(crate) mod running;
 mod schedule;
 mod settings;
 mod state;

@@ -97,7 +97,7 @@ impl Device {
             style: Style::Plain,
             names: &LONG,
             max_bytes: None,
-            exclude_interfaces: args.source.exclude_interface.clone(),
+            exclude_interfaces: pipeline::excluded(&args.source),
         };
         let counted = since.unwrap_or(Since::Report);
         let baseline = baseline::counters(counted, &collector, state.as_ref(), terminal, warnings);

@@ -19,7 +19,7 @@ use super::publisher::{Publisher, using_state};
 use super::steps::Steps;
 use super::{baseline, pipeline};
 use crate::cli::WatchArgs;
-use crate::config;
+use crate::config::{self, SettingError};
 use crate::delivery::transport::Keepalive;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -37,14 +37,14 @@ use token::TokenWatch;
 /// The wait when another run was faster: by then its report is in the state file.
 const A_MOMENT: Duration = Duration::from_secs(1);
 
-pub(super) fn run(args: &WatchArgs, terminal: &Terminal) -> Result<Exit, Error> {
+pub(super) fn run(args: &WatchArgs, errors: Vec<SettingError>, terminal: &Terminal) -> Result<Exit, Error> {
     let signals = Signals::listen()?;
     let logging = terminal.clone();
     let timeout = config::delivery::timeout(&args.delivery);
     let steps = Steps::supervise(timeout, move |error| log::overdue(error, &logging))?;
     steps.start();
     steps.begin("reading the settings");
-    let Plan { interval, splay, source, settings } = plan::make(args, terminal)?;
+    let Plan { interval, splay, source, settings } = plan::make(args, errors, terminal)?;
     steps.pause();
     let options = pipeline::options(&args.report);
     let now = baseline::since_boot()?;

@@ -28,12 +28,12 @@ pub(super) struct Plan {
     pub(super) settings: Option<Settings>,
 }
 
-pub(super) fn make(args: &WatchArgs, terminal: &Terminal) -> Result<Plan, Error> {
+pub(super) fn make(args: &WatchArgs, mut errors: Vec<SettingError>, terminal: &Terminal) -> Result<Plan, Error> {
     validate_args(args)?;
-    let mut errors = Vec::new();
     let definition = args.params.as_deref().and_then(|path| read_params(path, &mut errors));
     let source = SourceArgs { proc: proc_path(args, definition.as_ref(), terminal), ..args.report.source.clone() };
-    config::checked("source", source.source.clone(), &mut errors);
+    config::report::check_report(&args.report, &mut errors);
+    config::checked("allow short interval", args.allow_short_interval.clone(), &mut errors);
     let splay = args.splay.clone().and_then(|given| config::checked("splay", given, &mut errors));
     let mut settings = None;
     if !args.print {
@@ -58,7 +58,7 @@ pub(super) fn make(args: &WatchArgs, terminal: &Terminal) -> Result<Plan, Error>
 
 fn validate_args(args: &WatchArgs) -> Result<(), Error> {
     let usage = |message: &str| Err(Error::usage("watch", message));
-    let custom_metrics = args.report.source.custom_metrics.as_deref();
+    let custom_metrics = args.report.source.custom_metrics.as_ref().map(config::path);
     if custom_metrics.is_some_and(files::is_stdin) {
         return usage("watch reads the custom metrics each time, which standard input does not allow");
     }
@@ -68,7 +68,7 @@ fn validate_args(args: &WatchArgs) -> Result<(), Error> {
     if args.params.as_deref().is_some_and(files::is_stdin) {
         return usage("watch reads nothing from standard input: --params takes a file");
     }
-    if args.print && args.delivery.format == PayloadFormat::Cbor {
+    if args.print && args.delivery.format.is_flag() && args.delivery.format.valid() == Some(&PayloadFormat::Cbor) {
         return usage("--print prints JSON");
     }
     Ok(())
@@ -94,11 +94,12 @@ fn read_params(path: &Path, errors: &mut Vec<SettingError>) -> Option<Definition
     }
 }
 
-/// The /proc path: that of the flag or its variable, else that of the connector definition if it exists here, else /proc.
+/// The /proc path: that of the flag or its variable, else that of the connector definition if it exists here, else that of
+/// the config file, else /proc.
 fn proc_path(args: &WatchArgs, definition: Option<&Definition>, terminal: &Terminal) -> Sourced<PathBuf> {
     let proc = &args.report.source.proc;
     let path = definition.and_then(Definition::proc_destination_path).map(ProcDestinationPath::as_path);
-    let (Origin::Default, Some(path), Some(file)) = (&proc.origin, path, &args.params) else { return proc.clone() };
+    let (false, Some(path), Some(file)) = (proc.is_explicit(), path, &args.params) else { return proc.clone() };
     if !path.exists() {
         terminal.notice(format_args!(
             "ProcDestinationPath {} does not exist here, as it did only inside Greengrass; reading {}",
@@ -111,7 +112,8 @@ fn proc_path(args: &WatchArgs, definition: Option<&Definition>, terminal: &Termi
     Sourced::parse(path.as_os_str(), origin, from_path)
 }
 
-/// The interval: that of the flag or its variable, else that of the connector definition, else 300 s. As a component of
+/// The interval: that of the flag or its variable, else that of the connector definition, else that of the config file, else
+/// 300 s. As a component of
 /// Greengrass, an interval that is too short is raised, as AWS's component does.
 fn interval(
     args: &WatchArgs,
@@ -120,12 +122,13 @@ fn interval(
     terminal: &Terminal,
     errors: &mut Vec<SettingError>,
 ) -> Option<Duration> {
-    let Some(given) = args.interval.clone() else {
-        return Some(definition.and_then(Definition::sample_interval).map_or(SHORTEST, SampleInterval::duration));
+    let defined = definition.and_then(Definition::sample_interval).map(SampleInterval::duration);
+    let Some(given) = args.interval.clone().filter(|given| given.is_explicit() || defined.is_none()) else {
+        return Some(defined.unwrap_or(SHORTEST));
     };
     let (origin, shown) = (given.origin.clone(), given.shown());
     let interval = config::checked("interval", given, errors)?;
-    if interval < SHORTEST && !args.allow_short_interval && !args.print {
+    if interval < SHORTEST && !args.allow_short_interval.is_set() && !args.print {
         if is_component {
             terminal.warn(format_args!(
                 "interval {shown} ({origin}): raised to 300 seconds; the service takes no more reports"
