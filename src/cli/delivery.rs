@@ -109,6 +109,9 @@ pub(crate) struct DeliveryArgs {
     #[arg(value_hint = ValueHint::FilePath, value_parser = sourced_path(parse_path))]
     pub ca_file: Option<Sourced<PathBuf>>,
     /// The certificate of this device, PEM, followed by intermediates if there are any
+    ///
+    /// A service can have its files as credentials of systemd: ca.pem, cert.pem and key.pem in $CREDENTIALS_DIRECTORY come
+    /// before the files that the config file names, which only root may be able to read.
     #[arg(long, value_name = "FILE", env = "DEVICE_DEFENDER_CERT_FILE", hide_env_values = true)]
     #[arg(value_hint = ValueHint::FilePath, value_parser = sourced_path(parse_path))]
     pub cert_file: Option<Sourced<PathBuf>>,

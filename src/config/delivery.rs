@@ -8,20 +8,23 @@ use std::time::{Duration, SystemTime};
 use humantime::format_duration;
 
 use super::greengrass::{self, Core, CoreError, Field, LITE_CONFIGURATION, LITE_ROOT, USUAL_ROOTS};
-use super::{SettingError, aws_thing_name, checked, given_thing_name};
+use super::{SettingError, aws_thing_name, checked, given_thing_name, variable};
 use crate::cli::{DeliveryArgs, Via};
 use crate::delivery::mqtt::settings::{AwsEndpoint, CredentialFiles, Endpoint, Settings as MqttSettings, aws_endpoint};
 use crate::delivery::mqtt::values::{ClientId, Host, Port, parse_path};
 use crate::delivery::transport::{CredentialError, Loaded};
 use crate::delivery::{Settings, TransportSettings, mqtt};
 use crate::exit::Exit;
-use crate::sourced::{Origin, Sourced, environment_variable, from_str};
+use crate::sourced::{Origin, Sourced, environment_variable, from_path, from_str};
 use crate::thing::ThingName;
 use crate::warning::{Warning, WarningKind};
 
 /// The port of MQTT over TLS, and without.
 const TLS_PORT: Port = Port(8883);
 const PLAINTEXT_PORT: Port = Port(1883);
+
+/// The variable in which systemd passes the directory of a service's credentials (`systemd.exec(5)`, from version 247).
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 /// The longest that a delivery takes by default.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -67,6 +70,7 @@ pub(crate) fn resolve(args: &DeliveryArgs, errors: &mut Vec<SettingError>) -> De
     match layers.choose() {
         Some(Via::Greengrass) => layers.finish_greengrass(),
         Some(Via::Mqtt) | None => {
+            layers.add_credentials();
             let root = args.greengrass_root.as_ref().map(super::path);
             layers.add_core(root);
             layers.finish()
@@ -99,6 +103,24 @@ impl Layers<'_> {
         let DeliveryArgs { endpoint, thing_name, cert_file, key_file, insecure_plaintext, .. } = &self.given;
         let has_files = insecure_plaintext.is_set() || (cert_file.is_some() && key_file.is_some());
         endpoint.is_none() || thing_name.is_none() || !has_files
+    }
+
+    /// Adds the credentials that a service manager passes to this run. They win over the config file: it can name files that
+    /// root reads and the service cannot, so that both use the same settings.
+    fn add_credentials(&mut self) {
+        let given = &mut self.given;
+        let Some(directory) = variable(CREDENTIALS_DIRECTORY).filter(|_| !given.insecure_plaintext.is_set()) else {
+            return;
+        };
+        let files =
+            [(&mut given.ca_file, "ca.pem"), (&mut given.cert_file, "cert.pem"), (&mut given.key_file, "key.pem")];
+        for (setting, name) in files {
+            let file = Path::new(&directory).join(name);
+            if !setting.as_ref().is_some_and(Sourced::is_explicit) && file.exists() {
+                let origin = Origin::Environment(CREDENTIALS_DIRECTORY.to_owned());
+                *setting = Some(Sourced::parse(file.as_os_str(), origin, from_path));
+            }
+        }
     }
 
     /// Adds the Greengrass core below the root that was given, or, when something is missing, below the first of the usual

@@ -1,5 +1,6 @@
 //! The config file: what it sets, what wins over it, what is said of mistakes in it, and variables that set nothing.
 
+mod credentials;
 mod default_file;
 mod layers;
 mod mistakes;

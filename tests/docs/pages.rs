@@ -69,6 +69,11 @@ const SYSTEMD: &[Entry] = &[
     ("JOURNAL_STREAM", "If standard error is the journal, log lines start with their priority. systemd sets it."),
 ];
 
+const CREDENTIALS: &[Entry] = &[(
+    "CREDENTIALS_DIRECTORY",
+    "Where ca.pem, cert.pem and key.pem are taken from, each if it is there, unless a flag or its variable gives the file. systemd \
+     sets it for a service with LoadCredential=.",
+)];
 /// The settings of all commands.
 const CONFIG_FILE: Entry = (
     "/etc/device-defender/config.toml",
@@ -182,7 +187,7 @@ pub(super) const PAGES: [Page; 7] = [
             NOT_AUTHORIZED,
             BAD_SETTING,
         ],
-        environment: &[STATE, TLS, NUCLEUS],
+        environment: &[STATE, CREDENTIALS, TLS, NUCLEUS],
         files: &[
             CONFIG_FILE,
             (STATE_FILE, "The last report ID, and the counters at the last accepted report."),
@@ -232,7 +237,7 @@ pub(super) const PAGES: [Page; 7] = [
             NOT_AUTHORIZED,
             BAD_SETTING,
         ],
-        environment: &[STATE, TLS, NUCLEUS, SYSTEMD],
+        environment: &[STATE, CREDENTIALS, TLS, NUCLEUS, SYSTEMD],
         files: &[
             CONFIG_FILE,
             (STATE_FILE, "The last report ID and when it was sent, and the counters at the last accepted report."),
