@@ -1,9 +1,11 @@
-//! The credentials that a service manager passes.
+//! The credentials that a service manager passes, and what `watch` says of credentials before its first report.
 
-use std::fs;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use super::publish;
 use crate::support::{Device, accepting};
+use crate::watch::running::Watch;
 
 const VARIABLE: &str = "environment variable CREDENTIALS_DIRECTORY";
 
@@ -59,4 +61,62 @@ fn credentials_of_the_service_win_over_the_config_file() {
         &format!("certificate: credentials/cert.pem ({VARIABLE})"),
         "private key: gw.key (config.toml, line 5",
     ]);
+}
+
+/// Runs it as a service whose first report is due in an hour, and returns its log, with priorities, and its status.
+fn first_words(device: &Device, told: &str) -> (String, String) {
+    let file = File::create(device.path("log")).unwrap();
+    let meta = file.metadata().unwrap();
+    let line =
+        device.watch_port(1).set("--splay", "1h").env("JOURNAL_STREAM", format!("{}:{}", meta.dev(), meta.ino()));
+    let mut watch = Watch::start_with(&line, |command| command.stderr(file));
+    let status = loop {
+        let notice = watch.notice();
+        if let Some(status) = notice.strip_prefix("STATUS=first report at ") {
+            break status.to_owned();
+        }
+    };
+    watch.stop();
+    let log = fs::read_to_string(device.path("log")).unwrap();
+    assert!(log.contains(told), "{log}");
+    (log, status)
+}
+
+#[test]
+fn watch_warns_at_its_start_of_credentials_that_cannot_work() {
+    let device = Device::with_credentials();
+    let (log, status) = first_words(&device, "first report in 1h");
+    assert!(!log.contains("<4>") && !status.contains("warning"), "{log}{status}");
+    for (name, replacement, told) in [
+        ("gw.key", "p384.key", "gw.key: this key does not belong to the certificate"),
+        ("gw.pem", "expired.pem", "gw.pem: the certificate expired at 2020-"),
+        ("gw.pem", "", "gw.pem: No such file or directory"),
+        ("ca.pem", "empty", "ca.pem: "),
+    ] {
+        let device = Device::with_credentials();
+        match replacement {
+            "" => fs::remove_file(device.path(name)).unwrap(),
+            other => device.renew(name, other),
+        }
+        let (log, status) = first_words(&device, told);
+        let warned = log.lines().filter(|line| line.starts_with("<4>warning: ")).any(|line| line.contains(told));
+        assert!(warned && log.contains("<5>first report in 1h, then every"), "{log}");
+        assert!(status.contains(&format!("Z; warning: {told}")), "{status}");
+    }
+    // What works and is unwise.
+    fs::set_permissions(device.path("gw.key"), Permissions::from_mode(0o644)).unwrap();
+    let (log, _) = first_words(&device, "<4>warning: gw.key: any user can read this key");
+    assert!(!log.contains("<3>"), "{log}");
+}
+
+/// A first report that is due at once says all that by itself.
+#[test]
+fn a_first_report_that_is_due_at_once_is_not_preceded_by_warnings() {
+    let (broker, _service, device) = accepting();
+    fs::remove_file(device.path("gw.key")).unwrap();
+    let mut watch = device.watch_broker(&broker).start();
+    watch.until("gw.key");
+    device.renew("gw.key", "ec.key");
+    watch.until("accepted");
+    watch.stop().logged(&["gw.key: No such file", "accepted"]);
 }

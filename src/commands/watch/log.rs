@@ -52,11 +52,16 @@ impl<'a> Log<'a> {
         Self { terminal, steps, watchdog: notify::watchdog(), last: RefCell::new(None) }
     }
 
-    pub(super) fn first(&self, wait: Duration, interval: Duration) {
+    /// Logs when the first report is due, and what is already known to be in its way.
+    pub(super) fn first(&self, wait: Duration, interval: Duration, problems: &[String]) {
         if wait.is_zero() {
             return;
         }
-        notify::status(&format!("first report at {}", moment(wait)));
+        let warnings: String = problems.iter().flat_map(|problem| ["; warning: ", problem]).collect();
+        notify::status(&format!("first report at {}{}", moment(wait), truncate(&warnings, MAX_SHOWN)));
+        for problem in problems {
+            self.terminal.warn(problem);
+        }
         let (wait, interval) = (whole_seconds(wait), humantime::format_duration(interval));
         self.terminal.notice(format_args!("first report in {wait}, then every {interval}"));
     }

@@ -13,13 +13,14 @@ mod token;
 
 use std::cell::Cell;
 use std::num::NonZeroU64;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::publisher::{Publisher, using_state};
 use super::steps::Steps;
 use super::{baseline, pipeline};
 use crate::cli::WatchArgs;
 use crate::config::{self, SettingError};
+use crate::delivery::Settings;
 use crate::delivery::transport::Keepalive;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -51,7 +52,7 @@ pub(super) fn run(args: &WatchArgs, errors: Vec<SettingError>, terminal: &Termin
     let log = Log::start(terminal, &steps);
     let Some(settings) = settings else {
         let schedule = Schedule::new(interval, now.saturating_add(splay.unwrap_or_default()), None);
-        log.first(schedule.due().saturating_sub(now), interval);
+        log.first(schedule.due().saturating_sub(now), interval, &[]);
         let mut printer = Printer::new(&source, &options, terminal, &steps);
         let cycle = |warnings: &mut Warnings| printer.cycle(warnings);
         return run_cycles(schedule, args.count, &log, &signals, || Ok(None), cycle);
@@ -77,7 +78,9 @@ pub(super) fn run(args: &WatchArgs, errors: Vec<SettingError>, terminal: &Termin
         }
     };
     let schedule = Schedule::new(interval, start, last);
-    log.first(schedule.due().saturating_sub(now), interval);
+    let wait = schedule.due().saturating_sub(now);
+    let problems = if wait.is_zero() { Vec::new() } else { credential_problems(&settings, &steps) };
+    log.first(wait, interval, &problems);
     let publisher = Publisher {
         source: &source,
         options: &options,
@@ -92,6 +95,19 @@ pub(super) fn run(args: &WatchArgs, errors: Vec<SettingError>, terminal: &Termin
     let mut state = State::new(&settings.thing_name);
     let cycle = |warnings: &mut Warnings| cycle::publish(&publisher, &mut state, warnings).map(Some);
     run_cycles(schedule, args.count, &log, &signals, last_publish, cycle)
+}
+
+/// What is wrong with the credentials now: better known when the service starts than with the first report. The cycles read
+/// them again, because they may be renewed or mended until then.
+fn credential_problems(settings: &Settings, steps: &Steps) -> Vec<String> {
+    steps.start();
+    steps.begin("reading the certificates and the key");
+    let loaded = settings.transport.load(SystemTime::now());
+    steps.pause();
+    match loaded {
+        Ok(loaded) => loaded.warnings.into_iter().map(|warning| warning.text).collect(),
+        Err(errors) => errors.into_iter().map(|error| SettingError::from(error).to_string()).collect(),
+    }
 }
 
 /// Runs cycle after cycle, each when it is due, until a signal, the last of `count`, or a cycle returns `None`.
