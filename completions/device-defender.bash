@@ -41,6 +41,9 @@ _device__defender() {
             device__defender__subcmd__generate,completions)
                 cmd="device__defender__subcmd__generate__subcmd__completions"
                 ;;
+            device__defender__subcmd__generate,config)
+                cmd="device__defender__subcmd__generate__subcmd__config"
+                ;;
             device__defender__subcmd__generate,units)
                 cmd="device__defender__subcmd__generate__subcmd__units"
                 ;;
@@ -353,7 +356,7 @@ _device__defender() {
             return 0
             ;;
         device__defender__subcmd__generate)
-            opts="-v -q -h --verbose --quiet --color --help completions units"
+            opts="-v -q -h --verbose --quiet --color --help completions config units"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -388,13 +391,45 @@ _device__defender() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        device__defender__subcmd__generate__subcmd__units)
-            opts="-v -q -h --force --verbose --quiet --color --help"
+        device__defender__subcmd__generate__subcmd__config)
+            opts="-v -q -h --greengrass-root --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --greengrass-root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        device__defender__subcmd__generate__subcmd__units)
+            opts="-v -q -h --force --greengrass-root --verbose --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --greengrass-root)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0

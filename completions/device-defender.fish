@@ -45,7 +45,7 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand collect"
 proc\t'The tables in /proc/net, or below the path of --proc'
 netlink\t'Ask the kernel (sock_diag): half of the work, and shows which sockets are bound to one interface'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r -f
-complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input (not in watch, which reads the file each time)' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l names -d 'Write long or short field names' -r -f -a "long\t'listening_tcp_ports, and so on'
 short\t'tp, and so on: about two thirds of the bytes'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l max-bytes -d 'Cut the lists so that the report takes at most this many bytes' -r -f
@@ -98,7 +98,7 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand publish"
 proc\t'The tables in /proc/net, or below the path of --proc'
 netlink\t'Ask the kernel (sock_diag): half of the work, and shows which sockets are bound to one interface'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r -f
-complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input (not in watch, which reads the file each time)' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l names -d 'Write long or short field names' -r -f -a "long\t'listening_tcp_ports, and so on'
 short\t'tp, and so on: about two thirds of the bytes'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l max-bytes -d 'Cut the lists so that the report takes at most this many bytes' -r -f
@@ -139,7 +139,7 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -
 proc\t'The tables in /proc/net, or below the path of --proc'
 netlink\t'Ask the kernel (sock_diag): half of the work, and shows which sockets are bound to one interface'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r -f
-complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input (not in watch, which reads the file each time)' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l names -d 'Write long or short field names' -r -f -a "long\t'listening_tcp_ports, and so on'
 short\t'tp, and so on: about two thirds of the bytes'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l max-bytes -d 'Cut the lists so that the report takes at most this many bytes' -r -f
@@ -166,7 +166,7 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand detect" 
 proc\t'The tables in /proc/net, or below the path of --proc'
 netlink\t'Ask the kernel (sock_diag): half of the work, and shows which sockets are bound to one interface'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l exclude-interface -d 'Leave interfaces that match this pattern out of the traffic; may be given more than once' -r -f
-complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input (not in watch, which reads the file each time)' -r -F
+complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l custom-metrics -d 'Add the custom metrics in this file, - for standard input' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l since -d 'Count traffic since: boot, report, or for a duration such as 300s [default: report, if one was accepted]' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l thing-name -d 'The thing whose state file is read [default: $AWS_IOT_THING_NAME, or the only one there is]' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -l state-dir -d 'The directory of the state file [default: see FILES in the man page]' -r -f -a "(__fish_complete_directories)"
@@ -183,20 +183,29 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand detect" 
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s v -l verbose -d 'Print each step to standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s q -l quiet -d 'Print errors only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand detect" -s h -l help -d 'Print help; -h prints a summary'
-complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -l color -d 'When to color tables' -r -f -a "auto\t'If standard output is a terminal and NO_COLOR is not set'
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions config units" -l color -d 'When to color tables' -r -f -a "auto\t'If standard output is a terminal and NO_COLOR is not set'
 always\t''
 never\t''"
-complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -s v -l verbose -d 'Print each step to standard error'
-complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -s q -l quiet -d 'Print errors only'
-complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -s h -l help -d 'Print help; -h prints a summary'
-complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -f -a "completions" -d 'Print the completions for a shell'
-complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions units" -f -a "units" -d 'Write unit files for systemd'
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions config units" -s v -l verbose -d 'Print each step to standard error'
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions config units" -s q -l quiet -d 'Print errors only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions config units" -s h -l help -d 'Print help; -h prints a summary'
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions config units" -f -a "completions" -d 'Print the completions for a shell'
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions config units" -f -a "config" -d 'Print a config file to start from'
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and not __fish_seen_subcommand_from completions config units" -f -a "units" -d 'Write unit files for systemd'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from completions" -l color -d 'When to color tables' -r -f -a "auto\t'If standard output is a terminal and NO_COLOR is not set'
 always\t''
 never\t''"
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from completions" -s v -l verbose -d 'Print each step to standard error'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from completions" -s q -l quiet -d 'Print errors only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from completions" -s h -l help -d 'Print help; -h prints a summary'
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from config" -l greengrass-root -d 'Fill in the settings of the Greengrass core in this directory' -r -f -a "(__fish_complete_directories)"
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from config" -l color -d 'When to color tables' -r -f -a "auto\t'If standard output is a terminal and NO_COLOR is not set'
+always\t''
+never\t''"
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from config" -s v -l verbose -d 'Print each step to standard error'
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from config" -s q -l quiet -d 'Print errors only'
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from config" -s h -l help -d 'Print help; -h prints a summary'
+complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from units" -l greengrass-root -d 'Pass the certificate and key of the Greengrass core in this directory to the service' -r -f -a "(__fish_complete_directories)"
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from units" -l color -d 'When to color tables' -r -f -a "auto\t'If standard output is a terminal and NO_COLOR is not set'
 always\t''
 never\t''"

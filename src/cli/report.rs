@@ -46,9 +46,9 @@ pub(crate) struct SourceArgs {
     #[arg(env = "DEVICE_DEFENDER_EXCLUDE_INTERFACE", hide_env_values = true)]
     #[arg(value_parser = sourced(from_str::<glob::Pattern>))]
     pub exclude_interface: Vec<Sourced<glob::Pattern>>,
-    /// Add the custom metrics in this file, - for standard input (not in watch, which reads the file each time)
+    /// Add the custom metrics in this file, - for standard input
     ///
-    /// A JSON object, {"name": 1} or {"name": [{"number": 1}]}, with the types number, number_list, string_list and
+    /// watch reads the file each time, and no standard input. A JSON object, {"name": 1} or {"name": [{"number": 1}]}, with the types number, number_list, string_list and
     /// ip_list. All limits of the service are checked first.
     #[arg(long, value_name = "FILE", env = "DEVICE_DEFENDER_CUSTOM_METRICS", hide_env_values = true)]
     #[arg(value_hint = ValueHint::FilePath, value_parser = sourced_path(from_path))]

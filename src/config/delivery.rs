@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use humantime::format_duration;
 
-use super::greengrass::{self, Core, CoreError, Field, LITE_CONFIGURATION, LITE_ROOT, USUAL_ROOTS};
+use super::greengrass::{self, Core, Field};
 use super::{SettingError, aws_thing_name, checked, given_thing_name, variable};
 use crate::cli::{DeliveryArgs, Via};
 use crate::delivery::mqtt::settings::{AwsEndpoint, CredentialFiles, Endpoint, Settings as MqttSettings, aws_endpoint};
@@ -126,38 +126,17 @@ impl Layers<'_> {
     /// Adds the Greengrass core below the root that was given, or, when something is missing, below the first of the usual
     /// roots that has one.
     fn add_core(&mut self, root: Option<&Path>) {
-        let error = match self.find_core(root) {
-            Ok(None) => return,
-            Ok(Some(core)) => return self.fill_from(core),
-            Err(error) => error,
-        };
-        let (exit, remedy) = match error {
-            CoreError::Unreadable { .. } => (Exit::NoInput, "all settings can also be given in another way"),
-            CoreError::None(_) => (
-                Exit::Settings,
-                "give the directory that Greengrass is installed in, or /etc/greengrass for nucleus lite",
-            ),
-            CoreError::Broken { .. } => (Exit::Settings, "give all settings in another way"),
-        };
-        self.errors.push(SettingError::new(exit, "Greengrass core", format!("{error}; {remedy}")));
-        self.core = CoreFile::Unreadable;
-    }
-
-    fn find_core(&mut self, root: Option<&Path>) -> Result<Option<Core>, CoreError> {
-        if let Some(root) = root {
-            // Nucleus lite keeps its configuration apart from its files.
-            let root = if root == Path::new(LITE_ROOT) { Path::new(LITE_CONFIGURATION) } else { root };
-            return greengrass::read(root).map(Some);
+        if root.is_none() && !self.is_incomplete() {
+            return;
         }
-        if self.is_incomplete() {
-            for root in USUAL_ROOTS {
-                match greengrass::read(Path::new(root)) {
-                    Err(error @ CoreError::None(_)) => self.notes.push(error.to_string()),
-                    read => return read.map(Some),
-                }
+        match greengrass::find(root, &mut self.notes) {
+            Ok(None) => {}
+            Ok(Some(core)) => self.fill_from(core),
+            Err(error) => {
+                self.errors.push(error.into());
+                self.core = CoreFile::Unreadable;
             }
         }
-        Ok(None)
     }
 
     /// Takes what is missing from a core's configuration. The port belongs to the endpoint. A core that connects through a
@@ -260,7 +239,8 @@ impl Layers<'_> {
             CoreFile::Unused => format!("{ways}, or {key} in the config file"),
             CoreFile::None => format!("{ways}, {key} in the config file, or --greengrass-root"),
         };
-        self.errors.push(SettingError::new(Exit::Settings, name, format!("no {name}: {message}")));
+        let error = SettingError::new(Exit::Settings, name, format!("no {name}: {message}"));
+        self.errors.push(error.with_hint("device-defender generate config prints a config file to fill in"));
         None
     }
 
@@ -302,7 +282,7 @@ fn endpoint_warning(host: &Host) -> Option<Warning> {
 
 /// Takes a setting from a field of a core's configuration, unless a higher layer has it.
 fn fill<T>(setting: &mut Option<Sourced<T>>, field: Option<Field>, parse: fn(&OsStr) -> Result<T, String>) {
-    let (None, Some(Field { file, name, text, fault })) = (&setting, field) else { return };
-    let origin = Origin::File { file, field: name };
-    *setting = Some(Sourced::parse(text.as_ref(), origin, |text| fault.map_or_else(|| parse(text), Err)));
+    if setting.is_none() {
+        *setting = field.map(|field| field.parse(parse));
+    }
 }

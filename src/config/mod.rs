@@ -19,6 +19,7 @@ use crate::exit::Exit;
 use crate::sourced::{Origin, Sourced, from_str};
 use crate::state;
 use crate::thing::ThingName;
+use greengrass::CoreError;
 
 /// The variable in which a Greengrass nucleus passes the thing name to components.
 const AWS_IOT_THING_NAME: &str = "AWS_IOT_THING_NAME";
@@ -72,6 +73,20 @@ impl From<CredentialError> for SettingError {
             None => (String::new(), error.reason),
         };
         Self::new(exit, format!("{:?} {file}", error.kind), message)
+    }
+}
+
+impl From<CoreError> for SettingError {
+    fn from(error: CoreError) -> Self {
+        let (exit, remedy) = match error {
+            CoreError::Unreadable { .. } => (Exit::NoInput, "all settings can also be given in another way"),
+            CoreError::None(_) => (
+                Exit::Settings,
+                "give the directory that Greengrass is installed in, or /etc/greengrass for nucleus lite",
+            ),
+            CoreError::Broken { .. } => (Exit::Settings, "give all settings in another way"),
+        };
+        Self::new(exit, "Greengrass core", format!("{error}; {remedy}"))
     }
 }
 

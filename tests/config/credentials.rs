@@ -4,7 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use super::publish;
-use crate::support::{Device, accepting};
+use crate::support::{CommandLine, Device, accepting};
 use crate::watch::running::Watch;
 
 const VARIABLE: &str = "environment variable CREDENTIALS_DIRECTORY";
@@ -20,7 +20,7 @@ fn passed(device: &Device, names: &[(&str, &str)]) {
 fn credentials_of_the_service_are_used_where_no_files_are_given() {
     let (broker, service, device) = accepting();
     let files = ["--ca-file", "--cert-file", "--key-file"];
-    let bare = files.into_iter().fold(device.publish_to(&broker), |line, flag| line.without(flag));
+    let bare = files.into_iter().fold(device.publish_to(&broker), CommandLine::without);
     let bare = bare.env("CREDENTIALS_DIRECTORY", device.path("credentials"));
     bare.ends(78, &["no certificate: give --cert-file", "no private key"]);
     passed(&device, &[("ca.pem", "ca.pem"), ("cert.pem", "gw.pem"), ("key.pem", "gw.key")]);

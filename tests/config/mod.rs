@@ -2,6 +2,7 @@
 
 mod credentials;
 mod default_file;
+mod generated;
 mod layers;
 mod mistakes;
 mod variables;

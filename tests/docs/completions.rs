@@ -129,7 +129,7 @@ fn commands_options_values_and_files_are_completed() {
         ("collect --netns ", &[]),
         ("watch --interval ", &[]),
         ("publish --port ", &[]),
-        ("generate ", &["completions", "units"]),
+        ("generate ", &["completions", "config", "units"]),
         ("generate completions ", &["bash", "fish", "zsh"]),
         ("generate units --f", &["--force"]),
         ("generate units s", &["state dir"]),

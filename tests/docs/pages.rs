@@ -246,8 +246,8 @@ pub(super) const PAGES: [Page; 7] = [
         ],
         examples: &[
             (
-                "Install the unit files and run as a service:",
-                "device-defender generate units /etc/systemd/system\nsystemctl enable --now device-defender",
+                "Run as a service, with the settings in /etc/device-defender/config.toml:",
+                "sudo device-defender generate units /etc/systemd/system\nsudo systemctl enable --now device-defender",
             ),
             (
                 "Use the parameters of a connector that can no longer be deployed:",

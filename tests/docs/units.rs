@@ -1,5 +1,6 @@
 //! The unit files pass the checks of `systemd-analyze`.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -10,9 +11,19 @@ use super::{PROGRAM, PROJECT, files};
 /// The highest accepted exposure as rated by `systemd-analyze security`, times 10: 0 is best, 100 worst.
 const MAX_EXPOSURE: &str = "--threshold=12";
 
-/// Writes the unit files to a directory. They run the program under test.
+/// Writes the unit files to a directory, those of a Greengrass core to a directory in it. They run the program under test.
 fn units(dir: &Path) -> Vec<PathBuf> {
-    let status = Command::new(PROGRAM).args(["generate", "units"]).arg(dir).status().unwrap();
+    let core = dir.join("core");
+    fs::create_dir(&core).unwrap();
+    let system =
+        r#"{"certificateFilePath": "/c/100% \"a\".pem", "privateKeyPath": "/c/a;b#c.key", "rootCaPath": "/c/é.pem"}"#;
+    fs::write(core.join("config.yaml"), format!("system: {system}\n")).unwrap();
+    let root = ["--greengrass-root".as_ref(), core.as_os_str()];
+    [units_for(dir, &[]), units_for(&core.join("units"), &root)].concat()
+}
+
+fn units_for(dir: &Path, args: &[&OsStr]) -> Vec<PathBuf> {
+    let status = Command::new(PROGRAM).args(["generate", "units"]).arg(dir).args(args).status().unwrap();
     assert!(status.success());
     let write = |(name, text): (String, String)| {
         let path = dir.join(name);

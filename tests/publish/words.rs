@@ -45,6 +45,7 @@ device-defender: no endpoint: give --endpoint, the environment variable DEVICE_D
 device-defender: no thing name: give --thing-name, the environment variable DEVICE_DEFENDER_THING_NAME, thing-name in the config file, or --greengrass-root
 device-defender: no certificate: give --cert-file, the environment variable DEVICE_DEFENDER_CERT_FILE, cert-file in the config file, or --greengrass-root
 device-defender: no private key: give --key-file, the environment variable DEVICE_DEFENDER_KEY_FILE, key-file in the config file, or --greengrass-root
+device-defender: hint: device-defender generate config prints a config file to fill in
 => 78
 "#]],
     );

@@ -284,11 +284,11 @@ pub(crate) fn hosts_file(part: &Part, name: &str, text: &str) -> PathBuf {
     file
 }
 
-/// Gives this mount namespace an `/etc` that has nothing but users and groups.
+/// Gives this mount namespace an `/etc` that has nothing but users, groups and the names of hosts.
 pub(crate) fn private_etc(part: &Part) -> PathBuf {
     let etc = part.dir.join("etc");
     fs::create_dir(&etc).unwrap();
-    for name in ["passwd", "group", "nsswitch.conf"] {
+    for name in ["passwd", "group", "nsswitch.conf", "hosts"] {
         drop(fs::copy(Path::new("/etc").join(name), etc.join(name)));
     }
     system(tool("mount").arg("--bind").arg(&etc).arg("/etc"));

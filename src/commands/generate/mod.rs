@@ -1,6 +1,7 @@
-//! `generate`: shell completions, made from the command line's own definitions, and systemd unit files.
+//! `generate`: shell completions and a config file, made from the command line's own definitions, and systemd unit files.
 
 mod completions;
+mod config;
 mod units;
 
 use std::io::{ErrorKind, Write};
@@ -13,6 +14,7 @@ use crate::directory::Directory;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::terminal::Terminal;
+use units::Credentials;
 
 /// For everybody to read; the umask of the user takes away from it.
 const PUBLIC: Mode = Mode::from_bits_truncate(0o666);
@@ -23,6 +25,10 @@ pub(super) fn run(args: &GenerateArgs, terminal: &Terminal) -> Result<Exit, Erro
             let script = completions::script(args.shell);
             terminal.write(|out| out.write_all(script.as_bytes()))?;
         }
+        Generate::Config(args) => {
+            let text = config::file(args.greengrass_root.as_deref(), terminal)?;
+            terminal.write(|out| out.write_all(text.as_bytes()))?;
+        }
         Generate::Units(args) => write_units(args)?,
     }
     Ok(Exit::Success)
@@ -31,10 +37,14 @@ pub(super) fn run(args: &GenerateArgs, terminal: &Terminal) -> Result<Exit, Erro
 /// Writes the unit files into the directory, which is created if missing. A file that is there and differs is replaced only
 /// with `--force`, because somebody may have edited it.
 fn write_units(args: &UnitsArgs) -> Result<(), Error> {
+    let credentials = match &args.greengrass_root {
+        None => Credentials::default(),
+        Some(root) => Credentials::of_core(root)?,
+    };
     let failed = |path: &Path, source| Error::Output { target: path.display().to_string(), source };
     let dir = Directory::create(&args.dir, Mode::from_bits_truncate(0o777)).map_err(|e| failed(&args.dir, e))?;
     let (mut to_write, mut different) = (Vec::new(), Vec::new());
-    for (name, unit) in units::units() {
+    for (name, unit) in units::units(&credentials) {
         let limit = u64::try_from(unit.len()).unwrap_or(u64::MAX);
         match dir.read(name, limit) {
             Ok(existing) if existing == unit.as_bytes() => continue,

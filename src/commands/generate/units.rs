@@ -1,6 +1,13 @@
 //! systemd unit files: a service that runs `watch` and a path unit that restarts it when its certificate is renewed.
 //! The alternative is a timer that runs `publish`.
 
+use std::ffi::OsStr;
+use std::path::{self, Path};
+
+use crate::config::{SettingError, checked, greengrass};
+use crate::delivery::mqtt::values::parse_path;
+use crate::exit::Exit;
+
 /// The sandbox of every service.
 const SANDBOX: &str = "\
 UMask=0077
@@ -33,18 +40,8 @@ SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
 ";
 
-/// What the services that report have in common. Certificates are passed as credentials, which only the service can
-/// read. `ProcSubset=pid` is not possible: it hides /proc/sys, where the boot ID is.
+/// What the services that report have in common. `ProcSubset=pid` is not possible: it hides /proc/sys, where the boot ID is.
 const REPORTING: &str = "\
-# Requires systemd 250 or later. The environment file must set at least DEVICE_DEFENDER_ENDPOINT and
-# DEVICE_DEFENDER_THING_NAME.
-EnvironmentFile=/etc/device-defender/environment
-LoadCredential=ca.pem:/etc/device-defender/ca.pem
-LoadCredential=cert.pem:/etc/device-defender/cert.pem
-LoadCredential=key.pem:/etc/device-defender/key.pem
-Environment=DEVICE_DEFENDER_CA_FILE=%d/ca.pem
-Environment=DEVICE_DEFENDER_CERT_FILE=%d/cert.pem
-Environment=DEVICE_DEFENDER_KEY_FILE=%d/key.pem
 StateDirectory=device-defender
 StateDirectoryMode=0700
 MemoryMax=64M
@@ -59,8 +56,82 @@ ProcSubset=all
 RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
 ";
 
+/// The files that systemd passes to the services as credentials, which only they can read: absolute paths, as in unit files.
+pub(super) struct Credentials {
+    /// Name, as `config` looks for it, and path.
+    files: Vec<(&'static str, String)>,
+}
+
+impl Default for Credentials {
+    /// Those that an administrator puts beside the config file. The certificates to trust are no secret, so the config file
+    /// names them, if need be.
+    fn default() -> Self {
+        let file = |name| (name, format!("/etc/device-defender/{name}"));
+        Self { files: vec![file("cert.pem"), file("key.pem")] }
+    }
+}
+
+impl Credentials {
+    /// Those of the Greengrass core below `root`.
+    pub(super) fn of_core(root: &Path) -> Result<Self, Vec<SettingError>> {
+        let Some(core) = greengrass::find(Some(root), &mut Vec::new()).map_err(|error| vec![error.into()])? else {
+            return Ok(Self::default());
+        };
+        let (mut files, mut errors) = (Vec::new(), Vec::new());
+        for (name, what, field) in [
+            ("ca.pem", "certificates to trust", &core.ca),
+            ("cert.pem", "certificate", &core.certificate),
+            ("key.pem", "private key", &core.key),
+        ] {
+            match field {
+                Some(field) => {
+                    let path = field.clone().parse(in_unit);
+                    files.extend(checked(what, path, &mut errors).map(|path| (name, path)));
+                }
+                None if name == "ca.pem" => {} // those of the system
+                None => {
+                    let message = format!("no {what}: {} has none", core.file.display());
+                    errors.push(SettingError::new(Exit::Settings, what, message));
+                }
+            }
+        }
+        if errors.is_empty() { Ok(Self { files }) } else { Err(errors) }
+    }
+
+    /// The lines of a service.
+    fn load(&self) -> String {
+        self.files.iter().flat_map(|(name, path)| ["LoadCredential=", name, ":", path, "\n"]).collect()
+    }
+
+    /// The lines of a path unit.
+    fn changed(&self) -> String {
+        self.files.iter().flat_map(|(_, path)| ["PathChanged=", path, "\n"]).collect()
+    }
+}
+
+/// The path of a core's file as it is written in a unit file, where `%` begins a specifier, lines are trimmed, and a backslash
+/// continues them.
+fn in_unit(text: &OsStr) -> Result<String, String> {
+    let path = path::absolute(parse_path(text)?).map_err(|error| error.to_string())?;
+    let text = path.to_str().ok_or("not UTF-8")?;
+    if text.contains(char::is_control) || text.ends_with('\\') || text.trim() != text {
+        return Err("systemd cannot be given such a path".to_owned());
+    }
+    Ok(text.replace('%', "%%"))
+}
+
 /// File name and content of each unit.
-pub(super) fn units() -> [(&'static str, String); 5] {
+pub(super) fn units(credentials: &Credentials) -> [(&'static str, String); 5] {
+    let load = credentials.load();
+    let reporting = format!(
+        "\
+# Requires systemd 247 or later. The settings are those in /etc/device-defender/config.toml, which device-defender generate
+# config prints. The user of this service must be able to read that file.
+#
+# systemd reads certificate and key as root, and passes copies to this service. While one of the files is missing, the service
+# does not start, and systemctl status shows 243/CREDENTIALS.
+{load}{REPORTING}"
+    );
     let watch = format!(
         "[Unit]
 Description=Report the network state of this device to AWS IoT Device Defender
@@ -80,7 +151,7 @@ RestartPreventExitStatus=2 65 78
 WatchdogSec=2min
 TimeoutStopSec=10
 
-{REPORTING}{SANDBOX}
+{reporting}{SANDBOX}
 [Install]
 WantedBy=multi-user.target
 "
@@ -97,7 +168,7 @@ Type=oneshot
 ExecStart=/usr/bin/device-defender publish --once
 TimeoutStartSec=2min
 
-{REPORTING}{SANDBOX}"
+{reporting}{SANDBOX}"
     );
     let timer = "[Unit]
 Description=Send a report to AWS IoT Device Defender every 10 minutes
@@ -114,20 +185,20 @@ AccuracySec=1s
 [Install]
 WantedBy=timers.target
 ";
-    let path = "[Unit]
+    let changed = credentials.changed();
+    let path = format!(
+        "[Unit]
 Description=Watch the certificate of Device Defender reporting for renewal
 Documentation=man:device-defender-watch(1)
 
 [Path]
 # systemd passes certificate and key to the service when the service starts, so a renewal requires a restart.
-PathChanged=/etc/device-defender/cert.pem
-PathChanged=/etc/device-defender/key.pem
-PathChanged=/etc/device-defender/ca.pem
-Unit=device-defender-renewed.service
+{changed}Unit=device-defender-renewed.service
 
 [Install]
 WantedBy=multi-user.target
-";
+"
+    );
     let renewed = format!(
         "[Unit]
 Description=Restart Device Defender reporting with a renewed certificate
@@ -145,7 +216,7 @@ RestrictAddressFamilies=AF_UNIX
     );
     [
         ("device-defender.service", watch),
-        ("device-defender-renewed.path", path.into()),
+        ("device-defender-renewed.path", path),
         ("device-defender-renewed.service", renewed),
         ("device-defender-publish.service", publish),
         ("device-defender-publish.timer", timer.into()),

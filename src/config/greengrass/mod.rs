@@ -12,6 +12,7 @@
 
 mod tlog;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -23,16 +24,17 @@ use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 use crate::document::{self, YamlError, yaml_options};
 use crate::files;
 use crate::sniff;
+use crate::sourced::{Origin, Sourced};
 
 /// The most bytes of a configuration that are read.
 const MAX_FILE: u64 = 8 << 20;
 
 /// Where a core is installed, or nucleus lite configured, by default.
-pub(crate) const USUAL_ROOTS: [&str; 3] = ["/greengrass/v2", "/greengrass", LITE_CONFIGURATION];
+const USUAL_ROOTS: [&str; 3] = ["/greengrass/v2", "/greengrass", LITE_CONFIGURATION];
 
 /// Where nucleus lite has its configuration by default, and its files.
-pub(crate) const LITE_CONFIGURATION: &str = "/etc/greengrass";
-pub(crate) const LITE_ROOT: &str = "/var/lib/greengrass";
+const LITE_CONFIGURATION: &str = "/etc/greengrass";
+const LITE_ROOT: &str = "/var/lib/greengrass";
 
 /// A value and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +46,14 @@ pub struct Field {
     pub text: String,
     /// Why the value cannot be used. Without a text of it, `text` is `…`.
     pub fault: Option<String>,
+}
+
+impl Field {
+    pub(crate) fn parse<T>(self, parse: fn(&OsStr) -> Result<T, String>) -> Sourced<T> {
+        let Self { file, name, text, fault } = self;
+        let origin = Origin::File { file, field: name };
+        Sourced::parse(text.as_ref(), origin, |text| fault.map_or_else(|| parse(text), Err))
+    }
 }
 
 /// What a core's configuration says. Certificates and key are paths or URIs.
@@ -74,6 +84,23 @@ pub enum CoreError {
     Unreadable { file: PathBuf, reason: String },
     #[error("{}: cannot be parsed: {reason}", file.display())]
     Broken { file: PathBuf, reason: String },
+}
+
+/// Reads the core below `root`, or below the first of the usual roots that has one. Why the others have none is added to
+/// `notes`.
+pub(crate) fn find(root: Option<&Path>, notes: &mut Vec<String>) -> Result<Option<Core>, CoreError> {
+    if let Some(root) = root {
+        // Nucleus lite keeps its configuration apart from its files.
+        let root = if root == Path::new(LITE_ROOT) { Path::new(LITE_CONFIGURATION) } else { root };
+        return read(root).map(Some);
+    }
+    for root in USUAL_ROOTS {
+        match read(Path::new(root)) {
+            Err(error @ CoreError::None(_)) => notes.push(error.to_string()),
+            read => return read.map(Some),
+        }
+    }
+    Ok(None)
 }
 
 /// Reads the configuration below `root`: that of version 2 if there is one, else that of version 1 or nucleus lite.
