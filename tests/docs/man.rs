@@ -77,6 +77,17 @@ impl Page {
                 define(&mut roff, &page, &command.get_about().unwrap().to_string());
             }
         }
+        for (title, paragraphs) in self.prose {
+            roff.control("SH", [*title]);
+            for text in *paragraphs {
+                roff.control("PP", []);
+                if text.starts_with(' ') {
+                    roff.control("nf", []).text([roman(*text)]).control("fi", []);
+                } else {
+                    roff.text([roman(*text)]);
+                }
+            }
+        }
         section(&mut roff, "JSON OUTPUT", self.json_output);
         roff.control("SH", ["EXIT STATUS"]);
         match self.exits {

@@ -6,6 +6,7 @@ use super::{BUG, GREENGRASS_FILES, Page, USAGE};
 
 pub(super) const PAGE: Page = Page {
     command: "generate",
+    prose: &[],
     json_output: &[],
     exits: &[
         (Exit::Success, "The result was printed, or the files are there."),
