@@ -17,7 +17,7 @@
 //! | [`learn`] | `--learn`: profiles from reports, and that these conform to them |
 //! | [`output`] | exit codes, formats, streams as they happen, foreign text |
 //! | [`quiet`] | `-q`: what cron mails |
-//! | [`units`] | the systemd units of the README |
+//! | [`units`] | the systemd units of the man page |
 //! | [`oracle`] | a second implementation of the report parser |
 //! | [`windows`] | any stream against a second, simple implementation of windows; their cost |
 //! | [`properties`] | what holds for any profile and any report |

@@ -30,16 +30,9 @@ fn readme_starts_with_the_two_commands_that_run_and_test_the_program() {
 }
 
 #[test]
-fn readme_names_every_flag() {
-    let readme = read("README.md");
-    for command in ["collect", "validate-params", "publish", "watch", "detect"] {
-        let help = Command::new(PROGRAM).args([command, "--help"]).output().unwrap();
-        let help = String::from_utf8(help.stdout).unwrap();
-        let flags = help.lines().filter_map(|line| line.trim().strip_prefix("--")?.split([' ', '=']).next());
-        for flag in flags.filter(|flag| !["help", "verbose", "quiet", "version"].contains(flag)) {
-            assert!(readme.contains(&format!("--{flag}")), "README.md does not mention --{flag} of {command}");
-        }
-    }
+fn readme_is_short() {
+    let lines = read("README.md").lines().count();
+    assert!(lines <= 220, "README.md has {lines} lines; the man pages have room for the fine print");
 }
 
 /// A comment before a code block has the arguments that print the block.
@@ -47,7 +40,7 @@ fn readme_names_every_flag() {
 fn readme_shows_current_output() {
     let readme = read("README.md");
     let examples: Vec<&str> = readme.split("<!-- ").skip(1).collect();
-    assert_eq!(examples.len(), 6);
+    assert_eq!(examples.len(), 3);
     for example in examples {
         let (args, rest) = example.split_once(" -->\n").unwrap();
         let shown = rest.split("```").nth(1).unwrap().split_once('\n').unwrap().1;
@@ -72,7 +65,7 @@ fn readme_recipes_work() {
     let readme = read("README.md");
     let recipes: Vec<&str> =
         readme.split("```bash\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
-    let expected = ["81\t192.0.2.1\n", "[1,22,80,443,", "", "\"custom_metrics\":{\"cpu_temp\":[{\"number\":48.5}],"];
+    let expected = ["81\t192.0.2.1\n"];
     assert_eq!(recipes.len(), expected.len());
     let program = Path::new(PROGRAM).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());

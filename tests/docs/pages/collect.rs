@@ -83,6 +83,20 @@ pub(super) const PAGE: Page = Page {
   '.metrics.tcp_connections.established_connections.connections[].remote_addr'",
         ),
         (
+            "Save the tables of a device for a support case, and read the copy on any machine:",
+            "mkdir -p case/net\n\
+             for t in tcp tcp6 udp udp6 dev route fib_trie if_inet6; do\n  \
+             ssh device cat /proc/net/$t > case/net/$t || rm case/net/$t\n\
+             done\n\
+             device-defender collect --proc case -t",
+        ),
+        (
+            "Show what changed between two reports:",
+            "for f in before after; do device-defender collect > $f.json; sleep 60; done\n\
+             diff <(jq -S 'del(.header, .metrics.network_stats)' before.json) \\\n  \
+             <(jq -S 'del(.header, .metrics.network_stats)' after.json)",
+        ),
+        (
             "Count the traffic of the next ten seconds, without loopback:",
             "device-defender collect --since 10s --exclude-interface lo",
         ),

@@ -4,7 +4,14 @@ use super::{COLOR, Page};
 
 pub(super) const PAGE: Page = Page {
     command: "",
-    prose: &[],
+    prose: &[(
+        "STANDARD OUTPUT",
+        &[
+            "Standard output has only the result, standard error everything else. To discard the result, use >/dev/null. If \
+           another program opens /dev/null for standard output alone, for reading and writing, as Python's \
+           stdout=subprocess.DEVNULL does, that looks like a closed standard output, and the exit status is 74.",
+        ],
+    )],
     json_output: &[],
     exits: &[],
     environment: &[COLOR],
