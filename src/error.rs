@@ -164,7 +164,7 @@ impl Error {
                 Kind::NotSent => Exit::Unavailable,
                 Kind::NotAuthorized => Exit::NotAuthorized,
                 Kind::Rejected => Exit::Rejected,
-                Kind::Throttled | Kind::Unanswered => Exit::TryLater,
+                Kind::TryLater | Kind::Throttled | Kind::Unanswered => Exit::TryLater,
             },
             Self::System { .. } => Exit::Unavailable,
             Self::Output { .. } | Self::Exists(_) => Exit::Output,
@@ -254,7 +254,9 @@ mod tests {
     use std::io::ErrorKind::{ConnectionRefused, NetworkUnreachable};
 
     use super::*;
-    use crate::delivery::error::Wait;
+    use crate::delivery::error::{Acknowledgment, Wait};
+    use crate::delivery::mqtt::reason::{Carrier, Reason, Refusal};
+    use crate::delivery::mqtt::version::Version;
     use crate::delivery::reply::Rejection;
 
     fn key(cause: Cause) -> ErrorKey {
@@ -264,7 +266,16 @@ mod tests {
 
     #[test]
     fn another_fault_has_another_key() {
-        let refused = |code| Cause::ConnectRefused { code, client_id: String::new() };
+        let reason = |code| Reason { code, carrier: Carrier::ConnAck, version: Version::V5, text: None, server: None };
+        let refused = |code| {
+            let (client_id, topic) = (String::new(), String::new());
+            Cause::Refused(Box::new(Refusal {
+                reason: reason(code),
+                client_id,
+                topic,
+                acknowledgment: Acknowledgment::None,
+            }))
+        };
         let unreachable = |error| Cause::Unreachable { attempts: String::new(), errors: BTreeSet::from([error]) };
         let rejected = |message: &str| {
             let rejection = Rejection { code: "InvalidPayload".to_owned(), message: message.to_owned() };
@@ -272,12 +283,12 @@ mod tests {
         };
         let unconfirmed = |answers: &str| {
             let (answers, topic) = (answers.to_owned(), String::new());
-            Cause::Unconfirmed { answers, topic, acknowledged: true }
+            Cause::Unconfirmed { answers, topic, reason: None, acknowledgment: Acknowledgment::Received }
         };
         let alert = |alert: &str| Cause::TlsAlert { alert: alert.to_owned(), hint: "" };
         for (one, other) in [
-            (refused(3), refused(5)),
-            (refused(5), refused(2)),
+            (refused(0x88), refused(0x87)),
+            (refused(0x87), refused(0x85)),
             (unreachable(ConnectionRefused), unreachable(NetworkUnreachable)),
             (rejected("Malformed"), rejected("Too many")),
             (unconfirmed(".../accepted"), unconfirmed(".../rejected")),

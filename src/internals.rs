@@ -72,7 +72,9 @@ pub mod delivery {
 
     pub use crate::delivery::greengrass::frames::{Frame, FrameError, Frames, HeaderValue};
     pub use crate::delivery::greengrass::messages::{Incoming as NucleusMessage, Operation};
-    pub use crate::delivery::mqtt::packets::{Incoming, PacketError, Packets};
+    pub use crate::delivery::mqtt::packets::{ConnAck, Incoming, Limits, Message, Outgoing, PacketError, Packets};
+    pub use crate::delivery::mqtt::reason::{Carrier, Reason};
+    pub use crate::delivery::mqtt::version::Version;
     pub use crate::delivery::reply::{Answer, Rejection, Reply, ReplyError};
 
     /// The subjects of the certificates in a PEM file, `None` for one that is not X.509.

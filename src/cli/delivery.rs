@@ -24,6 +24,12 @@ pub(crate) struct PublishArgs {
     /// Print the report and its destination; connect to nothing, and leave the state unchanged
     #[arg(long, help_heading = "Delivery")]
     pub dry_run: bool,
+    /// Check the settings, connect and subscribe as for a report, but send none
+    ///
+    /// Prints nothing and exits with 0 when all of it works; -v prints each phase. Reads no metrics, leaves the state
+    /// unchanged, and does not count as a report for the service. With --no-wait it subscribes to nothing.
+    #[arg(long, conflicts_with = "dry_run", help_heading = "Delivery")]
+    pub check: bool,
     #[command(flatten)]
     pub delivery: DeliveryArgs,
     #[command(flatten)]
@@ -104,6 +110,12 @@ pub(crate) struct DeliveryArgs {
     #[arg(long, value_name = "ID", env = "DEVICE_DEFENDER_CLIENT_ID", hide_env_values = true)]
     #[arg(value_parser = sourced(from_str::<ClientId>))]
     pub client_id: Option<Sourced<ClientId>>,
+    /// The version of MQTT [default: auto]
+    ///
+    /// In MQTT 5 a broker gives its reasons and limits; auto uses it, and 3.1.1 with a broker that refuses it.
+    #[arg(long, value_name = "VERSION", env = "DEVICE_DEFENDER_MQTT_VERSION", hide_env_values = true)]
+    #[arg(value_parser = sourced_enum::<MqttVersion>())]
+    pub mqtt_version: Option<Sourced<MqttVersion>>,
     /// The certificates to trust, PEM [default: those of the system]
     #[arg(long, value_name = "FILE", env = "DEVICE_DEFENDER_CA_FILE", hide_env_values = true)]
     #[arg(value_hint = ValueHint::FilePath, value_parser = sourced_path(parse_path))]
@@ -163,6 +175,19 @@ pub(crate) enum Via {
     Greengrass,
     /// To an MQTT broker
     Mqtt,
+}
+
+/// The versions of MQTT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MqttVersion {
+    /// 5, or 3.1.1 if the broker refuses that
+    Auto,
+    /// 5 only
+    #[value(name = "5")]
+    V5,
+    /// 3.1.1 only
+    #[value(name = "3.1.1")]
+    V311,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

@@ -14,7 +14,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::terminal::Color;
 pub(crate) use collect::{CollectArgs, Format};
-pub(crate) use delivery::{DeliveryArgs, PayloadFormat, PublishArgs, Via, WatchArgs};
+pub(crate) use delivery::{DeliveryArgs, MqttVersion, PayloadFormat, PublishArgs, Via, WatchArgs};
 pub(crate) use detect::{DetectArgs, DetectFormat};
 pub(crate) use generate::{Generate, GenerateArgs, Shell, UnitsArgs};
 pub(crate) use lazy::Lazy;

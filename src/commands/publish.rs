@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant, SystemTime};
 use std::{process, thread};
 
-use super::publisher::{Prepared, Publisher, using_state};
+use super::publisher::{Publisher, using_state};
 use super::steps::Steps;
 use super::{pipeline, report};
 use crate::cli::{PayloadFormat, PublishArgs, SourceArgs};
@@ -72,6 +72,11 @@ pub(super) fn run(
         interval: None,
         transport_limit: Cell::new(None),
     };
+    if args.check {
+        publisher.check(loaded.transport.as_ref(), deadline)?;
+        steps.pause();
+        return Ok(Exit::Success);
+    }
     let (custom, deadline) = custom_metrics(&args.report.source, &steps, deadline)?;
     if args.dry_run {
         return show(&publisher, custom, warnings);
@@ -129,7 +134,7 @@ fn show(publisher: &Publisher<'_>, custom: Option<CustomMetrics>, warnings: &mut
         None
     });
     let state = loaded.unwrap_or_else(|| State::new(thing_name));
-    let Prepared { message, strict, .. } = publisher.prepare(&state, custom, warnings)?;
+    let (message, strict) = publisher.message(&state, custom, warnings)?;
     publisher.steps.pause();
     terminal.warn_all(warnings);
     let topic = topic(thing_name, message.encoding);

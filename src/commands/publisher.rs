@@ -9,18 +9,18 @@ use std::time::{Duration, Instant, SystemTime};
 use super::steps::Steps;
 use super::{baseline, pipeline};
 use crate::cli::{DeliveryArgs, PayloadFormat, SourceArgs};
-use crate::collector::Collector;
 use crate::collector::counters::Interfaces;
+use crate::collector::{Collector, Sample};
 use crate::config;
 use crate::delivery::greengrass::cause::LITE_MAX_BYTES;
 use crate::delivery::transport::{Attempt, Confirmation, Keepalive, Message, Transport, WaitFor};
 use crate::delivery::{self, Settings};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::report::Options;
 use crate::report::budget::MAX_BYTES;
 use crate::report::custom::CustomMetrics;
 use crate::report::encode::Encoding;
+use crate::report::{Options, Report};
 use crate::state::store::{Store, StoreError};
 use crate::state::{Baseline, Moment, NoBaseline, State};
 use crate::terminal::Terminal;
@@ -54,13 +54,45 @@ pub(super) struct Delivered {
     pub(super) strict: Exit,
 }
 
-pub(super) struct Prepared {
-    pub(super) message: Message,
-    /// The same report, cut to what any transport takes, if this one may not take all of it.
-    smaller: Option<(Message, Warnings)>,
+/// What a report is made of.
+struct Collected {
+    sample: Sample,
+    /// The counters that its traffic is counted from.
+    since: Option<Interfaces>,
     /// What the next report is counted from, once this one is accepted.
     baseline: Option<Baseline>,
-    pub(super) strict: Exit,
+}
+
+/// A report that can be encoded again, to be smaller.
+struct Draft<'a> {
+    report: Report<'a>,
+    encoding: Encoding,
+    options: &'a Options,
+}
+
+impl Draft<'_> {
+    /// Encodes the report in at most `max` bytes.
+    fn encode(&mut self, max: usize, warnings: &mut Warnings) -> Result<Message, Error> {
+        let Self { report, encoding, options } = self;
+        pipeline::fit(report, *encoding, options, (max, 0), warnings).map_err(|error| match error {
+            Error::MaxBytes { .. } if options.max_bytes.is_none() => Error::TooLarge { max },
+            error => error,
+        })?;
+        let mut payload = Vec::new();
+        let written = encoding.write(report, options.names, &mut payload);
+        written.map_err(|error| Error::Bug(format!("the report cannot be encoded: {error}")))?;
+        Ok(Message { report_id: report.report_id, encoding: *encoding, payload })
+    }
+
+    /// Encodes the report in at most `max` bytes, which is less than it has, because of a limit of the other side. `None`: it
+    /// cannot be cut that much.
+    fn cut(&mut self, max: usize, limit: &str, warnings: &mut Warnings) -> Option<Message> {
+        let mut cut = Warnings::default();
+        let message = self.encode(max, &mut cut).ok()?;
+        warnings.add(WarningKind::Cut, "transport", limit);
+        warnings.append(cut);
+        Some(message)
+    }
 }
 
 impl Publisher<'_> {
@@ -82,24 +114,26 @@ impl Publisher<'_> {
         {
             return Err(Error::TooSoon); // another run reported while the lock was waited for
         }
-        let Prepared { message, smaller, baseline, strict } = self.prepare(state, custom, warnings)?;
+        let Collected { sample, since, baseline } = self.collect(state, warnings)?;
+        let mut draft = self.draft(&sample, since.as_ref(), state.last_report_id, custom, warnings);
+        let mut message = draft.encode(self.max_bytes(), warnings)?;
+        let strict = warnings.exit(self.source.strict);
         let report_id = message.report_id;
 
-        let attempt = Attempt {
-            thing_name: &self.settings.thing_name,
-            encoding: message.encoding,
-            wait_for: if self.delivery.no_wait.is_set() { WaitFor::Acknowledgment } else { WaitFor::Answer },
-            timeout: self.settings.timeout,
-            deadline,
-            trace: &|line| self.terminal.debug(line),
-            keepalive: self.keepalive,
-        };
+        let trace = |line: &str| self.terminal.debug(line);
+        let attempt = self.attempt(deadline, &trace);
         if self.interval.is_none() {
             self.terminal.warn_all(warnings); // connecting may take long; in a loop, the log has them with the outcome
         }
         let delivering = format!("sending to {}", self.settings.transport.destination());
         self.steps.begin(&delivering);
         let mut session = transport.connect(attempt).map_err(Error::Delivery)?;
+        if let Some(max) = session.max_payload()
+            && message.payload.len() > max
+        {
+            let limit = format!("the broker takes reports of at most {max} bytes");
+            message = draft.cut(max, &limit, warnings).unwrap_or(message);
+        }
         let sent_before = state.sent.clone();
         state.last_report_id = report_id;
         state.sent = moment(Instant::now());
@@ -109,15 +143,15 @@ impl Publisher<'_> {
         self.steps.begin(&delivering);
         self.steps.set_sent(true); // nobody else could tell while it hangs there
         let mut sent = session.send(message);
-        if let Some((smaller, cut)) = smaller.filter(|_| sent.as_ref().is_err_and(delivery::Error::is_too_large)) {
-            let text = format!("the nucleus closed the connection; reports are now cut to {LITE_MAX_BYTES} bytes");
-            warnings.add(WarningKind::Cut, "transport", text);
-            warnings.append(cut);
-            self.transport_limit.set(Some(LITE_MAX_BYTES));
-            sent = transport.connect(attempt).and_then(|another| {
-                session = another;
-                session.send(smaller)
-            });
+        if sent.as_ref().is_err_and(delivery::Error::is_too_large) && self.options.max_bytes.is_none() {
+            let limit = format!("the nucleus closed the connection; reports are now cut to {LITE_MAX_BYTES} bytes");
+            if let Some(smaller) = draft.cut(LITE_MAX_BYTES, &limit, warnings) {
+                self.transport_limit.set(Some(LITE_MAX_BYTES));
+                sent = transport.connect(attempt).and_then(|another| {
+                    session = another;
+                    session.send(smaller)
+                });
+            }
         }
         let published = sent.as_ref().map_or_else(|error| error.published, |receipt| Some(receipt.published));
         self.steps.set_sent(published.is_some());
@@ -136,46 +170,73 @@ impl Publisher<'_> {
         Ok(Delivered { report_id, confirmation: receipt.confirmation, published: receipt.published, strict })
     }
 
-    pub(super) fn prepare(
+    /// Does all that a delivery does but for the report: connects, subscribes if an answer would be waited for, disconnects.
+    pub(super) fn check(&self, transport: &dyn Transport, deadline: Instant) -> Result<(), Error> {
+        self.steps.begin(format!("connecting to {}", self.settings.transport.destination()));
+        let trace = |line: &str| self.terminal.debug(line);
+        let session = transport.connect(self.attempt(deadline, &trace)).map_err(Error::Delivery)?;
+        let checked = session.check();
+        session.close();
+        checked.map_err(Error::Delivery)
+    }
+
+    fn attempt<'s>(&'s self, deadline: Instant, trace: &'s dyn Fn(&str)) -> Attempt<'s> {
+        Attempt {
+            thing_name: &self.settings.thing_name,
+            encoding: self.encoding(),
+            wait_for: if self.delivery.no_wait.is_set() { WaitFor::Acknowledgment } else { WaitFor::Answer },
+            timeout: self.settings.timeout,
+            deadline,
+            trace,
+            keepalive: self.keepalive,
+        }
+    }
+
+    /// The report as it would be sent, and what `--strict` makes of it.
+    pub(super) fn message(
         &self,
         state: &State,
         custom: Option<CustomMetrics>,
         warnings: &mut Warnings,
-    ) -> Result<Prepared, Error> {
+    ) -> Result<(Message, Exit), Error> {
+        let Collected { sample, since, .. } = self.collect(state, warnings)?;
+        let mut draft = self.draft(&sample, since.as_ref(), state.last_report_id, custom, warnings);
+        let message = draft.encode(self.max_bytes(), warnings)?;
+        Ok((message, warnings.exit(self.source.strict)))
+    }
+
+    fn collect(&self, state: &State, warnings: &mut Warnings) -> Result<Collected, Error> {
         self.steps.begin(format!("reading {}", config::path(&self.source.proc).display()));
         let collector = pipeline::open(self.source, self.terminal, warnings)?;
         let sample = pipeline::sample_of_host(&collector, self.terminal, warnings)?;
-        let baseline = self.baseline(state, &collector, warnings);
-        let mut report =
-            pipeline::build(&sample, baseline.as_ref(), state.last_report_id, custom, self.options, warnings);
-
-        let encoding = match self.delivery.format.valid() {
-            None | Some(PayloadFormat::Json) => Encoding::Json,
-            Some(PayloadFormat::Cbor) => Encoding::Cbor,
-        };
-        let max = self.options.max_bytes.or(self.transport_limit.get()).unwrap_or(MAX_BYTES);
-        let mut encode = |max, warnings: &mut Warnings| -> Result<Message, Error> {
-            pipeline::fit(&mut report, encoding, self.options, (max, 0), warnings).map_err(|error| match error {
-                Error::MaxBytes { .. } if self.options.max_bytes.is_none() => Error::TooLarge { max },
-                error => error,
-            })?;
-            let mut payload = Vec::new();
-            let written = encoding.write(&report, self.options.names, &mut payload);
-            written.map_err(|error| Error::Bug(format!("the report cannot be encoded: {error}")))?;
-            Ok(Message { report_id: report.report_id, encoding, payload })
-        };
-        let message = encode(max, warnings)?;
-        let may_be_too_large = self.settings.transport.is_greengrass() && self.options.max_bytes.is_none();
-        let smaller = if may_be_too_large && message.payload.len() > LITE_MAX_BYTES {
-            let mut cut = Warnings::default();
-            encode(LITE_MAX_BYTES, &mut cut).ok().map(|message| (message, cut))
-        } else {
-            None
-        };
+        let since = self.baseline(state, &collector, warnings);
         let taken_at = rfc3339(SystemTime::now());
         let counters = sample.counters.clone();
         let baseline = counters.and_then(|counters| Baseline::new(collector.root.host_id(), taken_at, counters));
-        Ok(Prepared { message, smaller, baseline, strict: warnings.exit(self.source.strict) })
+        Ok(Collected { sample, since, baseline })
+    }
+
+    fn draft<'s>(
+        &'s self,
+        sample: &'s Sample,
+        since: Option<&Interfaces>,
+        last_report_id: u64,
+        custom: Option<CustomMetrics>,
+        warnings: &mut Warnings,
+    ) -> Draft<'s> {
+        let report = pipeline::build(sample, since, last_report_id, custom, self.options, warnings);
+        Draft { report, encoding: self.encoding(), options: self.options }
+    }
+
+    fn encoding(&self) -> Encoding {
+        match self.delivery.format.valid() {
+            None | Some(PayloadFormat::Json) => Encoding::Json,
+            Some(PayloadFormat::Cbor) => Encoding::Cbor,
+        }
+    }
+
+    fn max_bytes(&self) -> usize {
+        self.options.max_bytes.or(self.transport_limit.get()).unwrap_or(MAX_BYTES)
     }
 
     /// The counters at the last accepted report; `None` when there are none to count from.

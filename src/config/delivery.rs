@@ -9,9 +9,10 @@ use humantime::format_duration;
 
 use super::greengrass::{self, Core, Field};
 use super::{SettingError, aws_thing_name, checked, given_thing_name, variable};
-use crate::cli::{DeliveryArgs, Via};
+use crate::cli::{DeliveryArgs, MqttVersion, Via};
 use crate::delivery::mqtt::settings::{AwsEndpoint, CredentialFiles, Endpoint, Settings as MqttSettings, aws_endpoint};
 use crate::delivery::mqtt::values::{ClientId, Host, Port, parse_path};
+use crate::delivery::mqtt::version::{Version, Versions};
 use crate::delivery::transport::{CredentialError, Loaded};
 use crate::delivery::{Settings, TransportSettings, mqtt};
 use crate::exit::Exit;
@@ -173,6 +174,7 @@ impl Layers<'_> {
         let port = self.optional("port", port, default_port, default_port.0);
         let thing_name = self.required("thing name", "--thing-name", thing_name);
         let client_id = self.client_id(client_id, thing_name.as_ref());
+        let versions = self.versions();
         let timeout = self.timeout();
         let files = if is_plaintext { Some(None) } else { self.files().map(Some) };
         if let Some(host) = host.as_ref().filter(|host| is_plaintext && !host.is_loopback()) {
@@ -185,13 +187,24 @@ impl Layers<'_> {
         }
         let complete = || {
             let endpoint = Endpoint { host: host.clone()?.0, port: port?.0 };
-            let mqtt = MqttSettings { endpoint, client_id: client_id?.0, credentials: files.clone()? };
+            let (client_id, credentials) = (client_id?.0, files.clone()?);
+            let mqtt = MqttSettings { endpoint, client_id, versions: versions?, credentials };
             Some(Settings { thing_name: thing_name?, timeout: timeout?, transport: TransportSettings::Mqtt(mqtt) })
         };
         let settings = if self.errors.is_empty() { complete() } else { None };
         let files = if settings.is_none() { files.flatten() } else { None };
         let warnings = host.and_then(|host| endpoint_warning(&host)).into_iter().collect();
         DeliveryConfig { settings, files, summary: self.summary, notes: self.notes, warnings }
+    }
+
+    fn versions(&mut self) -> Option<Versions> {
+        let given = self.given.mqtt_version.clone();
+        let only = match self.optional("MQTT version", given, MqttVersion::Auto, "auto")? {
+            MqttVersion::Auto => None,
+            MqttVersion::V5 => Some(Version::V5),
+            MqttVersion::V311 => Some(Version::V311),
+        };
+        Some(Versions::new(only))
     }
 
     pub(super) fn timeout(&mut self) -> Option<Duration> {

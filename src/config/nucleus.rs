@@ -78,6 +78,7 @@ impl Layers<'_> {
             given.endpoint.as_ref().map(origin),
             given.port.as_ref().map(origin),
             given.client_id.as_ref().map(origin),
+            given.mqtt_version.as_ref().map(origin),
             given.ca_file.as_ref().map(origin),
             given.cert_file.as_ref().map(origin),
             given.key_file.as_ref().map(origin),

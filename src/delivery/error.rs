@@ -1,13 +1,15 @@
 //! Everything that can go wrong with a delivery: what is shown, what to do about it, and what it means for the report.
 //!
-//! How AWS IoT refuses is described in its developer guide: CONNACK 5 or its own 7 ("MQTT"), or a connection that is closed
-//! after CONNECT, SUBSCRIBE or PUBLISH when a policy forbids it.
+//! How AWS IoT refuses is described in its developer guide ("MQTT"): with a reason code of MQTT 5; with MQTT 3.1.1 by CONNACK
+//! 5 or its own 7, or by closing the connection after CONNECT, SUBSCRIBE or PUBLISH when a policy forbids it.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::io::ErrorKind;
 use std::time::Instant;
 
 use super::greengrass;
+use super::mqtt::reason::{Reason, Refusal, connect_hint, subscribe_hint};
 use super::phase::Phase;
 use super::reply::Rejection;
 
@@ -16,7 +18,7 @@ pub(crate) const SEE_LOG: &str = "look at the broker's log";
 
 /// Why a report was not delivered, or is not known to have been.
 #[derive(Debug, thiserror::Error)]
-#[error("{phase}: {destination}: {}", self.describe().1)]
+#[error("{phase}: {destination}: {}", self.message())]
 pub(crate) struct Error {
     pub(crate) phase: Phase,
     /// Host and port, or the nucleus's socket.
@@ -32,6 +34,8 @@ pub(crate) enum Kind {
     NotSent,
     /// The service refuses this client, or something this client needs.
     NotAuthorized,
+    /// The service does not take it now.
+    TryLater,
     Rejected,
     /// Rejected, because it came too soon.
     Throttled,
@@ -63,26 +67,35 @@ pub(crate) enum Cause {
     TlsAlert { alert: String, hint: &'static str },
     /// The server does not accept this device's certificate. Under TLS 1.3 it says so only after the handshake.
     CertificateRefused { alert: String },
-    /// What was received is not MQTT 3.1.1.
+    /// What was received is not MQTT of the version that was sent, in words.
     BadPacket(String),
     /// The connection failed.
     Connection { reason: String, plaintext: bool },
-    /// The broker closed the connection in good order.
-    Closed { at: ClosedAt },
-    /// The broker refused CONNECT (MQTT 3.1.1, section 3.2.2.3; 7 is AWS's own).
-    ConnectRefused { code: u8, client_id: String },
+    /// The broker closed the connection in good order, without a reason, instead of answering.
+    Closed(Closing),
+    /// The broker said no, with a reason.
+    Refused(Box<Refusal>),
+    /// The subscription to the answers was refused, before anything was sent. `reason` is as for [`Cause::Unconfirmed`].
+    NotSubscribed { answers: String, topic: String, reason: Option<Box<Reason>> },
+    /// A packet of so many bytes, where the broker takes at most `max`.
+    PacketTooLarge { bytes: u32, max: u32 },
+    /// The broker answered CONNECT in another version of MQTT.
+    OtherVersion(Box<Reason>),
+    /// The report is not to be confirmed by an answer, and the broker takes only messages that it does not acknowledge.
+    NoAcknowledgment,
     /// A packet that the protocol does not allow at this point.
     UnexpectedPacket { got: String, expected: &'static str },
     /// Device Defender rejected the report.
     Rejected { report_id: u64, rejection: Rejection },
     /// Device Defender rejected the report because it came too soon.
     Throttled { report_id: u64, rejection: Rejection },
-    /// PUBACK came, but no answer in time.
-    NoAnswer { reason: String },
+    /// The broker took the report, but no answer came in time.
+    NoAnswer { reason: String, acknowledgment: Acknowledgment },
     /// The connection was lost while waiting for the answer.
-    LostAfterPublish { reason: String, acknowledged: bool },
-    /// The subscription to the answers was refused, so none could be received.
-    Unconfirmed { answers: String, topic: String, acknowledged: bool },
+    LostAfterPublish { reason: String, acknowledgment: Acknowledgment },
+    /// The subscription to the answers was refused, so none could be received. `reason`: `None` when the broker did not answer
+    /// for one of them.
+    Unconfirmed { answers: String, topic: String, reason: Option<Box<Reason>>, acknowledgment: Acknowledgment },
     /// Between this program and a Greengrass nucleus.
     Greengrass(greengrass::cause::Cause),
 }
@@ -97,12 +110,72 @@ pub(crate) enum Wait {
     Other,
 }
 
-/// What a broker did not answer before it closed the connection: CONNECT, SUBSCRIBE, or PUBLISH.
+/// Whether the broker has taken a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Acknowledgment {
+    /// Not as far as is known.
+    None,
+    Received,
+    /// Received, and nobody has subscribed to the topic.
+    Unheard,
+    /// With QoS 0 there is none.
+    Unused,
+}
+
+impl fmt::Display for Acknowledgment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "no PUBACK came",
+            Self::Received => "the broker acknowledged the report (PUBACK)",
+            Self::Unheard => "the broker acknowledged the report (PUBACK), to which nobody has subscribed",
+            Self::Unused => "the broker takes only QoS 0, which has no acknowledgment (PUBACK)",
+        })
+    }
+}
+
+/// A connection that the broker closed without a reason, instead of answering CONNECT, SUBSCRIBE, or PUBLISH.
 #[derive(Debug)]
-pub(crate) enum ClosedAt {
-    Connect { client_id: String, is_aws: bool },
-    Subscribe { topic: String },
-    Publish { topic: String },
+pub(crate) struct Closing {
+    pub(crate) client_id: String,
+    /// The topic that is subscribed or published to.
+    pub(crate) topic: String,
+    pub(crate) is_aws: bool,
+    /// Whether MQTT 5, which has reasons, was ruled out by a setting.
+    pub(crate) is_older: bool,
+}
+
+impl Closing {
+    /// The message and all likely causes, the broker's own first.
+    fn describe(&self, phase: Phase) -> (String, String) {
+        let Self { client_id, topic, is_aws, is_older } = self;
+        let (when, own, policy) = match phase {
+            Phase::Connect => (
+                "instead of answering",
+                "the broker does not admit this client, or is shutting down; a proxy does so when its broker is down",
+                format!("it does not accept a client: {}", connect_hint(client_id)),
+            ),
+            Phase::Subscribe => (
+                "instead of answering",
+                "the broker does not allow subscriptions to $aws topics, or is shutting down",
+                format!("no policy allows iot:Subscribe on {topic}"),
+            ),
+            _ => (
+                "after the PUBLISH",
+                "the report is larger than the broker takes (--max-bytes), its QoS 1 is not allowed, or the broker is shutting \
+                 down",
+                format!("no policy allows iot:Publish on {topic}"),
+            ),
+        };
+        let mut hint = if *is_aws {
+            format!("AWS IoT does so when {policy}")
+        } else {
+            format!("{SEE_LOG}; likely causes: {own}; AWS IoT does so when {policy}")
+        };
+        if *is_older {
+            hint.push_str("; with --mqtt-version 5 brokers give the reason");
+        }
+        (format!("the broker closed the connection {when}, without a reason"), hint)
+    }
 }
 
 impl Error {
@@ -119,6 +192,25 @@ impl Error {
     /// Whether a nucleus does not accept this component's token.
     pub(crate) fn is_token_refused(&self) -> bool {
         matches!(self.cause, Cause::Greengrass(greengrass::cause::Cause::TokenRefused))
+    }
+
+    /// Whether the broker does not speak the version of MQTT that it was spoken to in.
+    pub(crate) fn is_version(&self) -> bool {
+        match &self.cause {
+            Cause::OtherVersion(_) => true,
+            Cause::Refused(refusal) => refusal.reason.is_of_version(),
+            _ => false,
+        }
+    }
+
+    /// Whether that may be so: some brokers close the connection without a reason.
+    pub(crate) fn may_be_version(&self) -> bool {
+        let is_gone = matches!(self.cause, Cause::Closed(_) | Cause::Connection { .. });
+        self.is_version() || (self.phase == Phase::Connect && is_gone)
+    }
+
+    pub(crate) fn message(&self) -> String {
+        self.describe().1
     }
 
     pub(crate) fn hint(&self) -> String {
@@ -182,41 +274,32 @@ impl Error {
                 "the certificate must be registered and active there, signed by a CA that the broker trusts, and valid now"
                     .to_owned(),
             ),
-            Cause::BadPacket(error) => not_sent(&format!("the answer is not MQTT 3.1.1: {error}"), WRONG_PORT),
+            Cause::BadPacket(reason) => not_sent(reason, WRONG_PORT),
             Cause::Connection { reason, plaintext } => not_sent(reason, if *plaintext { NOT_PLAIN } else { TRY_AGAIN }),
             Cause::UnexpectedPacket { got, expected } => {
-                not_sent(&format!("received {got}, expected {expected}"), "is this an MQTT 3.1.1 broker?")
+                not_sent(&format!("received {got}, expected {expected}"), "is this an MQTT broker?")
             }
-            Cause::ConnectRefused { code, client_id } => {
-                let refused = |meaning| format!("refused with CONNACK {code}: {meaning}");
-                match code {
-                    1 => not_sent(&refused("it does not speak MQTT 3.1.1"), "use a broker that speaks MQTT 3.1.1"),
-                    2 => not_sent(
-                        &refused("it does not accept this client ID"),
-                        &format!("give another --client-id than {client_id}"),
-                    ),
-                    3 => not_sent(&refused("it is not available"), "try again later"),
-                    4 | 5 | 7 => not_authorized(refused("not authorized"), connect_hint(client_id)),
-                    _ => not_sent(&refused("unknown reason"), SEE_LOG),
-                }
+            Cause::Refused(refusal) => refusal.describe(self.phase, self.published.is_some()),
+            Cause::Closed(closing) => {
+                let (message, hint) = closing.describe(self.phase);
+                not_authorized(message, hint)
             }
-            Cause::Closed { at } => {
-                let (when, hint) = match at {
-                    ClosedAt::Connect { client_id, is_aws } => {
-                        let proxy = if *is_aws { "" } else { "; a proxy does so when its broker is down" };
-                        let hint = format!("it does not accept a client: {}{proxy}", connect_hint(client_id));
-                        ("instead of answering", hint)
-                    }
-                    ClosedAt::Subscribe { topic } => {
-                        ("instead of answering", format!("no policy allows iot:Subscribe on {topic}"))
-                    }
-                    ClosedAt::Publish { topic } => {
-                        ("after the PUBLISH", format!("no policy allows iot:Publish on {topic}"))
-                    }
-                };
-                let hint = format!("AWS IoT does so when {hint}");
-                not_authorized(format!("the broker closed the connection {when}"), hint)
-            }
+            Cause::PacketTooLarge { bytes, max } => not_sent(
+                &format!("the packet has {bytes} bytes, and the broker takes at most {max}"),
+                if self.phase == Phase::Publish {
+                    "let the broker take larger packets, or send fewer or shorter custom metrics"
+                } else {
+                    "let the broker take larger packets"
+                },
+            ),
+            Cause::OtherVersion(reason) => not_sent(
+                &format!("the broker answered in {} ({reason})", reason.version),
+                "give --mqtt-version 3.1.1 or auto",
+            ),
+            Cause::NoAcknowledgment => not_sent(
+                "the broker takes only QoS 0, which has no acknowledgment (PUBACK) for --no-wait to wait for",
+                "leave out --no-wait if Device Defender answers, or let the broker take messages of QoS 1",
+            ),
             Cause::Rejected { report_id, rejection } => (
                 Kind::Rejected,
                 format!("report {report_id} rejected: {rejection}"),
@@ -227,22 +310,20 @@ impl Error {
                 format!("report {report_id} rejected: {rejection}"),
                 "the service takes one report every 5 minutes; try again then".to_owned(),
             ),
-            Cause::NoAnswer { reason } => (
+            Cause::NoAnswer { reason, acknowledgment } => (
                 Kind::Unanswered,
-                format!("{reason}; {}", puback(true)),
+                format!("{reason}; {acknowledgment}"),
                 "is Device Defender in use in this account, and may this client receive on .../accepted and .../rejected \
                  (iot:Receive)? For a broker without Device Defender use --no-wait. Try again in 5 minutes"
                     .to_owned(),
             ),
-            Cause::LostAfterPublish { reason, acknowledged } => {
-                (Kind::Unanswered, format!("{reason}; {}", puback(*acknowledged)), MAYBE.to_owned())
+            Cause::LostAfterPublish { reason, acknowledgment } => {
+                (Kind::Unanswered, format!("{reason}; {acknowledgment}"), MAYBE.to_owned())
             }
-            Cause::Unconfirmed { answers, topic, acknowledged } => {
-                let puback = puback(*acknowledged);
-                not_authorized(
-                    format!("the subscription to {answers} was refused, so the report is not confirmed; {puback}"),
-                    format!("a policy must allow iot:Subscribe on {topic} and .../rejected"),
-                )
+            Cause::NotSubscribed { answers, topic, reason } => not_subscribed(answers, topic, reason.as_deref()),
+            Cause::Unconfirmed { answers, topic, reason, acknowledgment } => {
+                let (kind, message, hint) = not_subscribed(answers, topic, reason.as_deref());
+                (kind, format!("{message}, so the report is not confirmed; {acknowledgment}"), hint)
             }
             Cause::Greengrass(cause) => cause.describe(),
         }
@@ -276,28 +357,29 @@ impl Cause {
             Self::WrongProtocol { found, .. } => found.clone(),
             Self::ServerCertificate { key, .. } => key.clone(),
             Self::TlsAlert { alert, .. } | Self::CertificateRefused { alert } => alert.clone(),
-            Self::ConnectRefused { code, .. } => code.to_string(),
+            Self::Refused(refusal) => format!("{:?} {}", refusal.reason.carrier, refusal.reason.code),
+            Self::PacketTooLarge { max, .. } => max.to_string(),
             Self::UnexpectedPacket { expected, .. } => (*expected).to_owned(),
             Self::Rejected { rejection, .. } | Self::Throttled { rejection, .. } => rejection.to_string(),
-            Self::LostAfterPublish { acknowledged, .. } => acknowledged.to_string(),
-            Self::Unconfirmed { answers, .. } => answers.clone(),
+            Self::LostAfterPublish { acknowledgment, .. } => acknowledgment.to_string(),
+            Self::Unconfirmed { answers, reason, .. } | Self::NotSubscribed { answers, reason, .. } => {
+                format!("{answers} {:?}", reason.as_ref().map(|reason| reason.code))
+            }
             Self::Greengrass(cause) => cause.detail(),
             Self::NotLoopback { .. }
             | Self::TimedOut { .. }
             | Self::BadPacket(_)
-            | Self::Closed { .. }
+            | Self::Closed(_)
+            | Self::OtherVersion(_)
+            | Self::NoAcknowledgment
             | Self::NoAnswer { .. } => String::new(),
         }
     }
 }
 
-fn connect_hint(client_id: &str) -> String {
-    format!(
-        "a policy of an active certificate must allow iot:Connect for client/{client_id}, and no other client may use that \
-         client ID at the same time"
-    )
-}
-
-fn puback(acknowledged: bool) -> &'static str {
-    if acknowledged { "the broker acknowledged the report (PUBACK)" } else { "no PUBACK came" }
+fn not_subscribed(answers: &str, topic: &str, reason: Option<&Reason>) -> (Kind, String, String) {
+    let with = reason.map(|reason| format!(" with {reason}")).unwrap_or_default();
+    let (kind, hint) =
+        reason.map_or_else(|| (Kind::NotAuthorized, subscribe_hint(topic)), |reason| reason.of_subscription(topic));
+    (kind, format!("the subscription to {answers} was refused{with}"), hint)
 }

@@ -15,6 +15,8 @@ pub(super) const QUIET: Duration = Duration::from_millis(1);
 
 /// A session as a transport has it.
 pub(super) trait Session {
+    fn max_payload(&self) -> Option<usize>;
+    fn check(&self) -> Result<(), Error>;
     async fn publish(&mut self, message: Message) -> Result<Receipt, Error>;
     async fn close(self);
 }
@@ -40,6 +42,14 @@ pub(super) fn open<'a, S: Session + 'a>(
 }
 
 impl<S: Session> transport::Session for Driven<'_, S> {
+    fn max_payload(&self) -> Option<usize> {
+        self.session.max_payload()
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.session.check()
+    }
+
     fn send(&mut self, message: Message) -> Result<Receipt, Error> {
         wait(&self.runtime, self.keepalive, self.session.publish(message))
     }

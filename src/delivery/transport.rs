@@ -105,6 +105,12 @@ pub(crate) trait Transport {
 
 /// A connection that is ready for a report.
 pub(crate) trait Session {
+    /// The most bytes of a report that the other side takes; `None`: it did not say.
+    fn max_payload(&self) -> Option<usize>;
+
+    /// Fails when it is known already that a report would not be confirmed.
+    fn check(&self) -> Result<(), Error>;
+
     /// Publishes the report and waits for its confirmation. An error has the time of the PUBLISH as far as it was written.
     fn send(&mut self, message: Message) -> Result<Receipt, Error>;
 

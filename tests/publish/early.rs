@@ -8,7 +8,7 @@ use rumqttc::mqttbytes::v4::{Packet, Publish};
 
 use crate::support::{
     BEFORE, Device, Link, Outcome, Peer, Tls, accepted, rejected,
-    wire::{bytes, message, puback, suback},
+    wire::{Version, puback, publish},
 };
 
 const TOPIC: &str = "$aws/things/gw/defender/metrics/json";
@@ -23,7 +23,9 @@ fn device() -> (Device, u64) {
 
 /// Every answer that a peer may send too early.
 fn answers(id: u64) -> Vec<Vec<u8>> {
-    let answer = |kind: &str, document: String| message(&format!("{TOPIC}/{kind}"), document);
+    let answer = |kind: &str, document: String| {
+        publish(Version::V5, Publish::new(format!("{TOPIC}/{kind}"), QoS::AtMostOnce, document))
+    };
     vec![
         answer("accepted", accepted(id).to_string()),
         answer("accepted", r#"{"status":"ACCEPTED"}"#.to_owned()),
@@ -48,7 +50,7 @@ fn is_undecided(device: &Device, outcome: &Outcome) {
 fn grant_and_send(link: &mut Link, more: &[u8]) -> io::Result<Publish> {
     link.accept_connect()?;
     let subscribe = link.subscribe()?;
-    link.send(&[&suback(subscribe.pkid, &[1, 1]), more].concat())?;
+    link.send(&[&link.suback(subscribe.pkid, &[1, 1]), more].concat())?;
     link.report()
 }
 
@@ -121,11 +123,11 @@ fn an_answer_without_an_id_counts_only_after_the_puback() {
 fn early_messages_are_acknowledged() {
     let mut early = Publish::new(format!("{TOPIC}/accepted"), QoS::AtLeastOnce, "{}");
     early.pkid = 99;
-    let early = bytes(&Packet::Publish(early));
+    let early = publish(Version::V5, early);
     let peer = Peer::tls(Tls::default(), move |link| {
         link.accept_connect()?;
         let subscribe = link.subscribe()?;
-        link.send(&[suback(subscribe.pkid, &[1, 1]), early].concat())?;
+        link.send(&[link.suback(subscribe.pkid, &[1, 1]), early].concat())?;
         assert!(matches!(link.receive()?, Packet::PubAck(ack) if ack.pkid == 99));
         link.accept_the_report()
     });
@@ -140,7 +142,7 @@ fn a_stream_that_breaks_before_the_publish_gets_no_report() {
     let peer = Peer::tls(Tls::default(), |link| {
         link.accept_connect()?;
         let subscribe = link.subscribe()?;
-        link.send(&[&suback(subscribe.pkid, &[1, 1])[..], &[0x30, 0x80, 0x80, 0x80, 0x80, 0x80]].concat())?;
+        link.send(&[&link.suback(subscribe.pkid, &[1, 1])[..], &[0x30, 0x80, 0x80, 0x80, 0x80, 0x80]].concat())?;
         link.silence()
     });
     device.publish_to_peer(&peer).ends(69, &["PUBLISH", "not MQTT"]);

@@ -4,20 +4,24 @@
 //! Needs `mosquitto`, `openssl`, `faketime` and `bindfs`, and for [`network`] and [`hangs`] what `tests/netns` needs. A test that cannot run here
 //! fails and says what is missing.
 
+mod check;
 mod cores;
 mod credentials;
 mod crowds;
 mod early;
 mod greengrass;
 mod hangs;
+mod limits;
 mod network;
 mod nucleus;
 mod outcomes;
 mod paths;
+mod reasons;
 mod report;
 mod session;
 mod settings;
 mod state;
 mod tls;
 mod transports;
+mod versions;
 mod words;

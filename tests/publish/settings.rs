@@ -103,7 +103,7 @@ fn the_client_id_is_the_thing_name_and_more_unless_given() {
             link.receive()?;
             link.close()
         });
-        publish.set("--port", peer.port()).ends(77, &[]);
+        publish.set("--port", peer.port()).set("--mqtt-version", 5).ends(77, &[]);
         match peer.seen().packets.first() {
             Some(Packet::Connect(connect)) => connect.client_id.clone(),
             other => panic!("{other:?}"),

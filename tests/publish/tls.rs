@@ -178,7 +178,7 @@ fn a_handshake_that_stalls_or_is_cut_off_has_its_likely_causes_named() {
     ];
     for (script, told) in cases {
         let (peer, device) = (Peer::raw(script), Device::new());
-        let outcome = device.publish_to_peer(&peer).set("--timeout", "2s").outcome();
+        let outcome = device.publish_to_peer(&peer).set("--timeout", "2s").set("--mqtt-version", 5).outcome();
         outcome.says(told);
         assert!(peer.seen().connected);
     }

@@ -6,10 +6,7 @@ use std::thread;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{
-    BEFORE, CommandLine, Device, Link, Outcome, Peer, Seen, Tls, closed_port,
-    wire::{connack, message, puback},
-};
+use crate::support::{BEFORE, CommandLine, Device, Link, Outcome, Peer, Seen, Tls, closed_port, wire::puback};
 
 /// What a web server makes of what it does not understand.
 const HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n400 Bad Request";
@@ -52,6 +49,9 @@ fn peer(tls: bool, until: Until, end: impl FnOnce(&mut Link) -> io::Result<()> +
     if tls { Peer::tls(Tls::default(), script) } else { Peer::raw(script) }
 }
 
+/// The versions of MQTT, as they are asked for.
+const VERSIONS: [&str; 2] = ["5", "3.1.1"];
+
 /// A report to a peer that a baseline precedes; returns how the run ended. The baseline must not have moved.
 fn report(peer: Peer, tls: bool, more: impl FnOnce(CommandLine) -> CommandLine) -> (Outcome, Seen) {
     let device = Device::new();
@@ -69,16 +69,26 @@ fn report(peer: Peer, tls: bool, more: impl FnOnce(CommandLine) -> CommandLine) 
 
 #[test]
 fn an_orderly_close_before_the_acknowledgement_is_how_a_policy_says_no() {
-    for tls in [true, false] {
+    for (version, tls) in [("5", true), ("5", false), ("3.1.1", true), ("3.1.1", false)] {
         for until in ALL {
             for end in [Link::close, Link::cut] {
-                let (outcome, seen) = report(peer(tls, until, end), tls, |publish| publish);
+                let spoken = |publish: CommandLine| publish.set("--mqtt-version", version);
+                let (outcome, seen) = report(peer(tls, until, end), tls, spoken);
                 assert_eq!(seen.reports().len(), usize::from(until >= Report), "{until:?}");
+                let likely =
+                    ["closed", "without a reason", "hint: look at the broker's log", "shutting down", "policy"];
                 match until {
-                    Connect => outcome.is(77, &["CONNECT", "closed", "hint: ", "policy", "gw-device-defender"]),
-                    Subscribe => outcome.is(77, &["SUBSCRIBE", "closed", "hint: ", "policy"]),
-                    Report => outcome.is(77, &["PUBLISH", "closed", "hint: ", "policy"]),
+                    Connect => {
+                        outcome.is(77, &["CONNECT", "does not admit this client", "proxy", "gw-device-defender"])
+                    }
+                    Subscribe => outcome.is(77, &["SUBSCRIBE", "$aws topics", "iot:Subscribe"]),
+                    Report => outcome.is(77, &["PUBLISH", "--max-bytes", "QoS 1", "iot:Publish"]),
                     Answer => outcome.is(75, &["closed", "PUBACK"]),
+                }
+                if until != Answer {
+                    outcome.says(&likely);
+                    let older = outcome.stderr.contains("with --mqtt-version 5 brokers give the reason");
+                    assert_eq!(older, version == "3.1.1", "{}", outcome.stderr);
                 }
             }
         }
@@ -87,9 +97,10 @@ fn an_orderly_close_before_the_acknowledgement_is_how_a_policy_says_no() {
 
 #[test]
 fn a_reset_is_a_loss() {
-    for tls in [true, false] {
+    for (version, tls) in VERSIONS.into_iter().zip([true, false]) {
         for until in ALL {
-            let (outcome, _) = report(peer(tls, until, Link::reset), tls, |publish| publish);
+            let spoken = |publish: CommandLine| publish.set("--mqtt-version", version);
+            let (outcome, _) = report(peer(tls, until, Link::reset), tls, spoken);
             match until {
                 Connect => outcome.is(69, &["CONNECT", "reset"]),
                 Subscribe => outcome.is(69, &["SUBSCRIBE", "reset"]),
@@ -106,14 +117,15 @@ fn half_a_packet_and_then_nothing_is_a_loss() {
         for until in ALL {
             let end = move |link: &mut Link| {
                 match until {
-                    Connect => link.send(&connack(0)[..3])?,
+                    Connect => link.send(&link.connack(0)[..3])?,
                     Subscribe => link.send(&[0x90, 4, 0])?,
                     Report => link.send(&puback(1)[..1])?,
-                    Answer => link.send(&message("$aws/things/gw/defender/metrics/json/accepted", "{}")[..30])?,
+                    Answer => link.send(&link.message("$aws/things/gw/defender/metrics/json/accepted", "{}")[..30])?,
                 }
                 link.close()
             };
-            let (outcome, _) = report(peer(tls, until, end), tls, |publish| publish);
+            let spoken = |publish: CommandLine| publish.set("--mqtt-version", if tls { "5" } else { "3.1.1" });
+            let (outcome, _) = report(peer(tls, until, end), tls, spoken);
             outcome.is(if until >= Report { 75 } else { 69 }, &[]);
         }
     }
@@ -240,7 +252,7 @@ fn something_else_on_the_port_is_recognized() {
                 link.close()
             }),
             false,
-            |publish| publish,
+            |publish| publish.set("--mqtt-version", "3.1.1"),
         );
         outcome.is(69, told);
         assert_eq!(seen.reports().len(), 0);
@@ -282,7 +294,7 @@ fn a_peer_that_never_stops_talking_is_left_at_the_deadline() {
         for until in ALL {
             scope.spawn(move || {
                 let end = |link: &mut Link| {
-                    let chatter = message("some/topic", vec![b'x'; 1000]);
+                    let chatter = link.message("some/topic", vec![b'x'; 1000]);
                     while link.send(&chatter).is_ok() {}
                     Ok(())
                 };

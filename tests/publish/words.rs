@@ -1,6 +1,5 @@
 //! The messages that are met most, word by word: people search for them.
 
-use crate::support::wire::connack;
 use crate::support::{Broker, CommandLine, Device, Link, Peer, Service, Tls, assert_snapshot, closed_port};
 
 /// Runs it, and compares how it ended with a snapshot.
@@ -69,11 +68,11 @@ device-defender: hint: is the port right, and does a firewall let it through?
     assert!(peer.seen().connected);
     let peer = Peer::tls(Tls::default(), |link| {
         link.receive()?;
-        link.send(&connack(5))?;
+        link.send(&link.connack(5))?;
         link.close()
     });
     says(
-        &device.publish_to_peer(&peer),
+        &device.publish_to_peer(&peer).set("--mqtt-version", "3.1.1"),
         snapbox::str![[r#"
 device-defender: CONNECT: localhost:[PORT]: refused with CONNACK 5: not authorized
 device-defender: hint: a policy of an active certificate must allow iot:Connect for client/gw-device-defender, and no other client may use that client ID at the same time

@@ -199,6 +199,16 @@ impl<'a> Session<'a> {
 }
 
 impl runtime::Session for Session<'_> {
+    /// Nucleus lite has a limit, but does not say so.
+    fn max_payload(&self) -> Option<usize> {
+        None
+    }
+
+    /// The nucleus has answered all there is.
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     async fn publish(&mut self, message: Message) -> Result<Receipt, Error> {
         let mut published = None;
         let received = self.exchange(message, &mut published).await;

@@ -1,4 +1,4 @@
-//! MQTT 3.1.1 over TLS, one connection a report.
+//! MQTT 5 or 3.1.1 over TLS, one connection a report.
 //!
 //! | file | owns |
 //! |---|---|
@@ -9,7 +9,9 @@
 //! | [`tls`] | the handshake |
 //! | [`verifier`], [`refusal`] | the server's certificate: verified, and what was refused in words |
 //! | [`stream`] | counting bytes, and recognizing other protocols |
-//! | [`packets`] | MQTT packets on the stream |
+//! | [`version`] | which version of MQTT is spoken |
+//! | [`packets`] | MQTT packets on the stream, the same for both versions |
+//! | [`reason`] | why a broker refuses: reason codes |
 //! | [`session`] | CONNECT, SUBSCRIBE, PUBLISH, the answer, DISCONNECT |
 
 mod context;
@@ -17,6 +19,7 @@ pub(crate) mod credentials;
 mod network;
 pub(crate) mod packets;
 pub(crate) mod pem;
+pub(crate) mod reason;
 mod refusal;
 mod session;
 pub(crate) mod settings;
@@ -24,6 +27,7 @@ mod stream;
 mod tls;
 pub(crate) mod values;
 mod verifier;
+pub(crate) mod version;
 
 use std::time::SystemTime;
 

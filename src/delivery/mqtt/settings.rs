@@ -6,11 +6,14 @@ use std::path::PathBuf;
 
 use rustls::pki_types::ServerName;
 
+use super::version::Versions;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) endpoint: Endpoint,
     /// 1 to 128 bytes.
     pub(crate) client_id: String,
+    pub(crate) versions: Versions,
     /// `None`: no TLS, to a loopback address only.
     pub(crate) credentials: Option<CredentialFiles>,
 }

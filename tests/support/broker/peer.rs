@@ -1,4 +1,4 @@
-//! A peer for one connection, which does what a test says: what no broker does, but networks and other programs do.
+//! A peer which does what a test says: what no broker does, but networks and other programs do.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{Packet, Publish};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -17,7 +18,7 @@ use socket2::SockRef;
 use tokio_util::bytes::BytesMut;
 
 use super::pki::pki;
-use super::wire::{Stream, connack, message, puback, receive, suback};
+use super::wire::{Stream, Version, connack, puback, publish, receive_from_client, suback};
 
 /// TLS 1.2 alone, and TLS 1.3 alone.
 pub(crate) const EACH_VERSION: [&[&SupportedProtocolVersion]; 2] = [&[&TLS12], &[&TLS13]];
@@ -95,10 +96,14 @@ impl Seen {
 pub(crate) struct Link {
     stream: Stream,
     buffer: BytesMut,
+    /// That of the last CONNECT.
+    pub(crate) version: Version,
+    /// What is sent with what is sent next.
+    later: Vec<u8>,
     seen: Seen,
 }
 
-/// A peer that waits for one connection.
+/// A peer that waits for a connection, or for some.
 pub(crate) struct Peer {
     /// Where it waits.
     pub(crate) address: SocketAddr,
@@ -128,20 +133,44 @@ impl Peer {
 
     /// The same at a certain address.
     pub(crate) fn at(address: SocketAddr, script: impl FnOnce(&mut Link) -> io::Result<()> + Send + 'static) -> Self {
+        let mut script = Some(script);
+        Self::serving(address, 1, move |_, link| script.take().map_or(Ok(()), |script| script(link)))
+    }
+
+    /// One that does what `script` says on each of so many connections, which it is given the number of, without TLS.
+    pub(crate) fn each(
+        connections: usize,
+        script: impl FnMut(usize, &mut Link) -> io::Result<()> + Send + 'static,
+    ) -> Self {
+        Self::serving(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), connections, script)
+    }
+
+    fn serving(
+        address: SocketAddr,
+        connections: usize,
+        mut script: impl FnMut(usize, &mut Link) -> io::Result<()> + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let closing = Arc::new(AtomicBool::new(false));
         let closed = Arc::clone(&closing);
         let thread = thread::spawn(move || {
-            let (socket, _) = listener.accept().unwrap();
-            drop(listener);
-            if closed.load(Ordering::SeqCst) {
-                return Seen::default();
+            let (mut seen, mut listener) = (Seen::default(), Some(listener));
+            for number in 0..connections {
+                let (socket, _) = listener.as_ref().unwrap().accept().unwrap();
+                if closed.load(Ordering::SeqCst) {
+                    break;
+                }
+                if number + 1 == connections {
+                    listener = None; // nobody else is let in
+                }
+                seen.connected = true;
+                let (stream, buffer) = (Stream::new(socket), BytesMut::new());
+                let mut link = Link { stream, buffer, version: Version::V311, later: Vec::new(), seen };
+                link.seen.error = script(number, &mut link).err();
+                seen = link.seen;
             }
-            let seen = Seen { connected: true, ..Seen::default() };
-            let mut link = Link { stream: Stream::new(socket), buffer: BytesMut::new(), seen };
-            link.seen.error = script(&mut link).err();
-            link.seen
+            seen
         });
         Self { address, closing, thread }
     }
@@ -179,7 +208,7 @@ impl Link {
 
     /// The next packet.
     pub(crate) fn receive(&mut self) -> io::Result<Packet> {
-        let packet = receive(&mut self.stream, &mut self.buffer)?;
+        let packet = receive_from_client(&mut self.stream, &mut self.buffer, &mut self.version)?;
         self.seen.packets.push(packet.clone());
         Ok(packet)
     }
@@ -194,8 +223,14 @@ impl Link {
 
     /// Sends bytes.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes)?;
+        let bytes = [&std::mem::take(&mut self.later), bytes].concat();
+        self.stream.write_all(&bytes)?;
         self.stream.flush()
+    }
+
+    /// Sends bytes in one write with what is sent next.
+    pub(crate) fn send_later(&mut self, bytes: Vec<u8>) {
+        self.later = bytes;
     }
 
     /// Sends bytes one at a time, in a segment (and record) each.
@@ -206,16 +241,44 @@ impl Link {
         })
     }
 
+    /// The bytes of a CONNACK with this code.
+    pub(crate) fn connack(&self, code: u8) -> Vec<u8> {
+        match self.version {
+            Version::V311 => connack(code),
+            Version::V5 => vec![0x20, 3, 0, code, 0],
+        }
+    }
+
+    /// The bytes of a SUBACK with these codes.
+    pub(crate) fn suback(&self, pkid: u16, codes: &[u8]) -> Vec<u8> {
+        let mut bytes = suback(pkid, codes);
+        if self.version == Version::V5 {
+            bytes[1] += 1;
+            bytes.insert(4, 0);
+        }
+        bytes
+    }
+
+    /// The bytes of a message that nobody acknowledges.
+    pub(crate) fn message(&self, topic: &str, payload: impl Into<Vec<u8>>) -> Vec<u8> {
+        self.publish(Publish::new(topic, QoS::AtMostOnce, payload))
+    }
+
+    /// The bytes of a message.
+    pub(crate) fn publish(&self, message: Publish) -> Vec<u8> {
+        publish(self.version, message)
+    }
+
     /// Reads a packet that must be a CONNECT and lets it in.
     pub(crate) fn accept_connect(&mut self) -> io::Result<()> {
         assert!(matches!(self.receive()?, Packet::Connect(_)));
-        self.send(&connack(0))
+        self.send(&self.connack(0))
     }
 
     /// Reads a packet that must be a SUBSCRIBE and grants it.
     pub(crate) fn accept_subscribe(&mut self) -> io::Result<()> {
         let subscribe = self.subscribe()?;
-        self.send(&suback(subscribe.pkid, &vec![1; subscribe.filters.len()]))
+        self.send(&self.suback(subscribe.pkid, &vec![1; subscribe.filters.len()]))
     }
 
     /// Reads a packet that must be a SUBSCRIBE.
@@ -271,7 +334,7 @@ impl Link {
 
     /// Sends the answer that a report was accepted.
     pub(crate) fn accepted(&mut self, report: &Publish) -> io::Result<()> {
-        self.send(&message(&format!("{}/accepted", report.topic), r#"{"status":"ACCEPTED"}"#))
+        self.send(&self.message(&format!("{}/accepted", report.topic), r#"{"status":"ACCEPTED"}"#))
     }
 
     /// Reads what comes until the program is gone, without a word.
