@@ -1,4 +1,4 @@
-//! Arbitrary bytes from a broker. The decoded packets do not depend on how the bytes are split, and the parsed answers are
+//! Arbitrary bytes from a broker, in MQTT 3.1.1 and in MQTT 5. The decoded packets do not depend on how the bytes are split, and the parsed answers are
 //! short.
 #![no_main]
 
@@ -6,20 +6,27 @@ mod decode;
 
 use decode::decode;
 use device_defender::internals::ThingName;
-use device_defender::internals::delivery::{Answer, Incoming, Packets, Rejection, Reply};
+use device_defender::internals::delivery::{Answer, Incoming, Packets, Reason, Rejection, Reply, Version};
 use device_defender::internals::report::Encoding;
 use libfuzzer_sys::fuzz_target;
-use rumqttc::mqttbytes::v4::Packet;
 
 /// Decodes the bytes in pieces of this size. Returns every packet and the final error as text.
-fn packets(bytes: &[u8], piece: usize, thing: &ThingName) -> Vec<String> {
-    let (packets, error) = decode(Packets::default(), bytes, piece);
+fn packets(version: Version, bytes: &[u8], piece: usize, thing: &ThingName) -> Vec<String> {
+    let (packets, error) = decode(Packets::new(version), bytes, piece);
     for packet in &packets {
-        if let Incoming::Packet(Packet::Publish(message)) = packet {
-            parse_answer(&message.payload, thing);
+        match packet {
+            Incoming::Message(message) => parse_answer(&message.payload, thing),
+            Incoming::PubAck { reason, .. } | Incoming::Disconnect(reason) => show(reason),
+            Incoming::ConnAck(connack) => show(&connack.reason),
+            _ => {}
         }
     }
     packets.iter().map(|packet| format!("{packet:?}")).chain(error.map(|error| error.to_string())).collect()
+}
+
+/// Writes a reason as a message has it.
+fn show(reason: &Reason) {
+    assert!(reason.to_string().chars().count() < 600);
 }
 
 /// Parses an answer of either kind in either encoding.
@@ -41,7 +48,9 @@ fn parse_answer(payload: &[u8], thing: &ThingName) {
 fuzz_target!(|bytes: &[u8]| {
     let thing: ThingName = "T".parse().unwrap();
     parse_answer(bytes, &thing);
-    let at_once = packets(bytes, bytes.len().max(1), &thing);
-    assert_eq!(packets(bytes, 1, &thing), at_once);
-    assert_eq!(packets(bytes, 7, &thing), at_once);
+    for version in [Version::V5, Version::V311] {
+        let at_once = packets(version, bytes, bytes.len().max(1), &thing);
+        assert_eq!(packets(version, bytes, 1, &thing), at_once);
+        assert_eq!(packets(version, bytes, 7, &thing), at_once);
+    }
 });

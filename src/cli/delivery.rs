@@ -27,7 +27,7 @@ pub(crate) struct PublishArgs {
     /// Check the settings, connect and subscribe as for a report, but send none
     ///
     /// Prints nothing and exits with 0 when all of it works; -v prints each phase. Reads no metrics, leaves the state
-    /// unchanged, and does not count as a report for the service. With --no-wait it subscribes to nothing.
+    /// unchanged, and waits only for a report that is being sent. With --no-wait it subscribes to nothing.
     #[arg(long, conflicts_with = "dry_run", help_heading = "Delivery")]
     pub check: bool,
     #[command(flatten)]

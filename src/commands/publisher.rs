@@ -170,8 +170,18 @@ impl Publisher<'_> {
         Ok(Delivered { report_id, confirmation: receipt.confirmation, published: receipt.published, strict })
     }
 
-    /// Does all that a delivery does but for the report: connects, subscribes if an answer would be waited for, disconnects.
+    /// Does all that a delivery does but for the report: connects, subscribes if an answer would be waited for, disconnects. It
+    /// changes no state, but waits for a delivery that is on its way: a broker would end that session, because the client ID is
+    /// the same.
     pub(super) fn check(&self, transport: &dyn Transport, deadline: Instant) -> Result<(), Error> {
+        let _lock = match config::state_dir(self.delivery.state_dir.as_ref()) {
+            None => None,
+            Some(dir) => {
+                self.steps.begin(using_state(&dir));
+                let lock = || Store::lock_existing(&dir, &self.settings.thing_name);
+                self.wait_for_lock(deadline, lock)?.ok().flatten()
+            }
+        };
         self.steps.begin(format!("connecting to {}", self.settings.transport.destination()));
         let trace = |line: &str| self.terminal.debug(line);
         let session = transport.connect(self.attempt(deadline, &trace)).map_err(Error::Delivery)?;
@@ -263,20 +273,11 @@ impl Publisher<'_> {
             return self.without_state(StoreError::NoHome, warnings).map(|()| None);
         };
         self.steps.begin(using_state(&dir));
-        let store = loop {
-            match Store::lock(&dir, thing) {
-                Ok(store) => break Some(store),
-                Err(StoreError::Locked(_)) if Instant::now() < deadline => {
-                    (self.keepalive.call)();
-                    thread::sleep(LOCK_PAUSE);
-                }
-                Err(lock @ StoreError::Locked(_)) => {
-                    return Err(Error::Locked { lock, timeout: self.settings.timeout });
-                }
-                Err(error) => {
-                    self.without_state(error, warnings)?;
-                    break None;
-                }
+        let store = match self.wait_for_lock(deadline, || Store::lock(&dir, thing))? {
+            Ok(store) => Some(store),
+            Err(error) => {
+                self.without_state(error, warnings)?;
+                None
             }
         };
         let loaded = store.as_ref().map_or_else(|| State::load(&dir, thing), |store| store.load(thing));
@@ -294,6 +295,26 @@ impl Publisher<'_> {
             return self.without_state(error, warnings).map(|()| None); // better known before the network than after
         }
         Ok(store)
+    }
+
+    /// Tries a lock until no other run holds it, or the deadline.
+    fn wait_for_lock<T>(
+        &self,
+        deadline: Instant,
+        lock: impl Fn() -> Result<T, StoreError>,
+    ) -> Result<Result<T, StoreError>, Error> {
+        loop {
+            match lock() {
+                Err(StoreError::Locked(_)) if Instant::now() < deadline => {
+                    (self.keepalive.call)();
+                    thread::sleep(LOCK_PAUSE);
+                }
+                Err(lock @ StoreError::Locked(_)) => {
+                    return Err(Error::Locked { lock, timeout: self.settings.timeout });
+                }
+                result => return Ok(result),
+            }
+        }
     }
 
     fn save(&self, store: &Store, state: &State) -> Result<(), StoreError> {

@@ -16,6 +16,9 @@ use super::reply::Rejection;
 /// The hint where only the other side knows more.
 pub(crate) const SEE_LOG: &str = "look at the broker's log";
 
+/// The hint where a report was sent and no answer came.
+const MAYBE: &str = "the report may have arrived; the next one counts its traffic again. Try again in 5 minutes";
+
 /// Why a report was not delivered, or is not known to have been.
 #[derive(Debug, thiserror::Error)]
 #[error("{phase}: {destination}: {}", self.message())]
@@ -133,7 +136,8 @@ impl fmt::Display for Acknowledgment {
     }
 }
 
-/// A connection that the broker closed without a reason, instead of answering CONNECT, SUBSCRIBE, or PUBLISH.
+/// A connection that the broker closed without a reason, instead of answering CONNECT, SUBSCRIBE, or PUBLISH, or after its
+/// acknowledgment.
 #[derive(Debug)]
 pub(crate) struct Closing {
     pub(crate) client_id: String,
@@ -142,12 +146,22 @@ pub(crate) struct Closing {
     pub(crate) is_aws: bool,
     /// Whether MQTT 5, which has reasons, was ruled out by a setting.
     pub(crate) is_older: bool,
+    pub(crate) acknowledgment: Acknowledgment,
 }
 
 impl Closing {
-    /// The message and all likely causes, the broker's own first.
-    fn describe(&self, phase: Phase) -> (String, String) {
-        let Self { client_id, topic, is_aws, is_older } = self;
+    /// What it means for the report, the message, and all likely causes, the broker's own first.
+    fn describe(&self, phase: Phase) -> (Kind, String, String) {
+        let Self { client_id, topic, is_aws, is_older, acknowledgment } = self;
+        if *acknowledgment != Acknowledgment::None {
+            return (
+                Kind::Unanswered,
+                format!("the broker closed the connection, without a reason; {acknowledgment}"),
+                format!(
+                    "{SEE_LOG}; likely causes: the broker is shutting down, or another client connected as {client_id}; {MAYBE}"
+                ),
+            );
+        }
         let (when, own, policy) = match phase {
             Phase::Connect => (
                 "instead of answering",
@@ -174,7 +188,7 @@ impl Closing {
         if *is_older {
             hint.push_str("; with --mqtt-version 5 brokers give the reason");
         }
-        (format!("the broker closed the connection {when}, without a reason"), hint)
+        (Kind::NotAuthorized, format!("the broker closed the connection {when}, without a reason"), hint)
     }
 }
 
@@ -229,8 +243,6 @@ impl Error {
         const HALFWAY: &str = "the handshake began and then stopped, as on a path that drops large packets: lower the MTU (ip \
                                link set dev INTERFACE mtu 1280); a slow link needs a larger --timeout";
         const NOT_PLAIN: &str = "is this a port for TLS? If so, leave out --insecure-plaintext";
-        const MAYBE: &str =
-            "the report may have arrived; the next one counts its traffic again. Try again in 5 minutes";
         let not_sent = |message: &str, hint: &str| (Kind::NotSent, message.to_owned(), hint.to_owned());
         let not_authorized = |message: String, hint: String| (Kind::NotAuthorized, message, hint);
         match &self.cause {
@@ -280,10 +292,7 @@ impl Error {
                 not_sent(&format!("received {got}, expected {expected}"), "is this an MQTT broker?")
             }
             Cause::Refused(refusal) => refusal.describe(self.phase, self.published.is_some()),
-            Cause::Closed(closing) => {
-                let (message, hint) = closing.describe(self.phase);
-                not_authorized(message, hint)
-            }
+            Cause::Closed(closing) => closing.describe(self.phase),
             Cause::PacketTooLarge { bytes, max } => not_sent(
                 &format!("the packet has {bytes} bytes, and the broker takes at most {max}"),
                 if self.phase == Phase::Publish {
@@ -358,6 +367,7 @@ impl Cause {
             Self::ServerCertificate { key, .. } => key.clone(),
             Self::TlsAlert { alert, .. } | Self::CertificateRefused { alert } => alert.clone(),
             Self::Refused(refusal) => format!("{:?} {}", refusal.reason.carrier, refusal.reason.code),
+            Self::Closed(closing) => format!("{:?}", closing.acknowledgment),
             Self::PacketTooLarge { max, .. } => max.to_string(),
             Self::UnexpectedPacket { expected, .. } => (*expected).to_owned(),
             Self::Rejected { rejection, .. } | Self::Throttled { rejection, .. } => rejection.to_string(),
@@ -369,7 +379,6 @@ impl Cause {
             Self::NotLoopback { .. }
             | Self::TimedOut { .. }
             | Self::BadPacket(_)
-            | Self::Closed(_)
             | Self::OtherVersion(_)
             | Self::NoAcknowledgment
             | Self::NoAnswer { .. } => String::new(),

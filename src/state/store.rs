@@ -63,6 +63,19 @@ impl Store {
         }
     }
 
+    /// Locks the state of `thing` if it was locked before and this user can do it, and makes nothing. `None`: it cannot be
+    /// locked, and need not be.
+    pub(crate) fn lock_existing(dir: &Path, thing: &ThingName) -> Result<Option<Self>, StoreError> {
+        let name = format!("{thing}.lock");
+        let Ok(dir) = Directory::open(dir) else { return Ok(None) };
+        let Ok(lock) = dir.open_file(&name, OFlag::O_RDONLY) else { return Ok(None) };
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Self { dir, _lock: lock })),
+            Err(TryLockError::WouldBlock) => Err(StoreError::Locked(dir.join(&name))),
+            Err(TryLockError::Error(_)) => Ok(None),
+        }
+    }
+
     /// Reads the state of `thing`; `None`: there is none yet.
     pub(crate) fn load(&self, thing: &ThingName) -> Result<Option<State>, StateError> {
         State::read(&self.dir, thing)

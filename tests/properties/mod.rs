@@ -7,6 +7,7 @@
 //! | [`names`] | an interface name is given where it is certain, and nowhere else |
 //! | [`netlink`] | the kernel's answers give the same sockets as its files |
 //! | [`oracle`] | the crate `procfs` reads the same |
+//! | [`packets`] | what a broker writes is understood, and no bytes are taken for what they are not |
 //! | [`traffic`] | traffic is never negative, and adds up |
 //! | [`documents`] | JSON, CBOR, long and short names all say what the sockets say |
 //! | [`budget`] | a report that is cut fits, and stays true |
@@ -28,6 +29,7 @@ mod kernel;
 mod names;
 mod netlink;
 mod oracle;
+mod packets;
 mod scene;
 pub(crate) mod shape;
 mod tables;

@@ -1,11 +1,13 @@
 //! `publish --check`: everything but the report.
 
 use std::fs;
+use std::sync::mpsc::channel;
+use std::thread;
 
 use rumqttc::mqttbytes::v4::Packet;
 
 use crate::support::{
-    Broker, CommandLine, Device, EACH_VERSION, Nucleus, Peer, Tls, Ways, accepting, closed_port, pki,
+    Broker, CommandLine, Device, EACH_VERSION, NEVER, Nucleus, Peer, Tls, Ways, accepting, closed_port, pki,
 };
 
 /// The same command line, to check and not to send.
@@ -105,6 +107,30 @@ fn each_refused_subscription_fails_the_check() {
         let seen = peer.seen();
         assert_eq!((seen.reports().len(), seen.packets.last()), (0, Some(&Packet::Disconnect)));
     }
+}
+
+/// Two sessions with the same client ID would end each other.
+#[test]
+fn a_report_on_its_way_is_waited_for() {
+    let (connected, is_connected) = channel();
+    let (finish, may_finish) = channel::<()>();
+    let first = Peer::tls(Tls::default(), move |link| {
+        link.accept_connect()?;
+        connected.send(()).unwrap();
+        may_finish.recv_timeout(NEVER).unwrap();
+        link.accept_subscribe()?;
+        link.accept_the_report()
+    });
+    let (broker, device) = (Broker::start(), Device::new());
+    let check = device.publish_to(&broker).without("--once").flag("--check");
+    thread::scope(|scope| {
+        scope.spawn(|| device.publish_to_peer(&first).succeeds());
+        is_connected.recv_timeout(NEVER).unwrap();
+        check.clone().set("--timeout", "1s").ends(75, &["gw.lock: locked by another run", "hint: "]);
+        check.clone().without("--state-dir").succeeds();
+        finish.send(()).unwrap();
+    });
+    check.succeeds();
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! Needs `mosquitto`, `openssl`, `faketime` and `bindfs`, and for [`network`] and [`hangs`] what `tests/netns` needs. A test that cannot run here
 //! fails and says what is missing.
 
+mod brokers;
 mod check;
 mod cores;
 mod credentials;

@@ -101,6 +101,13 @@ impl Broker {
         self.log.text.lock().unwrap().0.clone()
     }
 
+    /// Asks it to shut down, and waits until it does.
+    pub(crate) fn terminate(&self) {
+        let pid = nix::unistd::Pid::from_raw(self.process.id().cast_signed());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        self.has_logged("terminating");
+    }
+
     /// Waits until it has logged a line that contains this.
     pub(crate) fn has_logged(&self, text: &str) {
         self.log.wait(|log, _| log.contains(text));

@@ -24,7 +24,7 @@ impl Session<'_> {
                 let reason = "the broker closed the connection before the report was sent".to_owned();
                 Cause::Connection { reason, plaintext }
             }
-            (StreamError::Closed, None) => self.closed(timer.phase),
+            (StreamError::Closed, None) => self.closed(timer.phase, Acknowledgment::None),
             (StreamError::TimedOut(timer), None) => return self.context.timed_out(timer),
             (error @ StreamError::Packet(PacketError::NotMqtt(_)), None) => Cause::BadPacket(self.reason(&error)),
             (error @ StreamError::Packet(_), None) => Cause::Connection { reason: self.reason(&error), plaintext },
@@ -39,9 +39,7 @@ impl Session<'_> {
         }
         match (error, self.refused.as_deref()) {
             (StreamError::Disconnected(reason), _) => self.error_after_publish(self.refused(reason, acknowledgment)),
-            (StreamError::Closed, _) if acknowledgment == Acknowledgment::None => {
-                self.error_after_publish(self.closed(Phase::Publish))
-            }
+            (StreamError::Closed, _) => self.error_after_publish(self.closed(Phase::Publish, acknowledgment)),
             (StreamError::TimedOut(_), Some([(answer, reason)])) => {
                 self.unconfirmed(&format!(".../{answer}"), reason.clone(), acknowledgment)
             }
@@ -91,13 +89,14 @@ impl Session<'_> {
         Cause::Refused(Box::new(Refusal { reason, client_id, topic, acknowledgment }))
     }
 
-    fn closed(&self, phase: Phase) -> Cause {
+    fn closed(&self, phase: Phase, acknowledgment: Acknowledgment) -> Cause {
         let settings = self.context.settings;
         Cause::Closed(Closing {
             client_id: settings.client_id.clone(),
             topic: self.topic_of(phase),
             is_aws: aws_endpoint(&settings.endpoint.host.to_str()).is_some(),
             is_older: settings.versions.only() == Some(Version::V311),
+            acknowledgment,
         })
     }
 
