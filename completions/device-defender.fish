@@ -83,6 +83,9 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand publish"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l port -d 'The port [default: 8883; with --insecure-plaintext 1883]' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l thing-name -d 'The thing the report is about [default: $AWS_IOT_THING_NAME]' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l client-id -d 'The MQTT client ID [default: THING-device-defender]' -r -f
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l mqtt-version -d 'The version of MQTT [default: auto]' -r -f -a "auto\t'5, or 3.1.1 if the broker refuses that'
+5\t'5 only'
+3.1.1\t'3.1.1 only'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l ca-file -d 'The certificates to trust, PEM [default: those of the system]' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l cert-file -d 'The certificate of this device, PEM, followed by intermediates if there are any' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l key-file -d 'The private key of this device, PEM, not encrypted' -r -F
@@ -108,6 +111,7 @@ always\t''
 never\t''"
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l once -d 'Send one report and exit, which is the default; to send reports periodically, use watch'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l dry-run -d 'Print the report and its destination; connect to nothing, and leave the state unchanged'
+complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l check -d 'Check the settings, connect and subscribe as for a report, but send none'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l insecure-plaintext -d 'Use MQTT without TLS; to a loopback address only'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l no-wait -d 'Succeed once the broker acknowledges the report (PUBACK), or the nucleus takes it'
 complete -c device-defender -n "__fish_device_defender_using_subcommand publish" -l strict -d 'Exit with 65 when a row was malformed, with 66 when a table or the host\'s network namespace could not be read'
@@ -124,6 +128,9 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l port -d 'The port [default: 8883; with --insecure-plaintext 1883]' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l thing-name -d 'The thing the report is about [default: $AWS_IOT_THING_NAME]' -r -f
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l client-id -d 'The MQTT client ID [default: THING-device-defender]' -r -f
+complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l mqtt-version -d 'The version of MQTT [default: auto]' -r -f -a "auto\t'5, or 3.1.1 if the broker refuses that'
+5\t'5 only'
+3.1.1\t'3.1.1 only'"
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l ca-file -d 'The certificates to trust, PEM [default: those of the system]' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l cert-file -d 'The certificate of this device, PEM, followed by intermediates if there are any' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand watch" -l key-file -d 'The private key of this device, PEM, not encrypted' -r -F

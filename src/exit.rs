@@ -87,10 +87,10 @@ impl Exit {
             }
             Self::Output => "The output could not be written, or standard output is closed.",
             Self::TryLater => {
-                "Try later: the report was throttled, no answer came, another run held the lock for the whole timeout, or the \
-                 report was sent and then a file or directory did not respond."
+                "Try later: the report was throttled, no answer came, the broker is busy or shutting down, another run held the \
+                 lock for the whole timeout, or the report was sent and then a file or directory did not respond."
             }
-            Self::Rejected => "The service rejected the report.",
+            Self::Rejected => "The service rejected the report, or the broker refused it as it is.",
             Self::NotAuthorized => {
                 "Not authorized: the service does not accept the certificate, or a policy does not allow what is needed."
             }

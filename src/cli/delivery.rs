@@ -112,7 +112,7 @@ pub(crate) struct DeliveryArgs {
     pub client_id: Option<Sourced<ClientId>>,
     /// The version of MQTT [default: auto]
     ///
-    /// In MQTT 5 a broker gives its reasons and limits; auto uses it, and 3.1.1 with a broker that refuses it.
+    /// With MQTT 5 a broker gives its reasons and limits. auto uses 5, or 3.1.1 if the broker refuses that.
     #[arg(long, value_name = "VERSION", env = "DEVICE_DEFENDER_MQTT_VERSION", hide_env_values = true)]
     #[arg(value_parser = sourced_enum::<MqttVersion>())]
     pub mqtt_version: Option<Sourced<MqttVersion>>,

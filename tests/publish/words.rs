@@ -1,6 +1,6 @@
 //! The messages that are met most, word by word: people search for them.
 
-use crate::support::{Broker, CommandLine, Device, Link, Peer, Service, Tls, assert_snapshot, closed_port};
+use crate::support::{Broker, CommandLine, Device, Link, Peer, Service, Tls, Ways, assert_snapshot, closed_port};
 
 /// Runs it, and compares how it ended with a snapshot.
 #[track_caller]
@@ -76,6 +76,48 @@ device-defender: hint: is the port right, and does a firewall let it through?
         snapbox::str![[r#"
 device-defender: CONNECT: localhost:[PORT]: refused with CONNACK 5: not authorized
 device-defender: hint: a policy of an active certificate must allow iot:Connect for client/gw-device-defender, and no other client may use that client ID at the same time
+=> 77
+"#]],
+    );
+    assert!(peer.seen().connected);
+}
+
+#[test]
+fn what_a_broker_refuses_in_mqtt_5() {
+    let rights = "user gw\ntopic read $aws/things/gw/defender/metrics/json/+\n";
+    let (broker, device) = (Broker::with(Ways { rights: Some(rights), ..Ways::default() }), Device::new());
+    says(
+        &device.publish_to(&broker),
+        snapbox::str![[r#"
+device-defender: PUBLISH: localhost:[PORT]: the report was refused with PUBACK 0x87: not authorized
+device-defender: hint: a policy must allow iot:Publish on $aws/things/gw/defender/metrics/json
+=> 77
+"#]],
+    );
+    let refused = |packet: &'static [u8]| {
+        Peer::tls(Tls::default(), move |link| {
+            link.receive()?;
+            link.send(packet)?;
+            link.close()
+        })
+    };
+    let peer =
+        refused(&[0x20, 16, 0, 0x97, 13, 0x1f, 0, 10, b't', b'o', b'o', b' ', b'm', b'a', b'n', b'y', b' ', b'!']);
+    says(
+        &device.publish_to_peer(&peer),
+        snapbox::str![[r#"
+device-defender: CONNECT: localhost:[PORT]: refused with CONNACK 0x97: quota exceeded (`too many !`)
+device-defender: hint: a limit of the broker or the account is reached; try again later
+=> 75
+"#]],
+    );
+    assert!(peer.seen().connected);
+    let peer = refused(&[]);
+    says(
+        &device.publish_to_peer(&peer).set("--mqtt-version", 5),
+        snapbox::str![[r#"
+device-defender: CONNECT: localhost:[PORT]: the broker closed the connection instead of answering, without a reason
+device-defender: hint: look at the broker's log; likely causes: the broker does not admit this client, or is shutting down; a proxy does so when its broker is down; AWS IoT does so when it does not accept a client: a policy of an active certificate must allow iot:Connect for client/gw-device-defender, and no other client may use that client ID at the same time
 => 77
 "#]],
     );

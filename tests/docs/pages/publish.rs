@@ -36,7 +36,8 @@ pub(super) const PAGE: Page = Page {
     exits: &[
         (
             Exit::Success,
-            "The service accepted the report. With --no-wait, the broker acknowledged it. With --dry-run, it was printed.",
+            "The service accepted the report. With --no-wait, the broker acknowledged it. With --dry-run, it was printed. With \
+             --check, one could be sent.",
         ),
         USAGE,
         BAD_REPORT_INPUT,
@@ -63,6 +64,7 @@ pub(super) const PAGE: Page = Page {
             "sudo device-defender publish -v",
         ),
         ("Show the report and its destination without sending it:", "sudo device-defender publish --dry-run"),
+        ("Find out why no report arrives, without sending one:", "sudo device-defender publish --check -v"),
         (
             "On any other device:",
             "device-defender publish --endpoint PREFIX-ats.iot.REGION.amazonaws.com \\\n  \
