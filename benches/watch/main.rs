@@ -27,8 +27,8 @@
 //! derives from the thing name, and, for two cycles, without it. The service must accept every report, and the report IDs
 //! of a thing must increase.
 //!
-//! `transports`: `publish` with a saved `/proc`, in turn over MQTT with TLS and through a stand-in for a Greengrass
-//! nucleus. The table shows the medians.
+//! `transports`: `publish` with a saved `/proc`, in turn over either version of MQTT with TLS and through a stand-in for a
+//! Greengrass nucleus. The table shows the medians. The bytes on the wire are those that `-v` prints.
 
 #![expect(
     clippy::indexing_slicing,

@@ -1,5 +1,6 @@
 //! What one report costs over each transport.
 
+use std::process::Command;
 use std::time::Duration;
 
 use crate::broker::mosquitto::Broker;
@@ -23,9 +24,14 @@ pub(crate) fn run(count: usize) {
         &certificate, "--key-file", &key,
     ];
     let tls = [&common[..], &tls].concat();
+    let [v5, v311] = ["5", "3.1.1"].map(|version| [&tls[..], &["--mqtt-version", version]].concat());
     let environment = nucleus.environment();
-    let commands = [("mqtt with tls", &tls[..], &[][..]), ("greengrass", &common[..], &environment[..])];
-    let mut readings = [Vec::new(), Vec::new()];
+    let commands = [
+        ("mqtt 5 with tls", &v5[..], &[][..]),
+        ("mqtt 3.1.1 with tls", &v311[..], &[][..]),
+        ("greengrass", &common[..], &environment[..]),
+    ];
+    let mut readings = [const { Vec::new() }; 3];
     for round in 0..=count {
         for ((_, command, environment), readings) in commands.iter().zip(&mut readings) {
             let reading = run_in(command, environment).unwrap();
@@ -44,6 +50,13 @@ pub(crate) fn run(count: usize) {
         let (cpu, wall) = (milliseconds(|reading| reading.cpu), milliseconds(|reading| reading.wall));
         let peak = readings.iter().map(|reading| reading.peak_kib).max().unwrap_or_default();
         println!("| {name} | {cpu:.2} | {wall:.2} | {:.1} |", f64::from(peak) / 1024.0);
+    }
+    println!();
+    for (name, command, _) in &commands[..2] {
+        let output = Command::new(command[0]).args(&command[1..]).arg("-v").env_clear().output().unwrap();
+        let log = String::from_utf8(output.stderr).unwrap();
+        let part = |before: &str| log.lines().find_map(|line| line.split_once(before)).unwrap().1.to_owned();
+        println!("{name}, on the wire: {}; {}", part("PUBLISH: report "), part("DISCONNECT; "));
     }
     println!();
 }

@@ -298,12 +298,13 @@ fn a_component_needs_what_a_nucleus_passes() {
     outcome.says_nothing_of(&["secret"]);
     // All that only MQTT uses, at once.
     let mqtt = line.set("--endpoint", "broker.test").set("--port", 1).set("--client-id", "c").set("--ca-file", "a");
+    let mqtt = mqtt.set("--mqtt-version", 5);
     let mqtt = mqtt.set("--cert-file", "b").set("--key-file", "c").flag("--insecure-plaintext");
     mqtt.ends(
         2,
         &[
-            "--endpoint: only", "--port: only", "--client-id: only", "--ca-file", "--cert-file", "--key-file",
-            "--insecure-",
+            "--endpoint: only", "--port: only", "--client-id: only", "--mqtt-version: only", "--ca-file",
+            "--cert-file", "--key-file", "--insecure-",
         ],
     );
     // Who did not choose the nucleus is told how to choose MQTT.

@@ -7,7 +7,7 @@ use crate::support::wire::puback;
 use crate::support::{BEFORE, Device, Link, Outcome, Peer};
 
 /// Codes, and their words, by the packets that may have them.
-const CONNACK: [(u8, i32, &str); 24] = [
+const CONNACK: [(u8, i32, &str); 25] = [
     (0x80, 69, "unspecified error"),
     (0x81, 69, "malformed packet"),
     (0x82, 69, "protocol error"),
@@ -31,11 +31,12 @@ const CONNACK: [(u8, i32, &str); 24] = [
     (0x9f, 75, "connection rate"),
     // What the standard does not define for it, or at all.
     (0x8f, 69, "topic filter"),
+    (0x10, 69, "unknown reason"),
     (0xa3, 69, "unknown reason"),
     (0xff, 69, "unknown reason"),
 ];
 
-const SUBACK: [(u8, i32, &str); 11] = [
+const SUBACK: [(u8, i32, &str); 12] = [
     (0x80, 77, "look at the broker's log; a policy must allow iot:Subscribe"),
     (0x83, 77, "this broker's own"),
     (0x87, 77, "iot:Subscribe on $aws/things/gw/defender/metrics/json/accepted and .../rejected"),
@@ -46,6 +47,7 @@ const SUBACK: [(u8, i32, &str); 11] = [
     (0xa1, 77, "subscription IDs"),
     (0xa2, 77, "wildcard subscriptions"),
     (0x95, 77, "packet too large"),
+    (0x03, 77, "unknown reason"),
     (0xf0, 77, "unknown reason"),
 ];
 

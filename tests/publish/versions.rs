@@ -21,10 +21,11 @@ fn asked(seen: &Seen) -> Vec<Protocol> {
 type Answer = fn(&mut Link) -> io::Result<()>;
 
 /// In the way of MQTT 3.1.1; the same, but without looking at the version; in that of MQTT 5; with neither.
-const ANSWERS: [(&str, Answer); 6] = [
+const ANSWERS: [(&str, Answer); 7] = [
     ("CONNACK 1", |link| link.send(&connack(1)).and_then(|()| link.close())),
     ("CONNACK 0 of 3.1.1", |link| link.send(&connack(0)).and_then(|()| link.close())),
     ("CONNACK 5 of 3.1.1", |link| link.send(&connack(5)).and_then(|()| link.close())),
+    ("CONNACK 0x01", |link| link.send(&[0x20, 3, 0, 1, 0]).and_then(|()| link.close())),
     ("CONNACK 0x84", |link| link.send(&[0x20, 3, 0, 0x84, 0]).and_then(|()| link.close())),
     ("close", Link::close),
     ("reset", Link::reset),
@@ -63,10 +64,11 @@ fn a_broker_that_does_not_speak_5_is_spoken_to_in_3_1_1() {
 
 #[test]
 fn a_version_that_is_asked_for_is_the_only_one() {
-    let told: [(i32, &[&str]); 6] = [
+    let told: [(i32, &[&str]); 7] = [
         (69, &["refused with CONNACK 1: unsupported version of MQTT", "--mqtt-version auto"]),
         (69, &["the broker answered in MQTT 3.1.1 (CONNACK 0", "--mqtt-version 3.1.1 or auto"]),
         (69, &["the broker answered in MQTT 3.1.1 (CONNACK 5: not authorized)", "--mqtt-version 3.1.1 or auto"]),
+        (69, &["refused with CONNACK 0x01: unsupported version of MQTT", "--mqtt-version auto"]),
         (69, &["refused with CONNACK 0x84: unsupported version of MQTT", "--mqtt-version auto"]),
         (77, &["closed the connection instead of answering, without a reason"]),
         (69, &["reset"]),

@@ -145,9 +145,10 @@ impl Reason {
 
     /// Whether the broker says no.
     pub(super) fn is_refusal(&self) -> bool {
-        match (self.version, self.carrier) {
-            (Version::V311, Carrier::ConnAck) => self.code != 0,
-            _ => self.code >= 0x80,
+        match self.carrier {
+            Carrier::ConnAck => self.code != 0,
+            Carrier::SubAck => self.code > 2,
+            Carrier::PubAck | Carrier::Disconnect => self.code >= 0x80,
         }
     }
 
@@ -173,7 +174,7 @@ impl Reason {
         let kind = if entry.class == TryLater { Kind::TryLater } else { Kind::NotAuthorized };
         let hint = match entry.class {
             Other => format!("{}; {}", entry.hint, subscribe_hint(topic)),
-            _ => hint(entry, Phase::Subscribe, "", topic),
+            _ => hint(entry, Phase::Subscribe, "this client ID", topic),
         };
         (kind, hint)
     }
@@ -181,8 +182,8 @@ impl Reason {
     fn entry(&self) -> &'static Entry {
         let code = match (self.version, self.carrier, self.code) {
             (_, _, 0) | (_, Carrier::Disconnect, 0..=0x7f) => return &NORMAL,
+            (_, Carrier::ConnAck, 1) => UNSUPPORTED_VERSION,
             (Version::V5, _, code) => code,
-            (Version::V311, Carrier::ConnAck, 1) => UNSUPPORTED_VERSION,
             (Version::V311, Carrier::ConnAck, 2) => 0x85,
             (Version::V311, Carrier::ConnAck, 3) => 0x88,
             (Version::V311, Carrier::ConnAck, 4) => 0x86,

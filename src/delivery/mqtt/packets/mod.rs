@@ -151,8 +151,8 @@ impl Packets {
         Self { version, max_outgoing: MAX_OUTGOING, started: false, skip: 0 }
     }
 
-    /// Whether a session may begin with a packet that starts with this byte. It is a CONNACK; some brokers that speak MQTT 5
-    /// have no more than a DISCONNECT for whom they do not let in.
+    /// Whether a session may begin with a packet that starts with this byte: a CONNACK, or with MQTT 5 the DISCONNECT that
+    /// some brokers send in its place.
     fn may_begin_with(&self, first: u8) -> bool {
         first == CONNACK || (self.version == Version::V5 && first == DISCONNECT)
     }
