@@ -12,6 +12,7 @@ use crate::thing::ThingName;
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").args(["profile", "learn"]).required(true))]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct DetectArgs {
     /// The security profile, or its list of behaviors, - for standard input; may be given more than once
     ///
