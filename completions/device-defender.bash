@@ -554,7 +554,7 @@ _device__defender() {
             return 0
             ;;
         device__defender__subcmd__publish)
-            opts="-f -v -q -h --once --dry-run --via --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --config --proc --netns --source --exclude-interface --custom-metrics --strict --names --max-bytes --compat --verbose --quiet --color --help"
+            opts="-f -v -q -h --once --dry-run --check --via --endpoint --port --thing-name --client-id --mqtt-version --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --config --proc --netns --source --exclude-interface --custom-metrics --strict --names --max-bytes --compat --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -587,6 +587,10 @@ _device__defender() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
                     fi
+                    return 0
+                    ;;
+                --mqtt-version)
+                    COMPREPLY=($(compgen -W "auto 5 3.1.1" -- "${cur}"))
                     return 0
                     ;;
                 --ca-file)
@@ -792,7 +796,7 @@ _device__defender() {
             return 0
             ;;
         device__defender__subcmd__watch)
-            opts="-i -f -v -q -h --interval --splay --allow-short-interval --count --params --print --via --endpoint --port --thing-name --client-id --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --config --proc --netns --source --exclude-interface --custom-metrics --strict --names --max-bytes --compat --verbose --quiet --color --help"
+            opts="-i -f -v -q -h --interval --splay --allow-short-interval --count --params --print --via --endpoint --port --thing-name --client-id --mqtt-version --ca-file --cert-file --key-file --greengrass-root --insecure-plaintext --format --timeout --no-wait --state-dir --config --proc --netns --source --exclude-interface --custom-metrics --strict --names --max-bytes --compat --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -868,6 +872,10 @@ _device__defender() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
                     fi
+                    return 0
+                    ;;
+                --mqtt-version)
+                    COMPREPLY=($(compgen -W "auto 5 3.1.1" -- "${cur}"))
                     return 0
                     ;;
                 --ca-file)

@@ -174,6 +174,7 @@ impl Publisher<'_> {
     /// changes no state, but waits for a delivery that is on its way: a broker would end that session, because the client ID is
     /// the same.
     pub(super) fn check(&self, transport: &dyn Transport, deadline: Instant) -> Result<(), Error> {
+        let _progress = self.steps.progress(self.terminal);
         let _lock = match config::state_dir(self.delivery.state_dir.as_ref()) {
             None => None,
             Some(dir) => {
