@@ -55,8 +55,8 @@ pub(crate) fn run(count: usize) {
     for (name, command, _) in &commands[..2] {
         let output = Command::new(command[0]).args(&command[1..]).arg("-v").env_clear().output().unwrap();
         let log = String::from_utf8(output.stderr).unwrap();
-        let part = |before: &str| log.lines().find_map(|line| line.split_once(before)).unwrap().1.to_owned();
-        println!("{name}, on the wire: {}; {}", part("PUBLISH: report "), part("DISCONNECT; "));
+        let rest_after = |before: &str| log.lines().find_map(|line| line.split_once(before)).unwrap().1.to_owned();
+        println!("{name}, on the wire: {}; {}", rest_after("PUBLISH: report "), rest_after("DISCONNECT; "));
     }
     println!();
 }
