@@ -35,7 +35,7 @@ fn broker_with(rights: &[(&str, String)]) -> (Broker, Dir) {
         .unwrap()
         .map(|entry| entry.unwrap().path().join("mosquitto_dynamic_security.so"))
         .find(|path| path.exists())
-        .expect("mosquitto_dynamic_security.so, which is part of the package mosquitto");
+        .unwrap_or_else(|| panic!("mosquitto_dynamic_security.so, which is part of the package mosquitto"));
     let (plugin, file) = (plugin.display(), dir.path("rights.json"));
     let general = format!("plugin {plugin}\nplugin_opt_config_file {}", file.display());
     (Broker::with(Ways { general: &general, ..Ways::default() }), dir)

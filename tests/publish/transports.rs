@@ -79,7 +79,7 @@ fn an_orderly_close_before_the_acknowledgement_is_how_a_policy_says_no() {
                     ["closed", "without a reason", "hint: look at the broker's log", "shutting down", "policy"];
                 match until {
                     Connect => {
-                        outcome.is(77, &["CONNECT", "does not admit this client", "proxy", "gw-device-defender"])
+                        outcome.is(77, &["CONNECT", "does not admit this client", "proxy", "gw-device-defender"]);
                     }
                     Subscribe => outcome.is(77, &["SUBSCRIBE", "$aws topics", "iot:Subscribe"]),
                     Report => outcome.is(77, &["PUBLISH", "--max-bytes", "QoS 1", "iot:Publish"]),

@@ -181,14 +181,14 @@ fn other_versions_are_refused() {
     let device = Device::new();
     for version in ["4", "3.1", "5.0", "v5", "AUTO", " 5", ""] {
         let publish = device.publish_to_port(1);
-        if !version.is_empty() {
-            let known = ["MQTT version", "must be one of auto, 5, 3.1.1"];
-            publish.clone().set("--mqtt-version", version).ends(2, &known);
-            publish.env("DEVICE_DEFENDER_MQTT_VERSION", version).ends(78, &known);
-        } else {
+        if version.is_empty() {
             let empty = publish.env("DEVICE_DEFENDER_MQTT_VERSION", version).dry_run();
             empty.says(&["MQTT version: auto (default)"]);
+            continue;
         }
+        let known = ["MQTT version", "must be one of auto, 5, 3.1.1"];
+        publish.clone().set("--mqtt-version", version).ends(2, &known);
+        publish.env("DEVICE_DEFENDER_MQTT_VERSION", version).ends(78, &known);
     }
     let given = device.publish_to_port(1).env("DEVICE_DEFENDER_MQTT_VERSION", "3.1.1");
     given.dry_run().says(&["MQTT version: 3.1.1 (environment variable DEVICE_DEFENDER_MQTT_VERSION)"]);
