@@ -36,7 +36,7 @@ complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "val
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "publish" -d 'Send one report to AWS IoT Device Defender, or to any MQTT broker, and wait for the answer'
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "watch" -d 'Send reports periodically (every 5 minutes by default)'
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "detect" -d 'Check this device, or saved reports, against a security profile'
-complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "generate" -d 'Print shell completions, or write unit files for systemd'
+complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "generate" -d 'Print a config file or shell completions, or write unit files for systemd'
 complete -c device-defender -n "__fish_device_defender_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l config -d 'Read settings from this file [default: /etc/device-defender/config.toml, if it exists]' -r -F
 complete -c device-defender -n "__fish_device_defender_using_subcommand collect" -l proc -d 'Read the tables below this path instead of /proc' -r -f -a "(__fish_complete_directories)"
@@ -225,6 +225,6 @@ complete -c device-defender -n "__fish_device_defender_using_subcommand help; an
 complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate" -f -a "publish" -d 'Send one report to AWS IoT Device Defender, or to any MQTT broker, and wait for the answer'
 complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate" -f -a "watch" -d 'Send reports periodically (every 5 minutes by default)'
 complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate" -f -a "detect" -d 'Check this device, or saved reports, against a security profile'
-complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate" -f -a "generate" -d 'Print shell completions, or write unit files for systemd'
+complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate" -f -a "generate" -d 'Print a config file or shell completions, or write unit files for systemd'
 complete -c device-defender -n "__fish_device_defender_using_subcommand help; and not __fish_seen_subcommand_from collect validate-params publish watch detect generate" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c device-defender -n "__fish_device_defender_using_subcommand generate; and __fish_seen_subcommand_from completions" -f -a "bash zsh fish"

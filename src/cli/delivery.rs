@@ -26,8 +26,9 @@ pub(crate) struct PublishArgs {
     pub dry_run: bool,
     /// Check the settings, connect and subscribe as for a report, but send none
     ///
-    /// Prints nothing and exits with 0 when all of it works; -v prints each phase. Reads no metrics, leaves the state
-    /// unchanged, and waits only for a report that is being sent. With --no-wait it subscribes to nothing.
+    /// Prints nothing and exits with 0 when all of it works; -v prints each phase. Whether this client may publish cannot be
+    /// checked without a report. Reads no metrics, leaves the state unchanged, and waits only for a report that is being sent.
+    /// With --no-wait it subscribes to nothing.
     #[arg(long, conflicts_with = "dry_run", help_heading = "Delivery")]
     pub check: bool,
     #[command(flatten)]

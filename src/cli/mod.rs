@@ -100,6 +100,6 @@ pub(crate) enum Command {
     /// are violated, invalid or not judged, and nothing if there are none, as cron expects. -q also leaves out the behaviors
     /// that only the service can judge.
     Detect(Lazy<DetectArgs>),
-    /// Print shell completions, or write unit files for systemd
+    /// Print a config file or shell completions, or write unit files for systemd
     Generate(Lazy<GenerateArgs>),
 }

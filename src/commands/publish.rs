@@ -47,6 +47,9 @@ pub(super) fn run(
     for note in &config.notes {
         terminal.debug(note);
     }
+    let print = |line: &String| if args.dry_run { terminal.notice(line) } else { terminal.debug(line) };
+    let paths = config::describe_paths(args.delivery.state_dir.as_ref(), &args.report.source.proc);
+    config.summary.iter().chain(&paths).for_each(print);
     steps.begin("reading the certificates and the key");
     let loaded = config.load(SystemTime::now()).unwrap_or_else(|found| {
         errors.extend(found.into_iter().map(SettingError::from));
@@ -56,10 +59,7 @@ pub(super) fn run(
 
     warnings.extend(config.warnings.into_iter().chain(loaded.warnings));
     terminal.warn_all(warnings);
-    let paths = config::describe_paths(args.delivery.state_dir.as_ref(), &args.report.source.proc);
-    for line in config.summary.iter().chain(&paths).chain(&loaded.summary) {
-        if args.dry_run { terminal.notice(line) } else { terminal.debug(line) }
-    }
+    loaded.summary.iter().for_each(print);
     let options = pipeline::options(&args.report);
     let publisher = Publisher {
         source: &args.report.source,

@@ -27,7 +27,7 @@ const TIPS: &[(&[&str], &[&str], &str)] = &[
         &["-o", "--out", "--output"],
         "use '--format json' to choose the format, or '> FILE' to write to a file",
     ),
-    (&["collect", "detect"], &["--table"], "use '-t' or '--format table'"),
+    (&["collect", "detect"], &["--table", "--tables"], "use '-t' or '--format table'"),
     (&["collect", "publish", "watch"], &["--cbor"], "use '--format cbor'"),
     (
         &["collect"],

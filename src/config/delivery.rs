@@ -147,7 +147,7 @@ impl Layers<'_> {
         let (file, given) = (core.file, &mut self.given);
         if let (None, Some(field)) = (&given.endpoint, core.proxy) {
             let message = format!(
-                "{}: {field}: this core connects through a proxy, which this program cannot; to connect without it, give \
+                "{}: {field}: this core connects through a proxy, which this program cannot use; to connect directly, give \
                  --endpoint",
                 file.display()
             );

@@ -90,7 +90,7 @@ impl Value {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Switch(_) => "true or false",
-            Self::Text(_) => "text",
+            Self::Text(_) => "text or a number",
             Self::List(_) => "a list",
             Self::Other(kind) => kind,
         }

@@ -58,7 +58,7 @@ fn values_of_the_wrong_kind() {
             &format!("line 6: thing-name: {text} a date or time"),
             "line 7: exclude-interface: expected text or a list of texts, found a list of other things than text",
             &format!("line 8: max-bytes: {text} a number that is too large"),
-            "line 9: no-wait: expected true or false, found text",
+            "line 9: no-wait: expected true or false, found text or a number",
             &format!("line 10: source: {text} a table"),
             "line 11: unknown key `exclude-interface-2`; did you mean `exclude-interface`?",
         ],

@@ -130,8 +130,8 @@ impl OfCore {
             (Err(reason), _) => Some(note(field, reason)),
             (Ok(_), Some(proxy)) if matches!(key, "endpoint" | "port") => {
                 let reason = format!(
-                    "this core connects through a proxy ({proxy}), which this program cannot; to connect without it, take the # \
-                     away"
+                    "this core connects through a proxy ({proxy}), which this program cannot use; to connect directly, remove \
+                     the # before endpoint and port"
                 );
                 Some(note(field, &reason))
             }

@@ -159,9 +159,10 @@ pub(super) const PAGE: Page = Page {
              device-defender detect --profile edge.json --report - --format json",
         ),
         (
-            "Let cron check every night, and send mail only if something is wrong (crontab):",
+            "Let cron check every night, and send mail only if something is violated or cannot be judged (crontab). Traffic \
+             needs --since or a state file:",
             "MAILTO=ops@example.com\n\
-             0 3 * * * device-defender detect -q --profile /etc/device-defender/profile.json",
+             0 3 * * * device-defender detect -q --profile /etc/device-defender/profile.json --since 300s",
         ),
         (
             "List the errors in a profile:",

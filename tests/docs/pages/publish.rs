@@ -37,7 +37,7 @@ pub(super) const PAGE: Page = Page {
         (
             Exit::Success,
             "The service accepted the report. With --no-wait, the broker acknowledged it. With --dry-run, it was printed. With \
-             --check, one could be sent.",
+             --check, everything works that can be tried without sending a report.",
         ),
         USAGE,
         BAD_REPORT_INPUT,
