@@ -7,18 +7,17 @@
 //! An object must not have a name twice: which of two values counts depends on the reader.
 
 mod function;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Value};
-use serde_saphyr::Tagged;
 
 use crate::files::without_byte_order_mark;
 use crate::sniff;
 pub(crate) use function::{Text, function};
-pub(crate) use yaml::{YamlError, yaml_options};
 
 pub(crate) type Object = Map<String, Value>;
 
@@ -34,7 +33,7 @@ const MAX_OBJECTS: usize = 50_000;
 ///
 /// # Errors
 /// [`DocumentError`] for any other text, and if the document exceeds the bounds: 128 levels and 50,000 objects in JSON,
-/// those of `yaml_options` in YAML.
+/// those of `yaml::options` in YAML.
 pub fn parse(text: &[u8]) -> Result<Value, DocumentError> {
     let text = without_byte_order_mark(text);
     if let Some(kind) = sniff::foreign_kind(text) {
@@ -49,10 +48,7 @@ pub fn parse(text: &[u8]) -> Result<Value, DocumentError> {
             let not_json = if error.is_data() { "" } else { "not JSON: " }; // with a repeated name it is JSON
             DocumentError(format!("{not_json}{error}"))
         }),
-        Some(_) => match serde_saphyr::from_slice_with_options(text, yaml_options()) {
-            Ok(Node(value)) => Ok(value),
-            Err(error) => Err(DocumentError(format!("read as YAML: {}", YamlError(&error)))),
-        },
+        Some(_) => yaml::parse(text).map_err(DocumentError),
     }
 }
 
@@ -87,7 +83,7 @@ struct Node(Value);
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Tagged(Untagged(value), tag) = Tagged::deserialize(deserializer)?;
+        let (Untagged(value), tag) = yaml::tagged(deserializer)?;
         Ok(Self(match tag.as_deref().and_then(function::of_tag) {
             Some(function) => Value::Object(Map::from_iter([(function, value)])),
             None => value,
@@ -146,11 +142,19 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Value, M::Error> {
         let mut object = Map::new();
-        while let Some((name, Node(value))) = map.next_entry::<String, _>()? {
-            if object.insert(name.clone(), value).is_some() {
-                return Err(M::Error::custom(format_args!("`{name}` is given more than once")));
-            }
+        while let Some((name, Node(value))) = map.next_entry()? {
+            insert(&mut object, name, value)?;
         }
         Ok(Value::Object(object))
+    }
+}
+
+fn insert<E: Error>(object: &mut Object, name: String, value: Value) -> Result<(), E> {
+    match object.entry(name) {
+        Entry::Occupied(entry) => Err(E::custom(format_args!("`{}` is given more than once", entry.key()))),
+        Entry::Vacant(entry) => {
+            entry.insert(value);
+            Ok(())
+        }
     }
 }

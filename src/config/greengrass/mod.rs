@@ -17,11 +17,9 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
+use serde_json::Value;
 
-use crate::document::{self, YamlError, yaml_options};
+use crate::document;
 use crate::files;
 use crate::sniff;
 use crate::sourced::{Origin, Sourced};
@@ -169,26 +167,6 @@ fn broken(file: &Path, reason: String) -> CoreError {
     CoreError::Broken { file: file.to_owned(), reason }
 }
 
-/// The part of a version 2 configuration that is of use here. The rest is skipped while parsing.
-#[derive(Deserialize, Serialize)]
-struct Configuration {
-    system: Option<Value>,
-    services: Option<Services>,
-}
-
-#[derive(Deserialize, Serialize)]
-struct Services {
-    #[serde(rename = "aws.greengrass.Nucleus")]
-    nucleus: Option<Service>,
-    #[serde(rename = "aws.greengrass.NucleusLite")]
-    nucleus_lite: Option<Service>,
-}
-
-#[derive(Deserialize, Serialize)]
-struct Service {
-    configuration: Option<Value>,
-}
-
 /// The component that has the connection's settings, and the names of their fields.
 struct Nucleus {
     component: &'static str,
@@ -214,13 +192,9 @@ fn read_yaml(file: PathBuf, nucleus: &Nucleus) -> Result<Core, CoreError> {
     if let Some(kind) = sniff::foreign_kind(text) {
         return Err(broken(&file, kind.to_owned()));
     }
-    let mut options = yaml_options();
-    options.duplicate_keys = DuplicateKeyPolicy::PassThrough;
-    options.merge_keys = MergeKeyPolicy::AsOrdinary;
-    options.leading_zero_numbers_as_strings = true; // a thing name may be 007
-    let config: Result<Option<Configuration>, _> = serde_saphyr::from_slice_with_options(text, options);
-    let config = config.map_err(|error| broken(&file, YamlError(&error).to_string()))?;
-    Ok(of_v2(file, &json!(config), nucleus))
+    let paths: [&[&str]; 2] = [&["system"], &["services", nucleus.component, "configuration"]];
+    let config = document::yaml::parse_parts(text, &paths).map_err(|reason| broken(&file, reason))?;
+    Ok(of_v2(file, &config, nucleus))
 }
 
 fn read_log(file: PathBuf) -> Result<Core, CoreError> {
