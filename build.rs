@@ -1,4 +1,7 @@
-//! Sets `LONG_VERSION`, what `--version` prints: the version, the commit and the target.
+//! Sets `LONG_VERSION`, what `--version` prints: the version, the commit, the target, and the features that are left
+//! out.
+//!
+//! Sets the condition `full` where no feature is left out.
 //!
 //! The commit is that of the variable `DEVICE_DEFENDER_COMMIT`, which packagers set who build without git, or else `HEAD`.
 //! Without either it is left out. Nothing else of the machine or the time goes in, so builds stay reproducible.
@@ -7,13 +10,22 @@ use std::env;
 use std::path::Path;
 use std::process::Command;
 
+/// The optional features.
+const FEATURES: [&str; 4] = ["detect", "generate", "greengrass", "yaml"];
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=DEVICE_DEFENDER_COMMIT");
     let given = env::var("DEVICE_DEFENDER_COMMIT").ok().filter(|commit| !commit.is_empty());
     let commit = given.or_else(head).map_or_else(String::new, |commit| format!("commit {commit}, "));
     let [version, target] = ["CARGO_PKG_VERSION", "TARGET"].map(|name| env::var(name).unwrap_or_default());
-    println!("cargo::rustc-env=LONG_VERSION={version} ({commit}target {target})");
+    println!("cargo::rustc-check-cfg=cfg(full)");
+    let is_left_out = |name: &&str| env::var_os(format!("CARGO_FEATURE_{}", name.to_uppercase())).is_none();
+    let left_out: String = FEATURES.into_iter().filter(is_left_out).flat_map(|name| [", without ", name]).collect();
+    if left_out.is_empty() {
+        println!("cargo::rustc-cfg=full");
+    }
+    println!("cargo::rustc-env=LONG_VERSION={version} ({commit}target {target}{left_out})");
 }
 
 /// The commit that is checked out. A package that was unpacked inside another repository has no `.git` of its own.

@@ -70,7 +70,9 @@ pub mod delivery {
     use crate::delivery::mqtt::pem;
     use crate::delivery::mqtt::values::{ClientId, Host, parse_path};
 
+    #[cfg(feature = "greengrass")]
     pub use crate::delivery::greengrass::frames::{Frame, FrameError, Frames, HeaderValue};
+    #[cfg(feature = "greengrass")]
     pub use crate::delivery::greengrass::messages::{Incoming as NucleusMessage, Operation};
     pub use crate::delivery::mqtt::packets::{ConnAck, Incoming, Limits, Message, Outgoing, PacketError, Packets};
     pub use crate::delivery::mqtt::reason::{Carrier, Reason};
@@ -102,6 +104,7 @@ pub mod delivery {
     }
 }
 
+#[cfg(feature = "detect")]
 pub mod detect {
     pub use crate::detect::alarms::{
         AlarmChange, AlarmEvent, AlarmRules, AlarmStart, BehaviorOutcome, BehaviorState, DeviceState, Processed,
@@ -128,7 +131,9 @@ pub mod greengrass {
     use clap::{Args, Command, FromArgMatches};
 
     use crate::cli::DeliveryArgs;
-    pub use crate::config::greengrass::{Core, CoreError, Field, read};
+    pub use crate::config::cores::{Core, CoreError, Field};
+    #[cfg(feature = "greengrass")]
+    pub use crate::config::greengrass::read;
     use crate::delivery::TransportSettings;
 
     /// Resolves the settings of the Greengrass core in `root`. Returns the client ID of complete settings, and all errors.

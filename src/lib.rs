@@ -46,11 +46,14 @@
 //! - Only `terminal` and `progress` print, and clap for help and usage errors. The process ends in `main`, on a panic, when `watch` is
 //!   asked to end and a cycle takes too long, or when `publish` hangs beyond its timeout.
 
+#![cfg_attr(not(full), allow(dead_code, reason = "what only a part uses that this build is without"))]
+
 mod cli;
 mod collector;
 mod commands;
 mod config;
 mod delivery;
+#[cfg(feature = "detect")]
 mod detect;
 mod directory;
 mod document;

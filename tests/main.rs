@@ -29,14 +29,21 @@
     clippy::unwrap_used,
     reason = "a test fails by panicking, also in helpers; snapshots are written by their library"
 )]
+#![cfg_attr(
+    not(full),
+    allow(dead_code, unused_imports, reason = "what only tests of a part use that this build is without")
+)]
 
 mod cli;
 mod config;
+#[cfg(feature = "detect")]
 mod detect;
+#[cfg(full)]
 mod docs;
 mod golden;
 mod hostile;
 mod netns;
+#[cfg(full)]
 mod packaging;
 mod params;
 mod properties;

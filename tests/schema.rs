@@ -66,6 +66,7 @@ fn reports_are_as_their_schema_says() {
     }
 }
 
+#[cfg(feature = "detect")]
 #[test]
 fn verdicts_and_events_are_as_their_schemas_say() {
     let profile = ["--profile", "profile.json", "--format", "json"];

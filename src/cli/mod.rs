@@ -4,7 +4,9 @@
 
 mod collect;
 mod delivery;
+#[cfg(feature = "detect")]
 mod detect;
+#[cfg(feature = "generate")]
 mod generate;
 mod lazy;
 mod report;
@@ -15,7 +17,9 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::terminal::Color;
 pub(crate) use collect::{CollectArgs, Format};
 pub(crate) use delivery::{DeliveryArgs, MqttVersion, PayloadFormat, PublishArgs, Via, WatchArgs};
+#[cfg(feature = "detect")]
 pub(crate) use detect::{DetectArgs, DetectFormat};
+#[cfg(feature = "generate")]
 pub(crate) use generate::{Generate, GenerateArgs, Shell, UnitsArgs};
 pub(crate) use lazy::Lazy;
 pub use report::Since;
@@ -37,12 +41,13 @@ pub(crate) struct Cli {
 }
 
 /// The commands that have settings, with all their arguments.
-pub(crate) fn commands_with_settings() -> [clap::Command; 4] {
+pub(crate) fn commands_with_settings() -> Vec<clap::Command> {
     let command = clap::Command::new;
-    [
+    vec![
         PublishArgs::augment_args(command("publish")),
         WatchArgs::augment_args(command("watch")),
         CollectArgs::augment_args(command("collect")),
+        #[cfg(feature = "detect")]
         DetectArgs::augment_args(command("detect")),
     ]
 }
@@ -99,7 +104,9 @@ pub(crate) enum Command {
     /// file, or a stream of them: then an alarm that starts or ends is an event. With -q, it prints only the behaviors that
     /// are violated, invalid or not judged, and nothing if there are none, as cron expects. -q also leaves out the behaviors
     /// that only the service can judge.
+    #[cfg(feature = "detect")]
     Detect(Lazy<DetectArgs>),
     /// Print a config file or shell completions, or write unit files for systemd
+    #[cfg(feature = "generate")]
     Generate(Lazy<GenerateArgs>),
 }

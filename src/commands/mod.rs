@@ -2,7 +2,9 @@
 
 mod baseline;
 mod collect;
+#[cfg(feature = "detect")]
 mod detect;
+#[cfg(feature = "generate")]
 mod generate;
 mod pipeline;
 mod publish;
@@ -53,10 +55,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         }
         Command::ValidateParams(Lazy(args)) => validate_params::run(args, &terminal),
         // Saved reports are not about this device.
+        #[cfg(feature = "detect")]
         Command::Detect(Lazy(args)) if args.report.is_some() => detect::run(args, Vec::new(), &terminal, &mut warnings),
+        #[cfg(feature = "detect")]
         Command::Detect(Lazy(args)) => {
             read_config(args, matches, &terminal).and_then(|errors| detect::run(args, errors, &terminal, &mut warnings))
         }
+        #[cfg(feature = "generate")]
         Command::Generate(Lazy(args)) => generate::run(args, &terminal),
     };
     terminal.warn_all(&mut warnings);

@@ -43,6 +43,9 @@ const TIPS: &[(&[&str], &[&str], &str)] = &[
     (&["detect"], &[""], "use '--profile WORD' for a security profile, or '--report WORD' for saved reports"),
 ];
 
+/// The commands that a build may be without.
+const OPTIONAL: [(&str, bool); 2] = [("detect", cfg!(feature = "detect")), ("generate", cfg!(feature = "generate"))];
+
 /// Shows clap's output: help, version, or a usage error.
 pub(super) fn show(error: &clap::Error, args: &[OsString]) -> Exit {
     let terminal = Terminal::new(Color::Never, Verbosity::Normal);
@@ -103,6 +106,9 @@ fn tip(error: &clap::Error, args: &[OsString]) -> Option<String> {
         _ => return None,
     };
     let Some(ContextValue::String(word)) = error.get(kind) else { return None };
+    if OPTIONAL.contains(&(word, false)) {
+        return Some(format!("this build is without '{word}'; use a build with all features"));
+    }
     let program = Cli::command();
     let mut commands = args.iter().skip(1).filter_map(|arg| Some(program.find_subcommand(arg)?.get_name()));
     let command = commands.next().unwrap_or_default();

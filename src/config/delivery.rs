@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use humantime::format_duration;
 
-use super::greengrass::{self, Core, Field};
-use super::{SettingError, aws_thing_name, checked, given_thing_name, variable};
+use super::cores::{Core, Field};
+use super::{SettingError, aws_thing_name, checked, given_thing_name, greengrass, variable};
 use crate::cli::{DeliveryArgs, MqttVersion, Via};
 use crate::delivery::mqtt::settings::{AwsEndpoint, CredentialFiles, Endpoint, Settings as MqttSettings, aws_endpoint};
 use crate::delivery::mqtt::values::{ClientId, Host, Port, parse_path};

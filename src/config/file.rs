@@ -77,7 +77,7 @@ pub(crate) fn fill<A: Args>(args: &mut A, matches: &ArgMatches, file: &Path, ent
         let place = || format!("{}, line {}: ", file.display(), entry.line);
         let error = |reason: String| SettingError::new(Exit::Settings, &entry.key, format!("{}{reason}", place()));
         let Some(arg) = settings(&command).find(|arg| arg.get_long() == Some(&entry.key)) else {
-            errors.extend(unknown(&entry.key, &*commands).map(error));
+            errors.extend(unknown(&entry.key, &commands).map(error));
             continue;
         };
         let source = matches.value_source(arg.get_id().as_str());

@@ -2,10 +2,13 @@
 //! and these before a Greengrass core's configuration. Every value knows where it came from, and everything that is missing
 //! or wrong is reported at once.
 
+pub(crate) mod cores;
 pub(crate) mod delivery;
 pub(crate) mod entries;
 pub(crate) mod file;
+#[cfg_attr(not(feature = "greengrass"), path = "without_greengrass.rs")]
 pub(crate) mod greengrass;
+#[cfg(feature = "greengrass")]
 mod nucleus;
 pub(crate) mod report;
 pub(crate) mod variables;
@@ -19,7 +22,7 @@ use crate::exit::Exit;
 use crate::sourced::{Origin, Sourced, from_str};
 use crate::state;
 use crate::thing::ThingName;
-use greengrass::CoreError;
+use cores::CoreError;
 
 /// The variable in which a Greengrass nucleus passes the thing name to components.
 const AWS_IOT_THING_NAME: &str = "AWS_IOT_THING_NAME";
@@ -84,7 +87,7 @@ impl From<CoreError> for SettingError {
                 Exit::Settings,
                 "give the directory that Greengrass is installed in, or /etc/greengrass for nucleus lite",
             ),
-            CoreError::Broken { .. } => (Exit::Settings, "give all settings in another way"),
+            CoreError::Broken { .. } | CoreError::NotBuilt(_) => (Exit::Settings, "give all settings in another way"),
         };
         Self::new(exit, "Greengrass core", format!("{error}; {remedy}"))
     }

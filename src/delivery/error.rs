@@ -199,13 +199,12 @@ impl Error {
 
     /// Whether the report may have been too large for nucleus lite, which says nothing then.
     pub(crate) fn is_too_large(&self) -> bool {
-        use greengrass::cause::{Cause::LostAtPublish, LITE_MAX_BYTES};
-        matches!(&self.cause, Cause::Greengrass(LostAtPublish { bytes, .. }) if *bytes > LITE_MAX_BYTES)
+        matches!(&self.cause, Cause::Greengrass(cause) if cause.is_too_large())
     }
 
     /// Whether a nucleus does not accept this component's token.
     pub(crate) fn is_token_refused(&self) -> bool {
-        matches!(self.cause, Cause::Greengrass(greengrass::cause::Cause::TokenRefused))
+        matches!(&self.cause, Cause::Greengrass(cause) if cause.is_token_refused())
     }
 
     /// Whether the broker does not speak the version of MQTT that it was spoken to in.

@@ -11,6 +11,7 @@
 //! "Device communication protocols", and "Sending metrics from devices".
 
 pub(crate) mod error;
+#[cfg_attr(not(feature = "greengrass"), path = "without_greengrass.rs")]
 pub(crate) mod greengrass;
 pub(crate) mod mqtt;
 pub(crate) mod phase;
@@ -70,7 +71,7 @@ impl TransportSettings {
     pub(crate) fn destination(&self) -> String {
         match self {
             Self::Mqtt(settings) => settings.endpoint.to_string(),
-            Self::Greengrass(settings) => settings.socket.display().to_string(),
+            Self::Greengrass(settings) => settings.destination(),
         }
     }
 }

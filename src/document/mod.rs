@@ -7,6 +7,7 @@
 //! An object must not have a name twice: which of two values counts depends on the reader.
 
 mod function;
+#[cfg_attr(not(feature = "yaml"), path = "without_yaml.rs")]
 pub(crate) mod yaml;
 
 use std::fmt;

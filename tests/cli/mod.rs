@@ -3,6 +3,8 @@
 
 mod budget;
 mod custom;
+mod features;
+#[cfg(feature = "generate")]
 mod generate;
 mod progress;
 mod since;

@@ -84,6 +84,7 @@ fn a_loop_shows_when_the_next_report_is_due() {
     assert!(lines.len() == 3 && lines[1..].iter().all(|line| line.starts_with('{') && line.ends_with('}')), "{sent:?}");
 }
 
+#[cfg(feature = "detect")]
 #[test]
 fn a_stream_shows_how_many_reports_were_read() {
     let slow = "{ head -2 reports.ndjson; sleep 3; tail -2 reports.ndjson; }";

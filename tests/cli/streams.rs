@@ -71,6 +71,7 @@ fn a_full_disk_is_reported() {
 }
 
 /// The message names `/dev/null` because that is what a closed stream looks like, and some programs open it so.
+#[cfg(full)]
 #[test]
 fn a_closed_standard_output_is_reported() {
     let reported = b"device-defender: standard output: closed, or /dev/null opened for reading and writing\n";

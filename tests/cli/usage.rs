@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::cli::idle;
 use crate::support::{Run, fixtures};
 
+#[cfg(full)]
 #[test]
 fn help_and_version_go_to_standard_output() {
     let version = concat!("device-defender ", env!("CARGO_PKG_VERSION"));
@@ -139,6 +140,7 @@ fn what_a_usage_error_quotes_is_escaped() {
 }
 
 /// The tip is the only one, and comes instead of clap's.
+#[cfg(full)]
 #[test]
 fn what_people_type_gets_a_tip_with_the_right_flag() {
     for (args, tip) in [
@@ -186,6 +188,7 @@ fn a_tip_names_flags_that_exist() {
     }
 }
 
+#[cfg(full)]
 #[test]
 fn help_describes_a_command() {
     let text = |args: &[&str]| Run::new(&fixtures(), args).text();

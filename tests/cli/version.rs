@@ -22,6 +22,7 @@ impl<'d> BuildScript<'d> {
     fn run(&self, dir: &str, commit: Option<&str>) -> BTreeSet<String> {
         let mut script = Command::new(self.0.path("script"));
         script.env("CARGO_PKG_VERSION", "1.2.3").env("TARGET", "t").env_remove("DEVICE_DEFENDER_COMMIT");
+        script.envs(["DETECT", "GENERATE", "GREENGRASS", "YAML"].map(|name| (format!("CARGO_FEATURE_{name}"), "1")));
         script.envs(commit.map(|commit| ("DEVICE_DEFENDER_COMMIT", commit))).current_dir(self.0.path(dir));
         system(&mut script).lines().map(|line| line.trim_start_matches("cargo::").to_owned()).collect()
     }

@@ -38,6 +38,7 @@ fn each_setting_is_shown_with_its_line() {
     publish.flag("-v").dry_run().says(&[&format!("settings from config.toml: {keys}\n")]);
 }
 
+#[cfg(full)]
 #[test]
 fn flags_and_variables_win_over_the_file_and_the_file_over_a_core() {
     let (device, publish) = publish(&format!("{COMPLETE}greengrass-root = \"core\"\n"));
@@ -100,6 +101,7 @@ fn relative_paths_start_at_the_file() {
 }
 
 /// A command-line tool and the service see the same host.
+#[cfg(feature = "detect")]
 #[test]
 fn collect_and_detect_read_what_the_service_reads() {
     let device = Device::with(&[("eth0", [1, 2, 3, 4]), ("lo", [10, 20, 30, 40])]);
@@ -123,6 +125,7 @@ fn collect_and_detect_read_what_the_service_reads() {
 }
 
 /// The reports are those of other devices, so the settings of this one do not matter, not even if they are wrong.
+#[cfg(feature = "detect")]
 #[test]
 fn saved_reports_are_judged_without_the_file() {
     let device = Device::new();
@@ -200,6 +203,7 @@ fn the_parameters_of_a_connector_win() {
 }
 
 /// A component of Greengrass uses what the nucleus passes to it; the file is that of the device.
+#[cfg(feature = "greengrass")]
 #[test]
 fn the_file_does_not_turn_a_component_away_from_its_nucleus() {
     let (_device, publish) = publish(COMPLETE);
@@ -213,6 +217,7 @@ fn the_file_does_not_turn_a_component_away_from_its_nucleus() {
 }
 
 /// Each flag with a variable is a key, in every command that has the flag, and nothing else is.
+#[cfg(full)]
 #[test]
 fn every_setting_is_a_key() {
     let device = Device::new();

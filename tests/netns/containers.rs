@@ -154,6 +154,7 @@ fn container(part: &Part) {
     assert_eq!(of_lo(&[]), 0);
 }
 
+#[cfg(feature = "detect")]
 #[test]
 fn a_proc_mount_that_hides_processes_is_read_as_far_as_it_goes() {
     in_namespaces(HOST, |part| {

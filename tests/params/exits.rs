@@ -91,6 +91,7 @@ fn refused(stdin: &[u8], told: &str) {
     }
 }
 
+#[cfg(feature = "yaml")]
 #[test]
 fn what_is_neither_json_nor_yaml_is_reported_with_line_and_column() {
     refused(b"", "empty");
@@ -121,6 +122,7 @@ fn what_is_neither_json_nor_yaml_is_reported_with_line_and_column() {
     }
 }
 
+#[cfg(feature = "yaml")]
 #[test]
 fn json_of_no_known_shape_is_refused() {
     for document in [

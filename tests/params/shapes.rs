@@ -102,6 +102,7 @@ fn the_definition_in_the_platforms_documentation_is_valid_in_every_shape() {
     }
 }
 
+#[cfg(feature = "yaml")]
 #[test]
 fn yaml_templates_are_checked() {
     let text = "\

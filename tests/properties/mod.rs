@@ -24,6 +24,7 @@ mod config;
 mod custom;
 mod documents;
 mod expected;
+#[cfg(feature = "greengrass")]
 mod frames;
 mod kernel;
 mod names;

@@ -6,9 +6,7 @@ use std::thread;
 
 use rumqttc::mqttbytes::v4::Packet;
 
-use crate::support::{
-    Broker, CommandLine, Device, EACH_VERSION, NEVER, Nucleus, Peer, Tls, Ways, accepting, closed_port, pki,
-};
+use crate::support::{Broker, CommandLine, Device, EACH_VERSION, NEVER, Peer, Tls, Ways, accepting, closed_port, pki};
 
 /// The same command line, to check and not to send.
 fn check(publish: CommandLine) -> CommandLine {
@@ -137,15 +135,4 @@ fn a_report_on_its_way_is_waited_for() {
 fn a_check_does_not_go_with_a_dry_run() {
     let outcome = check(Device::new().publish_to_port(1)).flag("--dry-run").outcome();
     outcome.is(2, &["--check", "--dry-run", "cannot be used with"]);
-}
-
-#[test]
-fn a_nucleus_is_checked_as_well() {
-    let (nucleus, device) = (Nucleus::accepting(), Device::new());
-    let publish = check(device.publish().set("--thing-name", "gw")).in_nucleus(&nucleus);
-    publish.succeeds();
-    publish.clone().flag("-v").ends(0, &["IPC: connected", "CONNECT: accepted", "SUBSCRIBE: "]);
-    publish.clone().flag("--no-wait").succeeds();
-    publish.env("SVCUID", "wrong").ends(69, &["token"]);
-    assert_eq!(fs::read_dir(device.path("state")).unwrap().count(), 0);
 }

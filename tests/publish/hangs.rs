@@ -17,6 +17,7 @@ fn on_dead_mount(part: &Part) -> (Device, DeadMount) {
     (device, mount)
 }
 
+#[cfg(feature = "greengrass")]
 #[test]
 fn a_file_that_does_not_respond_ends_the_run_before_anything_is_sent() {
     in_namespaces(NET, |part| {

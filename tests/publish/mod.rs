@@ -6,14 +6,17 @@
 
 mod brokers;
 mod check;
+#[cfg(all(feature = "greengrass", feature = "yaml"))]
 mod cores;
 mod credentials;
 mod crowds;
 mod early;
+#[cfg(feature = "greengrass")]
 mod greengrass;
 mod hangs;
 mod limits;
 mod network;
+#[cfg(feature = "greengrass")]
 mod nucleus;
 mod outcomes;
 mod paths;

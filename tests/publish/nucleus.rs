@@ -335,3 +335,20 @@ fn an_endpoint_or_the_flag_chooses_the_transport() {
     line.env("DEVICE_DEFENDER_VIA", "mail").ends(78, &["via `mail`", "must be one of greengrass, mqtt"]);
     assert_eq!(nucleus.reports(), []);
 }
+
+#[test]
+fn a_nucleus_is_checked_as_well() {
+    let (nucleus, device) = (Nucleus::accepting(), Device::new());
+    let publish = device
+        .publish()
+        .set("--thing-name", "gw")
+        .without("--once")
+        .without("--state-dir")
+        .flag("--check")
+        .in_nucleus(&nucleus);
+    publish.succeeds();
+    publish.clone().flag("-v").ends(0, &["IPC: connected", "CONNECT: accepted", "SUBSCRIBE: "]);
+    publish.clone().flag("--no-wait").succeeds();
+    publish.env("SVCUID", "wrong").ends(69, &["token"]);
+    assert_eq!(fs::read_dir(device.path("state")).unwrap().count(), 0);
+}

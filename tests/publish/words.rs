@@ -35,6 +35,7 @@ device-defender: hint: the service takes one report every 5 minutes; try again t
     );
 }
 
+#[cfg(full)]
 #[test]
 fn settings_that_are_missing() {
     says(

@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::{Nucleus, Run, pki_str};
+#[cfg(feature = "greengrass")]
+use super::Nucleus;
+use super::{Run, pki_str};
 
 /// A command line to be.
 #[derive(Clone)]
@@ -61,6 +63,7 @@ impl CommandLine {
     }
 
     /// Runs it as a component of this nucleus.
+    #[cfg(feature = "greengrass")]
     pub(crate) fn in_nucleus(mut self, nucleus: &Nucleus) -> Self {
         self.env.extend(nucleus.environment());
         self

@@ -17,6 +17,7 @@ mod command_line;
 mod dead_mount;
 mod device;
 mod namespace;
+#[cfg(feature = "greengrass")]
 mod nucleus;
 mod preload;
 mod run;
@@ -42,6 +43,7 @@ pub(crate) use namespace::{
     HOST, Helper, NET, NET_ONLY, Part, add_addresses, bind_proc, black_holes, hosts_file, in_namespaces, ip,
     mount_proc, powerless, private_etc, privilege, set_up, small_disk, until, veth_pair,
 };
+#[cfg(feature = "greengrass")]
 pub(crate) use nucleus::{Nucleus, NucleusLink, Request, SOCKET_VARIABLE, TOKEN_VARIABLE};
 pub(crate) use preload::Preload;
 pub(crate) use run::{PROGRAM, Run, copy_program, is_root};

@@ -81,6 +81,7 @@ fn it_is_reported_once_and_goes_on_when_the_file_system_responds_again() {
     });
 }
 
+#[cfg(feature = "greengrass")]
 #[test]
 fn settings_that_cannot_be_read_are_reported_as_well() {
     in_namespaces(NET, |part| {

@@ -7,6 +7,7 @@
 
 mod bytes;
 mod clocks;
+#[cfg(feature = "greengrass")]
 mod component;
 mod credentials;
 mod ends;

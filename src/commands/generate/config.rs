@@ -3,13 +3,14 @@
 use std::fmt::{self, Write};
 use std::path::{self, Path};
 
-use clap::{Arg, ArgAction};
+use clap::{Arg, ArgAction, Args, Command};
 
-use crate::cli;
+use crate::cli::WatchArgs;
 use crate::config::SettingError;
+use crate::config::cores::{Core, Field};
 use crate::config::entries::quote;
 use crate::config::file::settings;
-use crate::config::greengrass::{self, Core, Field};
+use crate::config::greengrass;
 use crate::delivery::mqtt::values::parse_path;
 use crate::error::Error;
 use crate::terminal::Terminal;
@@ -37,7 +38,7 @@ pub(super) fn file(root: Option<&Path>, terminal: &Terminal) -> Result<String, E
         }
         found => found.map_err(|error| vec![SettingError::from(error)])?,
     };
-    let [_, watch, ..] = cli::commands_with_settings(); // `watch` has all settings
+    let watch = WatchArgs::augment_args(Command::new("watch")); // has all settings
     let settings: Vec<&Arg> = settings(&watch).collect();
     let text = write(&settings, core.as_ref()).map_err(|error| Error::Bug(error.to_string()))?;
     for (core, key) in core.iter().flat_map(|core| REQUIRED.map(|key| (core, key))) {

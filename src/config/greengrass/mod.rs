@@ -12,17 +12,16 @@
 
 mod tlog;
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::cores::{Core, CoreError, Field};
 use crate::document;
 use crate::files;
 use crate::sniff;
-use crate::sourced::{Origin, Sourced};
 
 /// The most bytes of a configuration that are read.
 const MAX_FILE: u64 = 8 << 20;
@@ -33,56 +32,6 @@ const USUAL_ROOTS: [&str; 3] = ["/greengrass/v2", "/greengrass", LITE_CONFIGURAT
 /// Where nucleus lite has its configuration by default, and its files.
 const LITE_CONFIGURATION: &str = "/etc/greengrass";
 const LITE_ROOT: &str = "/var/lib/greengrass";
-
-/// A value and where it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Field {
-    pub file: PathBuf,
-    /// The path of the field, with dots, after the component that it belongs to, if any: `component: path`.
-    pub name: &'static str,
-    /// The text of a string or an integer.
-    pub text: String,
-    /// Why the value cannot be used. Without a text of it, `text` is `…`.
-    pub fault: Option<String>,
-}
-
-impl Field {
-    pub(crate) fn parse<T>(self, parse: fn(&OsStr) -> Result<T, String>) -> Sourced<T> {
-        let Self { file, name, text, fault } = self;
-        let origin = Origin::File { file, field: name };
-        Sourced::parse(text.as_ref(), origin, |text| fault.map_or_else(|| parse(text), Err))
-    }
-}
-
-/// What a core's configuration says. Certificates and key are paths or URIs.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Core {
-    /// The configuration file, the first one of several.
-    pub file: PathBuf,
-    pub endpoint: Option<Field>,
-    pub port: Option<Field>,
-    pub thing_name: Option<Field>,
-    pub ca: Option<Field>,
-    pub certificate: Option<Field>,
-    pub key: Option<Field>,
-    /// The field that configures a proxy, if one does.
-    pub proxy: Option<&'static str>,
-}
-
-/// Why a root provides no settings.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CoreError {
-    #[error(
-        "{}: no Greengrass core found: none of config/effectiveConfig.yaml, config/config.tlog, config/config.json and \
-         config.yaml exists",
-        .0.display()
-    )]
-    None(PathBuf),
-    #[error("{}: {reason}", file.display())]
-    Unreadable { file: PathBuf, reason: String },
-    #[error("{}: cannot be parsed: {reason}", file.display())]
-    Broken { file: PathBuf, reason: String },
-}
 
 /// Reads the core below `root`, or below the first of the usual roots that has one. Why the others have none is added to
 /// `notes`.

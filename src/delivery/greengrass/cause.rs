@@ -40,6 +40,16 @@ pub(crate) enum Cause {
 }
 
 impl Cause {
+    /// Whether the report may have been too large for nucleus lite, which says nothing then.
+    pub(crate) fn is_too_large(&self) -> bool {
+        matches!(self, Self::LostAtPublish { bytes, .. } if *bytes > LITE_MAX_BYTES)
+    }
+
+    /// Whether the nucleus does not accept this component's token.
+    pub(crate) fn is_token_refused(&self) -> bool {
+        matches!(self, Self::TokenRefused)
+    }
+
     /// What it means for the report, the message, and what to do next.
     pub(crate) fn describe(&self) -> (Kind, String, String) {
         const MAYBE: &str =

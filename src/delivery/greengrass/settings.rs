@@ -15,6 +15,13 @@ pub(crate) struct Settings {
     pub(crate) token: Token,
 }
 
+impl Settings {
+    /// The nucleus, for people.
+    pub(crate) fn destination(&self) -> String {
+        self.socket.display().to_string()
+    }
+}
+
 /// The secret that a component proves itself with. It is never shown.
 #[derive(Clone)]
 pub(crate) struct Token(pub(crate) String);
