@@ -1,3 +1,4 @@
 //! What is in `packaging`.
 
 mod greengrass;
+mod init;
