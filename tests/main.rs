@@ -12,7 +12,7 @@
 //! | [`publish`] | `publish` against a broker, and against peers that misbehave |
 //! | [`watch`] | `watch` through outages, full disks and clocks that step |
 //! | [`detect`] | `detect` on reports and on a device |
-//! | [`packaging`] | the Greengrass component |
+//! | [`packaging`] | the Debian package, the init scripts, the Greengrass component |
 //! | [`schema`] | the schemas of the JSON output |
 //! | [`docs`] | man pages, completions, unit files, README and changelog against the program |
 //! | [`properties`] | what holds for any table, any host and any report |

@@ -1,4 +1,4 @@
-//! The unit files pass the checks of `systemd-analyze`.
+//! The unit files pass the checks of `systemd-analyze`, and packages ship them and the config file as they are generated.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -6,7 +6,11 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{PROGRAM, PROJECT, files};
+use snapbox::data::DataFormat;
+use snapbox::{Assert, Data};
+
+use super::{PROGRAM, PROJECT, assert_files, files};
+use crate::support::system;
 
 /// The highest accepted exposure as rated by `systemd-analyze security`, times 10: 0 is best, 100 worst.
 const MAX_EXPOSURE: &str = "--threshold=12";
@@ -61,4 +65,14 @@ fn services_are_hardened() {
             assert!(fs::read_to_string(&unit).unwrap().contains("\nSocketBindDeny=any\n")); // is not part of the rating
         }
     }
+}
+
+#[test]
+fn packages_ship_the_files_that_generate_prints() {
+    let dir = tempfile::tempdir().unwrap();
+    system(Command::new(PROGRAM).args(["generate", "units"]).arg(dir.path()));
+    assert_files("packaging/systemd", files(dir.path()));
+    let config = system(Command::new(PROGRAM).args(["generate", "config"]));
+    let committed = Data::read_from(&Path::new(PROJECT).join("packaging/config.toml"), Some(DataFormat::Text)).raw();
+    Assert::new().action_env("SNAPSHOTS").eq(config, committed);
 }

@@ -1,4 +1,5 @@
 //! What is in `packaging`.
 
+mod debian;
 mod greengrass;
 mod init;
