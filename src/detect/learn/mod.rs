@@ -4,7 +4,7 @@
 //! |---|---|
 //! | listening ports | `in-port-set` with every port |
 //! | destination addresses | `in-cidr-set` with every address, or the network around it |
-//! | numbers of ports and connections | `less-than-equals` the most, with [`headroom`](traffic::headroom) |
+//! | numbers of ports and connections | `less-than-equals` the most, with [`traffic::headroom`] |
 //! | traffic | `less-than-equals` the most within a time that the reports cover, with the same headroom |
 //!
 //! No listening port is `less-than-equals 0`, and no connection is `not-in-cidr-set` with all addresses, because nothing
