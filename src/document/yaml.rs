@@ -96,8 +96,7 @@ impl<'de> Visitor<'de> for Parts<'_> {
     }
 }
 
-/// An error in one line, without the part of the document that it is about, which may hold secrets. Not by the error's own
-/// `Display`, which would add the code that draws such a part to the program.
+/// An error in one line, without the part of the document that it is about, which may hold secrets.
 fn describe(error: &Error) -> String {
     let text = match exceeded_limit(error) {
         Some(limit) => Cow::Borrowed(limit),
