@@ -10,11 +10,9 @@
 //! custom_metrics  { NAME [ { TYPE: value } ] }
 //! ```
 
-use std::fmt::Write;
 use std::net::SocketAddr;
 
-use arrayvec::ArrayString;
-use serde::ser::{Error, SerializeMap, SerializeSeq};
+use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
 use super::custom::CustomMetrics;
@@ -119,18 +117,11 @@ fn map_with_interface<S: Serializer>(
     Ok(map)
 }
 
+/// An address and port as text, `192.0.2.1:443` or `[2001:db8::1]:443`.
 struct Text(SocketAddr);
 
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = remote_text(self.0).ok_or_else(|| S::Error::custom("an address takes more than 64 bytes"))?;
-        serializer.serialize_str(&text)
+        serializer.collect_str(&self.0)
     }
-}
-
-/// An address and port as text, `192.0.2.1:443` or `[2001:db8::1]:443`, formatted on the stack. The longest takes 47 bytes.
-fn remote_text(remote: SocketAddr) -> Option<ArrayString<64>> {
-    let mut text = ArrayString::new();
-    write!(text, "{remote}").ok()?;
-    Some(text)
 }
