@@ -1,11 +1,11 @@
 //! `publish --check`: everything but the report.
 
 use std::fs;
-use std::sync::mpsc::channel;
 use std::thread;
 
 use rumqttc::mqttbytes::v4::Packet;
 
+use super::holding;
 use crate::support::{Broker, CommandLine, Device, EACH_VERSION, NEVER, Peer, Tls, Ways, accepting, closed_port, pki};
 
 /// The same command line, to check and not to send.
@@ -110,15 +110,7 @@ fn each_refused_subscription_fails_the_check() {
 /// Two sessions with the same client ID would end each other.
 #[test]
 fn a_report_on_its_way_is_waited_for() {
-    let (connected, is_connected) = channel();
-    let (finish, may_finish) = channel::<()>();
-    let first = Peer::tls(Tls::default(), move |link| {
-        link.accept_connect()?;
-        connected.send(()).unwrap();
-        may_finish.recv_timeout(NEVER).unwrap();
-        link.accept_subscribe()?;
-        link.accept_the_report()
-    });
+    let (first, is_connected, finish) = holding();
     let (broker, device) = (Broker::start(), Device::new());
     let check = device.publish_to(&broker).without("--once").flag("--check");
     thread::scope(|scope| {

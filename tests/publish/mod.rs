@@ -29,3 +29,21 @@ mod tls;
 mod transports;
 mod versions;
 mod words;
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::support::{NEVER, Peer, Tls};
+
+/// A peer that sends a word when a client has connected, and accepts its report only after a word from the test.
+fn holding() -> (Peer, Receiver<()>, Sender<()>) {
+    let (connected, is_connected) = channel();
+    let (finish, may_finish) = channel();
+    let peer = Peer::tls(Tls::default(), move |link| {
+        link.accept_connect()?;
+        connected.send(()).unwrap();
+        may_finish.recv_timeout(NEVER).unwrap();
+        link.accept_subscribe()?;
+        link.accept_the_report()
+    });
+    (peer, is_connected, finish)
+}

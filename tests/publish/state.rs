@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
+use super::holding;
 use crate::support::{
     BEFORE, Broker, Device, NEVER, Outcome, Peer, Service, Tls, accepting, copy_pki, is_root, traffic,
 };
@@ -232,15 +233,7 @@ fn every_thing_has_a_state_of_its_own() {
 #[test]
 fn another_run_is_waited_for_until_the_deadline() {
     let (broker, service, device) = accepting();
-    let (connected, is_connected) = channel();
-    let (finish, may_finish) = channel::<()>();
-    let first = Peer::tls(Tls::default(), move |link| {
-        link.accept_connect()?;
-        connected.send(()).unwrap();
-        may_finish.recv_timeout(NEVER).unwrap();
-        link.accept_subscribe()?;
-        link.accept_the_report()
-    });
+    let (first, is_connected, finish) = holding();
     thread::scope(|scope| {
         scope.spawn(|| device.publish_to_peer(&first).succeeds());
         is_connected.recv_timeout(NEVER).unwrap();
