@@ -44,35 +44,44 @@ pub struct Sockets {
 }
 
 pub trait Address: Copy + Ord + fmt::Debug {
-    /// State, remote end and local end, in an order that is quick to compare.
-    fn sort_key(socket: &Socket<Self>) -> impl Ord + use<Self>;
+    /// The state and the remote address, in an order that is quick to compare.
+    fn peer_key(socket: &Socket<Self>) -> impl Ord + use<Self>;
+    /// The remote port and the local end, in an order that is quick to compare.
+    fn ends_key(socket: &Socket<Self>) -> impl Ord + use<Self>;
 }
 
 impl Address for Ipv4Addr {
-    fn sort_key(socket: &Socket<Self>) -> impl Ord + use<> {
-        u128::from(socket.state.0) << 96
-            | u128::from(socket.remote.to_bits()) << 64
-            | u128::from(socket.remote_port) << 48
-            | u128::from(socket.local.to_bits()) << 16
-            | u128::from(socket.local_port)
+    fn peer_key(socket: &Socket<Self>) -> impl Ord + use<> {
+        u64::from(socket.state.0) << 32 | u64::from(socket.remote.to_bits())
+    }
+
+    fn ends_key(socket: &Socket<Self>) -> impl Ord + use<> {
+        u64::from(socket.remote_port) << 48 | u64::from(socket.local.to_bits()) << 16 | u64::from(socket.local_port)
     }
 }
 
 impl Address for Ipv6Addr {
-    fn sort_key(socket: &Socket<Self>) -> impl Ord + use<> {
-        let Socket { state, remote, remote_port, local, local_port, .. } = *socket;
-        (state, remote.to_bits(), remote_port, local.to_bits(), local_port)
+    fn peer_key(socket: &Socket<Self>) -> impl Ord + use<> {
+        (socket.state, socket.remote.to_bits())
+    }
+
+    fn ends_key(socket: &Socket<Self>) -> impl Ord + use<> {
+        (socket.remote_port, socket.local.to_bits(), socket.local_port)
     }
 }
 
 /// Sorts sockets and removes repeated ones; returns how many it removed.
 ///
-/// The result has the derived order, which takes several times as long to compare as the key. Few sockets have the same key.
+/// The result has the derived order, which takes several times as long to compare as the keys. Where many sockets have the
+/// same peer, sorting by the first key is quick; where few have, by the second.
 pub(crate) fn sort<A: Address>(sockets: &mut Vec<Socket<A>>) -> usize {
     let all = sockets.len();
-    sockets.sort_unstable_by_key(A::sort_key);
-    for alike in sockets.chunk_by_mut(|a, b| A::sort_key(a) == A::sort_key(b)) {
-        alike.sort_unstable();
+    sockets.sort_unstable_by_key(A::peer_key);
+    for peer in sockets.chunk_by_mut(|a, b| A::peer_key(a) == A::peer_key(b)) {
+        peer.sort_unstable_by_key(A::ends_key);
+        for alike in peer.chunk_by_mut(|a, b| A::ends_key(a) == A::ends_key(b)) {
+            alike.sort_unstable();
+        }
     }
     sockets.dedup();
     all - sockets.len()
