@@ -101,3 +101,31 @@ pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
         number.checked_mul(10)?.checked_add(u64::from(value))
     })
 }
+
+/// Parses the decimal digits that `text` begins with, 1 to 19 of them, and returns what follows, too.
+pub(super) fn split_decimal(text: &[u8]) -> Option<(u64, &[u8])> {
+    let mut rest = text;
+    let mut number = 0_u64; // validated once after the loop: no 19 digits overflow
+    while let [digit @ b'0'..=b'9', after @ ..] = rest {
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit & 0x0f));
+        rest = after;
+    }
+    matches!(text.len().wrapping_sub(rest.len()), 1..=19).then_some((number, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_ends_before_the_first_byte_that_is_not_a_digit() {
+        assert_eq!(split_decimal(b"0 "), Some((0, &b" "[..])));
+        assert_eq!(split_decimal(b"17:x"), Some((17, &b":x"[..])));
+        assert_eq!(split_decimal(b"9999999999999999999"), Some((9_999_999_999_999_999_999, &b""[..])));
+        for other in [&b""[..], b" 1", b"-1", b"/1", b":1", b"18446744073709551615", b"00000000000000000001"] {
+            assert_eq!(split_decimal(other), None);
+        }
+        assert_eq!(decimal(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(decimal(b"18446744073709551616"), None);
+    }
+}

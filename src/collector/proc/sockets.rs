@@ -13,7 +13,7 @@
 
 use std::io::Read;
 
-use super::numbers::{Endian, HexAddress, decimal, hex};
+use super::numbers::{Endian, HexAddress, decimal, hex, split_decimal};
 use super::tables::{Malformed, RowError, TableError, TableLine, read_rows, words};
 use crate::collector::sockets::{Socket, SocketState, sort};
 
@@ -49,12 +49,11 @@ fn is_header(line: TableLine<'_>) -> bool {
 
 fn parse_row<A: HexAddress>(line: TableLine<'_>, endian: Endian) -> Result<Socket<A>, RowError> {
     let mut columns = Columns(line.text()?);
-    let sl = columns.next("sl")?;
-    if !sl.strip_suffix(b":").is_some_and(|sl| !sl.is_empty() && sl.iter().all(u8::is_ascii_digit)) {
-        return Err(RowError::column("sl", sl));
-    }
-    let (local, local_port) = end(columns.next_of(A::WIDTH, "local_address")?, "local_address", endian)?;
-    let (remote, remote_port) = end(columns.next_of(A::WIDTH, "rem_address")?, "rem_address", endian)?;
+    columns.number(b":", "sl")?;
+    let local = columns.next_of(A::WIDTH, "local_address")?;
+    let (local, local_port) = end(local, endian).ok_or_else(|| RowError::column("local_address", local))?;
+    let remote = columns.next_of(A::WIDTH, "rem_address")?;
+    let (remote, remote_port) = end(remote, endian).ok_or_else(|| RowError::column("rem_address", remote))?;
     let st = columns.next_of(2, "st")?;
     let state = st.try_into().ok().and_then(hex::<2>).and_then(|state| u8::try_from(state).ok());
     let state = SocketState(state.ok_or_else(|| RowError::column("st", st))?);
@@ -63,12 +62,11 @@ fn parse_row<A: HexAddress>(line: TableLine<'_>, endian: Endian) -> Result<Socke
             columns.next(name)?;
         }
     }
-    let inode = columns.next("inode")?;
-    let inode_number = decimal(inode).ok_or_else(|| RowError::column("inode", inode))?;
+    let inode = columns.number(b"", "inode")?;
     if columns.0.is_empty() && matches!(line, TableLine::Unended(_)) {
         return Err(RowError::CutOff); // the number itself may have lost its last digits
     }
-    let inode = u32::try_from(inode_number & u64::from(u32::MAX)).unwrap_or_default();
+    let inode = u32::try_from(inode & u64::from(u32::MAX)).unwrap_or_default();
     Ok(Socket { state, remote, remote_port, local, local_port, device: 0, inode })
 }
 
@@ -86,8 +84,26 @@ impl<'a> Columns<'a> {
         Ok(column)
     }
 
+    /// The next column, which must be a number and `suffix`.
+    #[inline]
+    fn number(&mut self, suffix: &[u8], name: &'static str) -> Result<u64, RowError> {
+        // Nearly always this goes through the column once, not to find its end first.
+        let usual = || {
+            let (number, rest) = split_decimal(self.0.get(self.0.iter().position(|&b| b != b' ')?..)?)?;
+            let rest = rest.strip_prefix(suffix)?;
+            matches!(rest, [] | [b' ', ..]).then_some((number, rest))
+        };
+        if let Some((number, rest)) = usual() {
+            self.0 = rest;
+            return Ok(number);
+        }
+        let column = self.next(name)?;
+        column.strip_suffix(suffix).and_then(decimal).ok_or_else(|| RowError::column(name, column))
+    }
+
     /// Like [`Self::next`], without a search if there is a column of this `width`. Its content is still to be checked: it may
     /// have blanks.
+    #[inline]
     fn next_of(&mut self, width: usize, name: &'static str) -> Result<&'a [u8], RowError> {
         let usual = self.0.strip_prefix(b" ").and_then(|text| text.split_at_checked(width));
         match usual {
@@ -101,6 +117,7 @@ impl<'a> Columns<'a> {
 
     /// Skips the five columns before the inode in one step if they have their usual widths; returns whether it did. Nothing
     /// in them is needed, and on a busy host this is most of a row.
+    #[inline]
     fn skip_usual(&mut self) -> bool {
         // ` 00000000:00000000 00:00000000 00000000  1000        0 `
         let Some((text, rest)) = self.0.split_first_chunk::<54>() else { return false };
@@ -117,11 +134,9 @@ impl<'a> Columns<'a> {
 }
 
 /// Parses `ADDRESS:PORT`.
-fn end<A: HexAddress>(column: &[u8], name: &'static str, endian: Endian) -> Result<(A, u16), RowError> {
-    let parse = || {
-        let (address, port) = column.split_at_checked(A::DIGITS)?;
-        let port: &[u8; 4] = port.strip_prefix(b":")?.try_into().ok()?;
-        Some((A::from_hex(address, endian)?, u16::try_from(hex(port)?).ok()?))
-    };
-    parse().ok_or_else(|| RowError::column(name, column))
+#[inline]
+fn end<A: HexAddress>(column: &[u8], endian: Endian) -> Option<(A, u16)> {
+    let (address, port) = column.split_at_checked(A::DIGITS)?;
+    let port: &[u8; 4] = port.strip_prefix(b":")?.try_into().ok()?;
+    Some((A::from_hex(address, endian)?, u16::try_from(hex(port)?).ok()?))
 }
