@@ -2,7 +2,7 @@
 //! hundred thousand of them.
 
 use std::io::{self, Write};
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::document::{Part, WithNames};
 use super::names::Names;
@@ -10,12 +10,12 @@ use super::{Connection, Interface, Port};
 
 /// Writes what `serde_json` would write.
 pub(super) fn write(part: &Part<'_>, names: &Names, out: &mut impl Write) -> io::Result<()> {
-    let mut entry = Entry { names, text: Vec::new(), start: Vec::new(), start_is_of: None };
+    let mut entry = Entry::new(names);
     match part {
         Part::Object(fields) => {
             out.write_all(b"{")?;
             for (place, (name, part)) in fields.iter().enumerate() {
-                write!(out, "{}\"{name}\":", comma(place))?;
+                write!(out, "{}\"{name}\":", if place > 0 { "," } else { "" })?;
                 write(part, names, out)?;
             }
             out.write_all(b"}")
@@ -23,68 +23,76 @@ pub(super) fn write(part: &Part<'_>, names: &Names, out: &mut impl Write) -> io:
         Part::Ports(ports) => {
             out.write_all(b"[")?;
             for (place, listening) in ports.iter().enumerate() {
-                entry.port(comma(place), listening)?;
+                entry.port(place, listening)?;
                 out.write_all(&entry.text)?;
             }
             out.write_all(b"]")
         }
         Part::Connections(list) => {
             out.write_all(b"[")?;
-            for (place, connection) in list.iter().enumerate() {
-                entry.connection(comma(place), &connection)?;
-                out.write_all(&entry.text)?;
-            }
+            // Faster than a `for` loop, which asks every adapter of the chained iterator for each entry.
+            list.iter().enumerate().try_for_each(|(place, connection)| {
+                entry.connection(place, &connection)?;
+                out.write_all(&entry.text)
+            })?;
             out.write_all(b"]")
         }
         Part::Port(listening) => {
-            entry.port("", listening)?;
+            entry.port(0, listening)?;
             out.write_all(&entry.text)
         }
         Part::Connection(connection) => {
-            entry.connection("", connection)?;
+            entry.connection(0, connection)?;
             out.write_all(&entry.text)
         }
         Part::Custom(_) | Part::Number(_) | Part::Text(_) => Ok(serde_json::to_writer(out, &WithNames(part, names))?),
     }
 }
 
-/// What stands before the entry in this place of a list.
-fn comma(place: usize) -> &'static str {
-    if place == 0 { "" } else { "," }
-}
-
-/// The text of a list's entry. Those of one interface begin alike.
+/// The text of a list's entry. Neighbors often have the same interface and the same remote address, so the text with these is
+/// kept for the next entry.
 struct Entry<'a> {
     names: &'a Names,
     text: Vec<u8>,
     start: Vec<u8>,
     start_is_of: Option<Interface<'a>>,
+    remote: Vec<u8>,
+    remote_is_of: Option<IpAddr>,
 }
 
 impl<'a> Entry<'a> {
-    fn port(&mut self, comma: &str, port: &Port<'a>) -> io::Result<()> {
-        self.begin(comma, self.names.interface, port.interface, self.names.port)?;
+    fn new(names: &'a Names) -> Self {
+        Self { names, text: Vec::new(), start: Vec::new(), start_is_of: None, remote: Vec::new(), remote_is_of: None }
+    }
+
+    fn port(&mut self, place: usize, port: &Port<'a>) -> io::Result<()> {
+        self.begin(place, self.names.interface, port.interface, self.names.port)?;
         self.push_number(port.port);
-        self.push("}");
+        self.text.push(b'}');
         Ok(())
     }
 
-    fn connection(&mut self, comma: &str, connection: &Connection<'a>) -> io::Result<()> {
-        self.begin(comma, self.names.local_interface, connection.local_interface, self.names.local_port)?;
+    fn connection(&mut self, place: usize, connection: &Connection<'a>) -> io::Result<()> {
+        self.begin(place, self.names.local_interface, connection.local_interface, self.names.local_port)?;
         self.push_number(connection.local_port);
-        self.push(",\"");
-        self.push(self.names.remote_addr);
-        self.push("\":\"");
-        match connection.remote {
-            SocketAddr::V4(v4) => self.push_v4(v4),
-            SocketAddr::V6(v6) => write!(self.text, "{v6}")?,
+        let ip = connection.remote.ip();
+        if self.remote_is_of != Some(ip) {
+            self.remote.clear();
+            write!(self.remote, ",\"{}\":\"", self.names.remote_addr)?;
+            match ip {
+                IpAddr::V4(v4) => push_v4(&mut self.remote, v4),
+                IpAddr::V6(v6) => write!(self.remote, "[{v6}]:")?,
+            }
+            self.remote_is_of = Some(ip);
         }
-        self.push("\"}");
+        self.text.extend_from_slice(&self.remote);
+        self.push_number(connection.remote.port());
+        self.text.extend_from_slice(b"\"}");
         Ok(())
     }
 
     /// Begins an entry with its interface, unless that is left out, and the name of the next field.
-    fn begin(&mut self, comma: &str, name: &str, interface: Interface<'a>, next: &str) -> io::Result<()> {
+    fn begin(&mut self, place: usize, name: &str, interface: Interface<'a>, next: &str) -> io::Result<()> {
         if self.start_is_of != Some(interface) {
             self.start.clear();
             self.start.push(b'{');
@@ -97,36 +105,28 @@ impl<'a> Entry<'a> {
             self.start_is_of = Some(interface);
         }
         self.text.clear();
-        self.push(comma);
+        if place > 0 {
+            self.text.push(b',');
+        }
         self.text.extend_from_slice(&self.start);
         Ok(())
     }
 
-    fn push(&mut self, text: &str) {
-        self.text.extend_from_slice(text.as_bytes());
-    }
-
     fn push_number(&mut self, number: u16) {
-        self.push(itoa::Buffer::new().format(number));
+        self.text.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
+}
 
-    /// Like `Display`, in a third of the time.
-    fn push_v4(&mut self, address: SocketAddrV4) {
-        let [a, b, c, d] = address.ip().octets();
-        for (octet, after) in [(a, b'.'), (b, b'.'), (c, b'.'), (d, b':')] {
-            self.push_octet(octet);
-            self.text.push(after);
-        }
-        self.push_number(address.port());
-    }
-
-    fn push_octet(&mut self, octet: u8) {
+/// Like `Display`, in a third of the time.
+fn push_v4(text: &mut Vec<u8>, address: Ipv4Addr) {
+    let [a, b, c, d] = address.octets();
+    for (octet, after) in [(a, b'.'), (b, b'.'), (c, b'.'), (d, b':')] {
         if octet >= 100 {
-            self.text.push(b'0' + octet / 100);
+            text.push(b'0' + octet / 100);
         }
         if octet >= 10 {
-            self.text.push(b'0' + octet / 10 % 10);
+            text.push(b'0' + octet / 10 % 10);
         }
-        self.text.push(b'0' + octet % 10);
+        text.extend([b'0' + octet % 10, after]);
     }
 }
