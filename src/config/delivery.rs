@@ -134,7 +134,7 @@ impl Layers<'_> {
             Ok(None) => {}
             Ok(Some(core)) => self.fill_from(core),
             Err(error) => {
-                self.errors.push(error.into());
+                self.errors.push(SettingError::of_core(&error, "give all settings in another way"));
                 self.core = CoreFile::Unreadable;
             }
         }

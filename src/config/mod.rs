@@ -54,6 +54,20 @@ impl SettingError {
         Self { exit, subject: subject.into(), message: message.into(), hint: None }
     }
 
+    /// An error in a Greengrass core's configuration. `instead` is what to do to get along without it.
+    pub(crate) fn of_core(error: &CoreError, instead: &str) -> Self {
+        let exit = if matches!(error, CoreError::Unreadable { .. }) { Exit::NoInput } else { Exit::Settings };
+        let remedy = match error {
+            CoreError::None(_) => {
+                "give the directory that Greengrass is installed in, or /etc/greengrass for nucleus lite".to_owned()
+            }
+            CoreError::Unreadable { .. } => format!("{instead} to do without it"),
+            CoreError::Broken { .. } => format!("correct the file, or {instead}"),
+            CoreError::NotBuilt(_) => format!("use a build with all features, or {instead}"),
+        };
+        Self::new(exit, "Greengrass core", format!("{error}; {remedy}"))
+    }
+
     pub(crate) fn with_hint(self, hint: &'static str) -> Self {
         Self { hint: Some(hint), ..self }
     }
@@ -76,20 +90,6 @@ impl From<CredentialError> for SettingError {
             None => (String::new(), error.reason),
         };
         Self::new(exit, format!("{:?} {file}", error.kind), message)
-    }
-}
-
-impl From<CoreError> for SettingError {
-    fn from(error: CoreError) -> Self {
-        let (exit, remedy) = match error {
-            CoreError::Unreadable { .. } => (Exit::NoInput, "all settings can also be given in another way"),
-            CoreError::None(_) => (
-                Exit::Settings,
-                "give the directory that Greengrass is installed in, or /etc/greengrass for nucleus lite",
-            ),
-            CoreError::Broken { .. } | CoreError::NotBuilt(_) => (Exit::Settings, "give all settings in another way"),
-        };
-        Self::new(exit, "Greengrass core", format!("{error}; {remedy}"))
     }
 }
 

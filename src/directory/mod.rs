@@ -80,25 +80,32 @@ impl Directory {
         Ok(file)
     }
 
-    /// Puts a file in the place of the entry `name`, which may be missing. It is complete on disk, with the extension `new`,
-    /// before it takes that place: after an error or a kill, what was there is still there.
+    /// Puts a file in the place of the entry `name`, which may be missing. It is complete on disk before it takes that place:
+    /// after an error or a kill, what was there is still there.
     pub(crate) fn replace(&self, name: &str, content: &[u8], mode: Mode) -> io::Result<()> {
-        let new = Path::new(name).with_extension("new");
-        self.remove(&new)?; // a run that was killed may have left one
-        let replaced = self.create_file(&new, mode).and_then(|mut file| {
-            file.write_all(content)?;
-            file.sync_all()?;
-            renameat(&self.fd, &new, &self.fd, name)?;
-            self.sync()
-        });
-        if replaced.is_err() {
-            drop(self.remove(&new));
+        self.stage(name, content, mode)?.commit()
+    }
+
+    /// Writes a file that is to take the place of the entry `name`. Until then it has `.new` after its name.
+    ///
+    /// # Errors
+    /// Also for a directory or an immutable file in that place.
+    pub(crate) fn stage<'d>(&'d self, name: &'d str, content: &[u8], mode: Mode) -> io::Result<StagedFile<'d>> {
+        let existing = self.open_entry(Path::new(name), OFlag::O_WRONLY | OFlag::O_NONBLOCK, Mode::empty());
+        // The latter for a file that nobody may change (`chattr +i`).
+        if let Err(error @ (Errno::EISDIR | Errno::EPERM)) = existing {
+            return Err(error.into());
         }
-        replaced
+        let staged = StagedFile { directory: self, name, new: format!("{name}.new") };
+        self.remove(&staged.new)?; // a run that was killed may have left one
+        let mut file = self.create_file(&staged.new, mode)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        Ok(staged)
     }
 
     /// Removes a file or a link, if it is there.
-    fn remove(&self, name: &Path) -> io::Result<()> {
+    fn remove(&self, name: &str) -> io::Result<()> {
         match unlinkat(&self.fd, name, UnlinkatFlags::NoRemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
             Err(error) => Err(error.into()),
@@ -113,6 +120,29 @@ impl Directory {
     fn sync(&self) -> io::Result<()> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         File::from(openat(&self.fd, ".", flags, Mode::empty())?).sync_all()
+    }
+}
+
+/// A file that is complete on disk, but not yet in its place. Removed if it does not get there.
+#[derive(Debug)]
+pub(crate) struct StagedFile<'d> {
+    directory: &'d Directory,
+    name: &'d str,
+    new: String,
+}
+
+impl StagedFile<'_> {
+    /// Puts the file in its place.
+    pub(crate) fn commit(self) -> io::Result<()> {
+        let Self { directory, name, new } = &self;
+        renameat(&directory.fd, new.as_str(), &directory.fd, *name)?;
+        directory.sync()
+    }
+}
+
+impl Drop for StagedFile<'_> {
+    fn drop(&mut self) {
+        drop(self.directory.remove(&self.new)); // once it is in its place, there is none
     }
 }
 

@@ -1,7 +1,7 @@
 //! Changing the state of a thing: one run at a time, and so that a kill at any instant leaves the old file or the new one.
 //!
 //! Next to `THING.json` there is `THING.lock`, which a run holds from before it collects until it has its answer, and, while
-//! the file is being replaced, `THING.new`. All have mode 0600. Files that root writes belong to the owner of the directory,
+//! the file is being replaced, `THING.json.new`. All have mode 0600. Files that root writes belong to the owner of the directory,
 //! so that a run by hand does not lock the service out.
 
 use std::fs::{File, TryLockError};

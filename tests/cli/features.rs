@@ -59,7 +59,7 @@ fn a_build_without_greengrass_sends_over_mqtt_with_settings_of_its_own() {
     publish.ends(78, &["no endpoint: give --endpoint"]).says_nothing_of(&["greengrass"]);
     publish.clone().set("--greengrass-root", "core").ends(
         78,
-        &["core: this build cannot read Greengrass cores (it is without the feature greengrass); give all settings in another way"],
+        &["core: this build cannot read Greengrass cores (it is without the feature greengrass); use a build with all features, or give all settings in another way"],
     );
     let error = "via `greengrass` (--via): this build sends over MQTT only (it is without the feature greengrass)";
     publish.set("--via", "greengrass").ends(2, &[error]);

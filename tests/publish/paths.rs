@@ -151,7 +151,7 @@ fn no_entry_of_the_state_directory_is_followed() {
     let device = device_with_users();
     let secret = device.path("roots/secret");
     fs::write(&secret, "{}").unwrap();
-    for name in ["gw.json", "gw.new"] {
+    for name in ["gw.json", "gw.json.new"] {
         for target in ["../../roots/secret", "../../roots/missing"] {
             link(&format!("home/own/{name}"), target, USER, &device);
             publish(&device, "home/own").0.is(69, &[]);

@@ -6,11 +6,9 @@ use std::path::{self, Path};
 use clap::{Arg, ArgAction, Args, Command};
 
 use crate::cli::WatchArgs;
-use crate::config::SettingError;
 use crate::config::cores::{Core, Field};
 use crate::config::entries::quote;
 use crate::config::file::settings;
-use crate::config::greengrass;
 use crate::delivery::mqtt::values::parse_path;
 use crate::error::Error;
 use crate::terminal::Terminal;
@@ -31,13 +29,7 @@ const REQUIRED: [&str; 4] = ["endpoint", "thing-name", "cert-file", "key-file"];
 /// Returns the file, filled in from the core below `root`, or else from the one on this device, if there is one. Warns of what
 /// a core does not provide.
 pub(super) fn file(root: Option<&Path>, terminal: &Terminal) -> Result<String, Error> {
-    let core = match greengrass::find(root, &mut Vec::new()) {
-        Err(error) if root.is_none() => {
-            terminal.warn(format_args!("{error}; nothing is filled in"));
-            None
-        }
-        found => found.map_err(|error| vec![SettingError::from(error)])?,
-    };
+    let core = super::find_core(root, terminal)?;
     let watch = WatchArgs::augment_args(Command::new("watch")); // has all settings
     let settings: Vec<&Arg> = settings(&watch).collect();
     let text = write(&settings, core.as_ref()).map_err(|error| Error::Bug(error.to_string()))?;

@@ -4,9 +4,11 @@
 use std::ffi::OsStr;
 use std::path::{self, Path};
 
-use crate::config::{SettingError, checked, greengrass};
+use crate::config::{SettingError, checked};
 use crate::delivery::mqtt::values::parse_path;
+use crate::error::Error;
 use crate::exit::Exit;
+use crate::terminal::Terminal;
 
 /// The sandbox of every service.
 const SANDBOX: &str = "\
@@ -73,10 +75,8 @@ impl Default for Credentials {
 
 impl Credentials {
     /// Those of the Greengrass core below `root`.
-    pub(super) fn of_core(root: &Path) -> Result<Self, Vec<SettingError>> {
-        let Some(core) = greengrass::find(Some(root), &mut Vec::new()).map_err(|error| vec![error.into()])? else {
-            return Ok(Self::default());
-        };
+    pub(super) fn of_core(root: &Path, terminal: &Terminal) -> Result<Self, Error> {
+        let Some(core) = super::find_core(Some(root), terminal)? else { return Ok(Self::default()) };
         let (mut files, mut errors) = (Vec::new(), Vec::new());
         for (name, what, field) in [
             ("ca.pem", "certificates to trust", &core.ca),
@@ -95,7 +95,7 @@ impl Credentials {
                 }
             }
         }
-        if errors.is_empty() { Ok(Self { files }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Self { files }) } else { Err(errors.into()) }
     }
 
     /// The lines of a service.
