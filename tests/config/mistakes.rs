@@ -116,6 +116,8 @@ fn what_is_not_toml() {
         (b"\n\nthing-name = 'a\n", "line 3: "),
         (b"\xef\xbb\xbf\nthing-name = 'a\xff'\n", "line 2: not UTF-8"),
         (b"\xff\xfet\0h\0", "line 1: UTF-16 text; convert it with iconv -f UTF-16 -t UTF-8"),
+        (b"\xff\xfe\0\0h\0\0\0", "line 1: not text: it contains bytes of value 0"),
+        (b"\0\xff\x12", "line 1: not text: it contains bytes of value 0"),
         (b"<!DOCTYPE html>", "line 1: an HTML page"),
     ] {
         let (device, publish) = publish("");

@@ -96,6 +96,8 @@ fn refused(stdin: &[u8], told: &str) {
 fn what_is_neither_json_nor_yaml_is_reported_with_line_and_column() {
     refused(b"", "empty");
     refused(b"\xff\xfe{\0}\0", "UTF-16 text; convert it with iconv -f UTF-16 -t UTF-8");
+    refused(b"\0\xff\x12", "not text: it contains bytes of value 0");
+    refused(b"{\"a\": \0}", "not text: it contains bytes of value 0");
     refused(b"\n <html>", "an HTML page, such as a login or error page, instead of the file");
     for (stdin, told) in [
         ("a: 'b", "unclosed quote at line 1, column 4"),

@@ -130,6 +130,7 @@ fn a_file_of_another_kind_is_named_with_the_command_that_converts_it() {
         ("--cert-file", answer(read("ec.pem")).into(), "the line breaks are written as \\n, as in a JSON string"),
         ("--ca-file", utf16(&read("ca.pem")), "this is UTF-16 text"),
         ("--ca-file", html, "this is an HTML page, such as a login or error page"),
+        ("--ca-file", b"\0\xff\x12".to_vec(), "this is not text: it contains bytes of value 0"),
     ] {
         let outcome = unconnected(|device, publish| {
             fs::write(device.path("other"), &content).unwrap();

@@ -108,12 +108,12 @@ fn why_no_key(text: &[u8]) -> String {
 fn what_it_is(text: &[u8], convert_der: &str, known: &[(&str, &str)]) -> String {
     let known = || known.iter().find(|(label, _)| has(text, label)).map(|(_, what)| (*what).to_owned());
     let found = match (sniff::foreign_kind(text), text) {
-        (Some(kind), _) => Some(format!("this is {kind}")),
         // A sequence of DER, which begins as no text does. The first element of PKCS #12 is the number 3, that of a key 0 or 1.
         (_, [0x30, 0x82, _, _, 2, 1, 3, ..]) => {
             Some("this is PKCS #12; run openssl pkcs12 -nodes -in OLD -out NEW".to_owned())
         }
         (_, [0x30, 0x81 | 0x82, ..] | [0x30, _, 2, 1, ..]) => Some(format!("this is DER; run {convert_der}")),
+        (Some(kind), _) => Some(format!("this is {kind}")),
         _ if has_escaped_lines(text) => Some(ESCAPED_LINES.to_owned()),
         _ => known(),
     };
