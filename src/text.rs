@@ -24,6 +24,17 @@ pub(crate) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> O
     similar_length.min_by_key(|known| distance(known)).filter(|known| distance(known) <= max)
 }
 
+/// The known name of a setting that another one most likely means: the only one that has it as a word, as `thing-name` has
+/// `name`, or else the nearest.
+pub(crate) fn nearest_setting<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+    let has_word = |known: &&str| known.split(['-', '_']).any(|word| word.eq_ignore_ascii_case(name));
+    let mut having = known.iter().copied().filter(has_word);
+    match having.next() {
+        Some(only) if having.all(|other| other == only) => Some(only),
+        _ => nearest(name, known.iter().copied()),
+    }
+}
+
 /// The suffix of a message about a misspelled name.
 pub(crate) fn did_you_mean(meant: Option<&str>) -> String {
     meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"))

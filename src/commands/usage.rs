@@ -3,9 +3,9 @@
 use std::error::Error as _;
 use std::ffi::OsString;
 
-use clap::CommandFactory;
 use clap::builder::{StyledStr, Styles};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command, CommandFactory};
 
 use super::{parse, report};
 use crate::cli::Cli;
@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::sourced::{Origin, must_be_one_of, not_a_number};
 use crate::terminal::{Color, StdoutError, Terminal, Verbosity, check_stdout};
-use crate::text::{escape, nearest};
+use crate::text::{escape, nearest, nearest_setting};
 
 /// What people type that does not exist, and what to use instead: commands, words and the tip. The command `""` is the
 /// program itself; the word `""` stands for any that is not a flag, and `WORD` in a tip for the word that was typed.
@@ -40,6 +40,12 @@ const TIPS: &[(&[&str], &[&str], &str)] = &[
     (&["publish", "watch"], &["-p"], "use '--port'"),
     (&["watch"], &["--once"], "use 'device-defender publish', which sends one report"),
     (&["watch"], &["--dry-run"], "use '--print', or 'device-defender publish --dry-run'"),
+    (&["watch"], &["--check"], "use 'device-defender publish --check'"),
+    (
+        &["collect", "detect", "generate", "publish", "validate-params", "watch"],
+        &["--version", "-V"],
+        "use 'device-defender --version'",
+    ),
     (&["detect"], &[""], "use '--profile WORD' for a security profile, or '--report WORD' for saved reports"),
 ];
 
@@ -68,11 +74,17 @@ pub(super) fn show(error: &clap::Error, args: &[OsString]) -> Exit {
 
 /// The text of a usage error without styles, with what it quotes escaped.
 fn usage_text(mut error: clap::Error, args: &[OsString]) -> String {
-    if let Some(tip) = tip(&error, args) {
-        // clap's usage line is that of the argument it suggests.
-        for kind in [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::Usage] {
-            error.remove(kind);
+    let tip = tip(&error, args);
+    if tip.is_some() || error.kind() == ErrorKind::UnknownArgument {
+        // clap suggests flags that are hardly similar, and then its usage line is that of the flag.
+        let has_suggested = error.remove(ContextKind::SuggestedArg).is_some();
+        if has_suggested || tip.is_some() {
+            error.remove(ContextKind::Usage);
         }
+        error.remove(ContextKind::SuggestedSubcommand);
+        error.remove(ContextKind::Suggested);
+    }
+    if let Some(tip) = tip {
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     let escape_styled = |text: &StyledStr| StyledStr::from(escape(&text.ansi().to_string()));
@@ -109,13 +121,22 @@ fn tip(error: &clap::Error, args: &[OsString]) -> Option<String> {
     if OPTIONAL.contains(&(word, false)) {
         return Some(format!("this build is without '{word}'; use a build with all features"));
     }
-    let program = Cli::command();
-    let mut commands = args.iter().skip(1).filter_map(|arg| Some(program.find_subcommand(arg)?.get_name()));
-    let command = commands.next().unwrap_or_default();
+    let mut program = Cli::command();
+    program.build(); // also the arguments that are built only for the command that runs
+    let commands = || args.iter().skip(1);
+    let command = commands().find_map(|arg| program.find_subcommand(arg));
+    let name = command.map_or("", Command::get_name);
     let is_meant = |(commands, words, _): &&(&[&str], &[&str], &str)| {
-        commands.contains(&command) && (words.contains(&word.as_str()) || words.contains(&"") && !word.starts_with('-'))
+        commands.contains(&name) && (words.contains(&word.as_str()) || words.contains(&"") && !word.starts_with('-'))
     };
-    TIPS.iter().find(is_meant).map(|(_, _, tip)| tip.replace("WORD", word))
+    if let Some((_, _, tip)) = TIPS.iter().find(is_meant) {
+        return Some(tip.replace("WORD", word));
+    }
+    let command = commands().fold(&program, |command, arg| command.find_subcommand(arg).unwrap_or(command));
+    let flags: Vec<&str> = command.get_arguments().filter_map(Arg::get_long).collect();
+    let flag = word.strip_prefix("--")?;
+    let meant = nearest_setting(flag, &flags).filter(|&meant| meant != flag)?; // it is the same after `--`
+    Some(format!("a similar argument exists: '--{meant}'"))
 }
 
 /// The error of a value that clap refused, in the words of the values that this program checks itself.

@@ -13,12 +13,12 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, Id, ValueHint};
 
 use super::SettingError;
 use super::entries::{self, Entry, Value};
-use crate::cli;
+use crate::cli::{self, Global};
 use crate::delivery::mqtt::values::parse_path;
 use crate::exit::Exit;
 use crate::files;
 use crate::sourced::{Origin, PREFIX, Sourced, located};
-use crate::text::{did_you_mean, nearest};
+use crate::text::{did_you_mean, nearest_setting};
 
 /// Where the config file is by default.
 pub(crate) const DEFAULT_FILE: &str = "/etc/device-defender/config.toml";
@@ -115,14 +115,15 @@ pub(crate) fn settings(command: &Command) -> impl Iterator<Item = &Arg> {
 
 /// What is wrong with a key that a command does not know; `None` if another one of all commands does.
 fn unknown(key: &str, commands: &[Command]) -> Option<String> {
-    let keys = || commands.iter().flat_map(settings).filter_map(Arg::get_long);
-    if keys().any(|known| known == key) {
+    let keys: Vec<&str> = commands.iter().flat_map(settings).filter_map(Arg::get_long).collect();
+    if keys.contains(&key) {
         return None;
     }
-    if commands.iter().flat_map(Command::get_arguments).any(|arg| arg.get_long() == Some(key)) {
+    let global = Global::augment_args(Command::new("global"));
+    if commands.iter().chain([&global]).flat_map(Command::get_arguments).any(|arg| arg.get_long() == Some(key)) {
         return Some(format!("`{key}` is not a setting; --{key} is for the command line only"));
     }
-    Some(format!("unknown key `{key}`{}", did_you_mean(nearest(key, keys()))))
+    Some(format!("unknown key `{key}`{}", did_you_mean(nearest_setting(key, &keys))))
 }
 
 /// The texts that a flag would have, or what is wrong with the type of the value. Empty texts count as unset, as in variables.

@@ -8,7 +8,7 @@ use clap::{Arg, Command};
 
 use crate::cli;
 use crate::sourced::PREFIX;
-use crate::text::nearest;
+use crate::text::nearest_setting;
 
 /// A warning for each variable that begins like those of this program and is none of any command, sorted.
 pub(crate) fn warnings() -> Vec<String> {
@@ -25,7 +25,7 @@ pub(crate) fn warnings() -> Vec<String> {
     let unknown = names.iter().filter_map(|name| name.strip_prefix(PREFIX)).filter(|name| !known.contains(name));
     unknown
         .map(|name| {
-            let meant = nearest(name, known.iter().copied());
+            let meant = nearest_setting(name, &known);
             let meant = meant.map_or_else(String::new, |meant| format!("; did you mean {PREFIX}{meant}?"));
             format!("environment variable {PREFIX}{name}: not a setting of this program, so it has no effect{meant}")
         })

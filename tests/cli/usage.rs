@@ -166,7 +166,16 @@ fn what_people_type_gets_a_tip_with_the_right_flag() {
         ("publish -p 8883", "use '--port'"),
         ("version", "use '--version'"),
         ("completions bash", "use 'device-defender generate completions SHELL'"),
+        ("watch --check", "use 'device-defender publish --check'"),
+        ("publish --version", "use 'device-defender --version'"),
         ("collect --formt cbor", "a similar argument exists: '--format'"),
+        ("publish --checkk", "a similar argument exists: '--check'"),
+        ("publish --name gw", "a similar argument exists: '--thing-name'"),
+        ("watch --root /greengrass/v2", "a similar argument exists: '--greengrass-root'"),
+        ("generate units --root /greengrass/v2", "a similar argument exists: '--greengrass-root'"),
+        ("publish --cert=c.pem", "a similar argument exists: '--cert-file'"),
+        ("detect --prefix 24,64", "a similar argument exists: '--learn-prefix'"),
+        ("collect --verbos", "a similar argument exists: '--verbose'"),
         ("colect", "a similar subcommand exists: 'collect'"),
     ] {
         let words: Vec<&str> = args.split(' ').collect();
@@ -174,6 +183,20 @@ fn what_people_type_gets_a_tip_with_the_right_flag() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         let tips: Vec<&str> = stderr.lines().filter_map(|line| line.strip_prefix("  tip: ")).collect();
         assert_eq!((output.status.code(), tips), (Some(2), vec![tip]), "{args}\n{stderr}");
+    }
+}
+
+#[test]
+fn a_flag_that_is_like_no_other_gets_no_tip() {
+    for args in
+        ["watch --prefix", "collect -- --proc", "collect --root /", "publish --file f", "validate-params --name"]
+    {
+        let words: Vec<&str> = args.split(' ').collect();
+        let output = Run::new(&fixtures(), &words).finish();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let expected =
+            format!("error: unexpected argument '{}' found\n", words[1..].iter().find(|word| word.len() > 2).unwrap());
+        assert!(stderr.starts_with(&expected) && !stderr.contains("tip: "), "{args}\n{stderr}");
     }
 }
 

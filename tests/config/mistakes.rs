@@ -35,12 +35,24 @@ fn keys_that_nobody_knows() {
         ],
     );
     refused(
-        "once = true\nreport = 'a'\nconfig = 'a'\nsince = 'boot'\n",
+        "name = 'a'\nroot = 'a'\nkey = 'a'\nwait = true\nfile = 'a'\n",
+        &[
+            "line 1: unknown key `name`; did you mean `thing-name`?",
+            "line 2: unknown key `root`; did you mean `greengrass-root`?",
+            "line 3: unknown key `key`; did you mean `key-file`?",
+            "line 4: unknown key `wait`; did you mean `no-wait`?",
+            "line 5: unknown key `file`",
+        ],
+    );
+    refused(
+        "once = true\nreport = 'a'\nconfig = 'a'\nsince = 'boot'\nverbose = true\nhelp = true\n",
         &[
             "line 1: `once` is not a setting; --once is for the command line only",
             "line 2: `report` is not a setting; --report is for the command line only",
             "line 3: `config` is not a setting; --config is for the command line only",
             "line 4: `since` is not a setting; --since is for the command line only",
+            "line 5: `verbose` is not a setting; --verbose is for the command line only",
+            "line 6: `help` is not a setting; --help is for the command line only",
         ],
     );
     refused("\"a\\u001b[2J\" = 1", &["line 1: unknown key `a\\u{1b}[2J`"]);

@@ -56,6 +56,8 @@ fn variables_of_other_commands_are_known() {
         ("DEVICE_DEFENDER_STATE_DIRECTORY", ""),
         ("DEVICE_DEFENDER_CERTFILE", "; did you mean DEVICE_DEFENDER_CERT_FILE?"),
         ("DEVICE_DEFENDER_PROC_PATH", ""),
+        ("DEVICE_DEFENDER_NAME", "; did you mean DEVICE_DEFENDER_THING_NAME?"),
+        ("DEVICE_DEFENDER_FILE", ""),
         ("DEVICE_DEFENDER_", ""),
         ("DEVICE_DEFENDER_endpoint", "; did you mean DEVICE_DEFENDER_ENDPOINT?"),
     ] {
