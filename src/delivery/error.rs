@@ -9,7 +9,9 @@ use std::io::ErrorKind;
 use std::time::Instant;
 
 use super::greengrass;
-use super::mqtt::reason::{Reason, Refusal, connect_hint, subscribe_hint};
+use super::mqtt::closing::Closing;
+use super::mqtt::reason::{Reason, Refusal, subscribe_hint};
+use super::mqtt::version::Version;
 use super::phase::Phase;
 use super::reply::Rejection;
 
@@ -17,7 +19,8 @@ use super::reply::Rejection;
 pub(crate) const SEE_LOG: &str = "look at the broker's log";
 
 /// The hint where a report was sent and no answer came.
-const MAYBE: &str = "the report may have arrived; the next one counts its traffic again. Try again in 5 minutes";
+pub(super) const MAYBE: &str =
+    "the report may have arrived; the next one counts its traffic again. Try again in 5 minutes";
 
 /// Why a report was not delivered, or is not known to have been.
 #[derive(Debug, thiserror::Error)]
@@ -72,8 +75,8 @@ pub(crate) enum Cause {
     CertificateRefused { alert: String },
     /// What was received is not MQTT of the version that was sent, in words.
     BadPacket(String),
-    /// The connection failed.
-    Connection { reason: String, plaintext: bool },
+    /// The connection failed. `only` is the version of MQTT that a setting asked for.
+    Connection { reason: String, plaintext: bool, only: Option<Version> },
     /// The broker closed the connection in good order, without a reason, instead of answering.
     Closed(Closing),
     /// The broker said no, with a reason.
@@ -133,62 +136,6 @@ impl fmt::Display for Acknowledgment {
             Self::Unheard => "the broker acknowledged the report (PUBACK), to which nobody has subscribed",
             Self::Unused => "the broker takes only QoS 0, which has no acknowledgment (PUBACK)",
         })
-    }
-}
-
-/// A connection that the broker closed without a reason, instead of answering CONNECT, SUBSCRIBE, or PUBLISH, or after its
-/// acknowledgment.
-#[derive(Debug)]
-pub(crate) struct Closing {
-    pub(crate) client_id: String,
-    /// The topic that is subscribed or published to.
-    pub(crate) topic: String,
-    pub(crate) is_aws: bool,
-    /// Whether MQTT 5, which has reasons, was ruled out by a setting.
-    pub(crate) is_older: bool,
-    pub(crate) acknowledgment: Acknowledgment,
-}
-
-impl Closing {
-    /// What it means for the report, the message, and all likely causes, the broker's own first.
-    fn describe(&self, phase: Phase) -> (Kind, String, String) {
-        let Self { client_id, topic, is_aws, is_older, acknowledgment } = self;
-        if *acknowledgment != Acknowledgment::None {
-            return (
-                Kind::Unanswered,
-                format!("the broker closed the connection, without a reason; {acknowledgment}"),
-                format!(
-                    "{SEE_LOG}; likely causes: the broker is shutting down, or another client connected as {client_id}; {MAYBE}"
-                ),
-            );
-        }
-        let (when, own, policy) = match phase {
-            Phase::Connect => (
-                "instead of answering",
-                "the broker does not admit this client, or is shutting down; a proxy does so when its broker is down",
-                format!("it does not accept a client: {}", connect_hint(client_id)),
-            ),
-            Phase::Subscribe => (
-                "instead of answering",
-                "the broker does not allow subscriptions to $aws topics, or is shutting down",
-                format!("no policy allows iot:Subscribe on {topic}"),
-            ),
-            _ => (
-                "after the PUBLISH",
-                "the report is larger than the broker takes (--max-bytes), its QoS 1 is not allowed, or the broker is shutting \
-                 down",
-                format!("no policy allows iot:Publish on {topic}"),
-            ),
-        };
-        let mut hint = if *is_aws {
-            format!("AWS IoT does so when {policy}")
-        } else {
-            format!("{SEE_LOG}; likely causes: {own}; AWS IoT does so when {policy}")
-        };
-        if *is_older {
-            hint.push_str("; with --mqtt-version 5 brokers give the reason");
-        }
-        (Kind::NotAuthorized, format!("the broker closed the connection {when}, without a reason"), hint)
     }
 }
 
@@ -286,7 +233,12 @@ impl Error {
                     .to_owned(),
             ),
             Cause::BadPacket(reason) => not_sent(reason, WRONG_PORT),
-            Cause::Connection { reason, plaintext } => not_sent(reason, if *plaintext { NOT_PLAIN } else { TRY_AGAIN }),
+            Cause::Connection { reason, only: Some(Version::V5), .. } if self.phase == Phase::Connect => {
+                not_sent(reason, "if the broker speaks only MQTT 3.1.1, give --mqtt-version 3.1.1 or auto; else try again later")
+            }
+            Cause::Connection { reason, plaintext, .. } => {
+                not_sent(reason, if *plaintext { NOT_PLAIN } else { TRY_AGAIN })
+            }
             Cause::UnexpectedPacket { got, expected } => {
                 not_sent(&format!("received {got}, expected {expected}"), "is this an MQTT broker?")
             }

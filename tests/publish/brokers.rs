@@ -120,7 +120,7 @@ fn pass_back(there: &mut TcpStream, link: &mut Link) -> io::Result<()> {
 fn a_broker_that_shuts_down_is_among_the_likely_causes_in_every_phase() {
     for version in ["5", "3.1.1"] {
         for (last, exit, phase, told) in [
-            (0, 77, "CONNECT: ", "likely causes: the broker does not admit this client, or is shutting down"),
+            (0, 77, "CONNECT: ", "the broker does not admit this client, or is shutting down"),
             (
                 1,
                 77,

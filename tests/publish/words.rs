@@ -118,7 +118,7 @@ device-defender: hint: a limit of the broker or the account is reached; try agai
         &device.publish_to_peer(&peer).set("--mqtt-version", 5),
         snapbox::str![[r#"
 device-defender: CONNECT: localhost:[PORT]: the broker closed the connection instead of answering, without a reason
-device-defender: hint: look at the broker's log; likely causes: the broker does not admit this client, or is shutting down; a proxy does so when its broker is down; AWS IoT does so when it does not accept a client: a policy of an active certificate must allow iot:Connect for client/gw-device-defender, and no other client may use that client ID at the same time
+device-defender: hint: look at the broker's log; likely causes: the broker speaks only MQTT 3.1.1 (then give --mqtt-version 3.1.1 or auto); the broker does not admit this client, or is shutting down; a proxy does so when its broker is down; AWS IoT does so when it does not accept a client: a policy of an active certificate must allow iot:Connect for client/gw-device-defender, and no other client may use that client ID at the same time
 => 77
 "#]],
     );

@@ -12,8 +12,10 @@
 //! | [`version`] | which version of MQTT is spoken |
 //! | [`packets`] | MQTT packets on the stream, the same for both versions |
 //! | [`reason`] | why a broker refuses: reason codes |
+//! | [`closing`] | what it means that a broker closes the connection without a reason |
 //! | [`session`] | CONNECT, SUBSCRIBE, PUBLISH, the answer, DISCONNECT |
 
+pub(crate) mod closing;
 mod context;
 pub(crate) mod credentials;
 mod network;

@@ -1,13 +1,13 @@
 //! What it means when a session is refused or lost, in each of its phases.
 
 use super::{Session, StreamError};
-use crate::delivery::error::{Acknowledgment, Cause, Closing, Error};
+use crate::delivery::error::{Acknowledgment, Cause, Error};
+use crate::delivery::mqtt::closing::Closing;
 use crate::delivery::mqtt::packets::{Incoming, PacketError};
 use crate::delivery::mqtt::reason::{Reason, Refusal};
 use crate::delivery::mqtt::refusal::io_in_words;
 use crate::delivery::mqtt::settings::aws_endpoint;
 use crate::delivery::mqtt::tls::certificate_alert;
-use crate::delivery::mqtt::version::Version;
 use crate::delivery::phase::{Phase, PhaseTimer};
 
 impl Session<'_> {
@@ -16,18 +16,20 @@ impl Session<'_> {
         if let Some(refused) = self.certificate_refused(&error) {
             return refused;
         }
-        let plaintext = self.context.tls.is_none();
+        let (plaintext, only) = (self.context.tls.is_none(), self.context.settings.versions.only());
         let cause = match (error, self.plaintext.instead_of_mqtt()) {
             (StreamError::Disconnected(reason), _) => return self.refusal(timer.phase, reason),
             (_, Some(found)) => Cause::WrongProtocol { expected: "an MQTT broker", found },
             (StreamError::Closed, None) if timer.phase == Phase::Publish => {
                 let reason = "the broker closed the connection before the report was sent".to_owned();
-                Cause::Connection { reason, plaintext }
+                Cause::Connection { reason, plaintext, only }
             }
             (StreamError::Closed, None) => self.closed(timer.phase, Acknowledgment::None),
             (StreamError::TimedOut(timer), None) => return self.context.timed_out(timer),
             (error @ StreamError::Packet(PacketError::NotMqtt(_)), None) => Cause::BadPacket(self.reason(&error)),
-            (error @ StreamError::Packet(_), None) => Cause::Connection { reason: self.reason(&error), plaintext },
+            (error @ StreamError::Packet(_), None) => {
+                Cause::Connection { reason: self.reason(&error), plaintext, only }
+            }
         };
         self.context.error(timer.phase, cause)
     }
@@ -95,7 +97,7 @@ impl Session<'_> {
             client_id: settings.client_id.clone(),
             topic: self.topic_of(phase),
             is_aws: aws_endpoint(&settings.endpoint.host.to_str()).is_some(),
-            is_older: settings.versions.only() == Some(Version::V311),
+            only: settings.versions.only(),
             acknowledgment,
         })
     }
