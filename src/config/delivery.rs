@@ -245,6 +245,9 @@ impl Layers<'_> {
             return self.check(name, given);
         }
         let (variable, key) = (environment_variable(flag), flag.trim_start_matches('-'));
+        if self.errors.iter().any(|error| error.is_about(key)) {
+            return None; // given in the config file, with a value of another kind
+        }
         let ways = format!("give {flag}, the environment variable {variable}");
         let message = match &self.core {
             CoreFile::Unreadable => return None,

@@ -20,8 +20,10 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     Switch(bool),
-    /// Text, or a whole number in decimal digits.
     Text(String),
+    /// A whole number, in decimal digits.
+    Number(String),
+    /// Of texts.
     List(Vec<String>),
     /// What no setting takes, in words.
     Other(&'static str),
@@ -73,11 +75,11 @@ impl Value {
                         _ => None,
                     })
                     .collect();
-                texts.map_or(Self::Other("a list of other things than text"), Self::List)
+                texts.map_or(Self::Other("a list with values that are not text"), Self::List)
             }
             DeValue::String(text) => Self::Text(text.to_string()),
             DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
-                Ok(number) => Self::Text(number.to_string()),
+                Ok(number) => Self::Number(number.to_string()),
                 Err(_) => Self::Other("a number that is too large"),
             },
             DeValue::Float(_) => Self::Other("a number with a fraction"),
@@ -90,7 +92,8 @@ impl Value {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Switch(_) => "true or false",
-            Self::Text(_) => "text or a number",
+            Self::Text(_) => "text",
+            Self::Number(_) => "a number",
             Self::List(_) => "a list",
             Self::Other(kind) => kind,
         }

@@ -130,21 +130,23 @@ fn unknown(key: &str, commands: &[Command]) -> Option<String> {
 fn texts(entry: &Entry, arg: &Arg, file: &Path) -> Result<Vec<OsString>, String> {
     let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
     let is_list = matches!(arg.get_action(), ArgAction::Append);
+    let is_path = matches!(arg.get_value_hint(), ValueHint::FilePath | ValueHint::DirPath);
     let texts = match &entry.value {
         Value::Switch(is_set) if is_switch => return Ok(vec![is_set.to_string().into()]),
         Value::Text(text) if is_list => text.split(',').map(str::to_owned).collect(),
         Value::Text(text) if !is_switch => vec![text.clone()],
+        Value::Number(digits) if !is_switch && !is_list && !is_path => vec![digits.clone()],
         Value::List(texts) if is_list => texts.clone(),
         other => {
-            let expected = match (is_switch, is_list) {
-                (true, _) => "true or false",
-                (_, true) => "text or a list of texts",
+            let expected = match (is_switch, is_list, is_path) {
+                (true, ..) => "true or false",
+                (_, true, _) => "text or a list of texts",
+                (.., true) => "text",
                 _ => "text or a whole number",
             };
             return Err(format!("expected {expected}, found {}", other.kind()));
         }
     };
-    let is_path = matches!(arg.get_value_hint(), ValueHint::FilePath | ValueHint::DirPath);
     let texts = texts.into_iter().filter(|text| !text.is_empty()).map(OsString::from);
     Ok(texts.map(|text| if is_path { relative_to(file, text) } else { text }).collect())
 }

@@ -72,6 +72,10 @@ impl SettingError {
         Self { hint: Some(hint), ..self }
     }
 
+    pub(crate) fn is_about(&self, subject: &str) -> bool {
+        self.subject == subject
+    }
+
     /// The setting or file that the error is about, with its exit code: two errors with the same subject are the same to a
     /// reader of the log.
     pub(crate) fn subject(&self) -> String {

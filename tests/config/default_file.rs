@@ -36,7 +36,7 @@ fn the_usual_file_is_read_if_it_is_there() {
 
         // What is there must be right.
         fs::write(FILE, "proc = 1.5\n").unwrap();
-        let told = format!("{FILE}, line 1: proc: expected text or a whole number, found a number with a fraction\n");
+        let told = format!("{FILE}, line 1: proc: expected text, found a number with a fraction\n");
         Run::new(&part.dir, &["collect"]).code(78).stderr(&told).prints_nothing();
         fs::remove_file(FILE).unwrap();
         symlink("/dev/null", FILE).unwrap();

@@ -63,19 +63,25 @@ fn values_of_the_wrong_kind() {
     let text = "expected text or a whole number, found";
     refused(
         "\n\nproc = true\nnetns = 1.5\nstate-dir = ['a']\nthing-name = 2026-11-01\nexclude-interface = [1.5]\n\
-         max-bytes = 99999999999999999999\nno-wait = 'true'\nsource = {}\nexclude-interface-2 = []\n",
+         max-bytes = 99999999999999999999\nno-wait = 'true'\nsource = {}\nexclude-interface-2 = []\nca-file = 5\nno-wait-2 = 1\n",
         &[
-            &format!("line 3: proc: {text} true or false"),
+            "line 3: proc: expected text, found true or false",
             &format!("line 4: netns: {text} a number with a fraction"),
-            &format!("line 5: state-dir: {text} a list"),
+            "line 5: state-dir: expected text, found a list",
             &format!("line 6: thing-name: {text} a date or time"),
-            "line 7: exclude-interface: expected text or a list of texts, found a list of other things than text",
+            "line 7: exclude-interface: expected text or a list of texts, found a list with values that are not text",
             &format!("line 8: max-bytes: {text} a number that is too large"),
-            "line 9: no-wait: expected true or false, found text or a number",
+            "line 9: no-wait: expected true or false, found text",
             &format!("line 10: source: {text} a table"),
             "line 11: unknown key `exclude-interface-2`; did you mean `exclude-interface`?",
+            "line 12: ca-file: expected text, found a number",
+            "line 13: unknown key `no-wait-2`; did you mean `no-wait`?",
         ],
     );
+    let list = "line 1: exclude-interface: expected text or a list of texts, found";
+    refused("exclude-interface = ['lo', 1]", &[&format!("{list} a list with values that are not text")]);
+    refused("exclude-interface = 1", &[&format!("{list} a number")]);
+    refused("exclude-interface = true", &[&format!("{list} true or false")]);
 }
 
 /// Values are judged by the rules of the flags.
@@ -116,6 +122,23 @@ fn all_that_is_wrong_is_reported_at_once() {
     );
     // A wrong command line is worse.
     publish.set("--client-id", "#").ends(2, &["--client-id", "config.toml, line 1"]);
+}
+
+/// A value of the wrong kind is the only fault of its setting.
+#[test]
+fn what_is_given_is_not_missing() {
+    let (_device, publish) = publish("endpoint = ['a']\nthing-name = 1.5\ncert-file = true\nkey-file = 5\n");
+    let outcome = publish.outcome();
+    outcome.is(
+        78,
+        &[
+            "config.toml, line 1: endpoint: expected text or a whole number, found a list",
+            "config.toml, line 2: thing-name: expected text or a whole number, found a number with a fraction",
+            "config.toml, line 3: cert-file: expected text, found true or false",
+            "config.toml, line 4: key-file: expected text, found a number",
+        ],
+    );
+    assert_eq!(outcome.stderr.lines().count(), 4, "{}", outcome.stderr);
 }
 
 #[test]
