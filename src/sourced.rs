@@ -74,6 +74,11 @@ impl<T> Sourced<T> {
         }
     }
 
+    /// The same with another value, if it has one.
+    pub(crate) fn map<U>(self, map: impl FnOnce(T) -> U) -> Sourced<U> {
+        Sourced { value: self.value.map(map), origin: self.origin, text: self.text }
+    }
+
     pub(crate) fn is_flag(&self) -> bool {
         matches!(self.origin, Origin::Flag(_))
     }

@@ -13,7 +13,7 @@ use crate::cli::{DeliveryArgs, MqttVersion, Via};
 use crate::delivery::mqtt::settings::{AwsEndpoint, CredentialFiles, Endpoint, Settings as MqttSettings, aws_endpoint};
 use crate::delivery::mqtt::values::{ClientId, Host, Port, parse_path};
 use crate::delivery::mqtt::version::{Version, Versions};
-use crate::delivery::transport::{CredentialError, Loaded};
+use crate::delivery::transport::{CredentialError, CredentialFile, Loaded};
 use crate::delivery::{Settings, TransportSettings, mqtt};
 use crate::exit::Exit;
 use crate::sourced::{Origin, Sourced, environment_variable, from_path, from_str};
@@ -215,11 +215,11 @@ impl Layers<'_> {
     fn files(&mut self) -> Option<CredentialFiles> {
         let DeliveryArgs { ca_file, cert_file, key_file, .. } = self.given.clone();
         let ca = match ca_file {
-            Some(given) => self.check("certificates to trust", given).map(Some),
+            Some(given) => self.check("certificates to trust", credential_file(given)).map(Some),
             None => self.optional("certificates to trust", None, None, "the system's"),
         };
-        let certificate = self.required("certificate", "--cert-file", cert_file);
-        let key = self.required("private key", "--key-file", key_file);
+        let certificate = self.required("certificate", "--cert-file", cert_file.map(credential_file));
+        let key = self.required("private key", "--key-file", key_file.map(credential_file));
         Some(CredentialFiles { ca: ca?, certificate: certificate?, key: key? })
     }
 
@@ -294,6 +294,12 @@ fn endpoint_warning(host: &Host) -> Option<Warning> {
     };
     let text = format!("{host} {what}; give the one that describe-endpoint --endpoint-type iot:Data-ATS prints");
     Some(Warning { kind: WarningKind::Endpoint, subject: host.into_owned(), text })
+}
+
+/// A path with the setting that it came from.
+fn credential_file(given: Sourced<PathBuf>) -> Sourced<CredentialFile> {
+    let setting = given.origin.to_string();
+    given.map(|path| CredentialFile { path, setting })
 }
 
 /// Takes a setting from a field of a core's configuration, unless a higher layer has it.

@@ -17,7 +17,7 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::delivery::transport::{CredentialError, CredentialErrorKind};
+use crate::delivery::transport::{CredentialError, CredentialErrorKind, CredentialFile};
 use crate::exit::Exit;
 use crate::sourced::{Origin, Sourced, from_str};
 use crate::state;
@@ -89,8 +89,12 @@ impl From<CredentialError> for SettingError {
             CredentialErrorKind::Unreadable(_) => Exit::NoInput,
             _ => Exit::Settings,
         };
-        let (file, message) = match error.file.map(|file| file.display().to_string()) {
-            Some(file) => (file.clone(), format!("{file}: {}", error.reason)),
+        let (file, message) = match error.file {
+            Some(CredentialFile { path, setting }) => {
+                let path = path.display().to_string();
+                let message = format!("{path} ({setting}): {}", error.reason);
+                (path, message)
+            }
             None => (String::new(), error.reason),
         };
         Self::new(exit, format!("{:?} {file}", error.kind), message)

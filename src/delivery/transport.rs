@@ -21,11 +21,19 @@ pub(crate) struct Loaded {
     pub(crate) summary: Vec<String>,
 }
 
+/// A file with credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CredentialFile {
+    pub(crate) path: PathBuf,
+    /// The setting that names it, for people.
+    pub(crate) setting: String,
+}
+
 /// A file with credentials that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CredentialError {
     /// `None` for the certificates of the system.
-    pub(crate) file: Option<PathBuf>,
+    pub(crate) file: Option<CredentialFile>,
     pub(crate) kind: CredentialErrorKind,
     pub(crate) reason: String,
 }

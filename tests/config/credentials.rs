@@ -54,7 +54,7 @@ fn credentials_of_the_service_win_over_the_config_file() {
     let (device, publish) = publish(
         "endpoint = 'a.example'\nthing-name = 'gw'\nca-file = 'none.pem'\ncert-file = 'none.pem'\nkey-file = 'gw.key'\n",
     );
-    publish.ends(66, &["none.pem: No such file"]);
+    publish.ends(66, &["none.pem (config.toml, line 4: cert-file): No such file"]);
     passed(&device, &[("cert.pem", "gw.pem"), ("ca.pem", "ca.pem")]);
     let outcome = publish.env("CREDENTIALS_DIRECTORY", "credentials").dry_run();
     outcome.says(&[
@@ -88,10 +88,10 @@ fn watch_warns_at_its_start_of_credentials_that_cannot_work() {
     let (log, status) = first_words(&device, "first report in 1h");
     assert!(!log.contains("<4>") && !status.contains("warning"), "{log}{status}");
     for (name, replacement, told) in [
-        ("gw.key", "p384.key", "gw.key: this key does not belong to the certificate"),
-        ("gw.pem", "expired.pem", "gw.pem: the certificate expired at 2020-"),
-        ("gw.pem", "", "gw.pem: No such file or directory"),
-        ("ca.pem", "empty", "ca.pem: "),
+        ("gw.key", "p384.key", "gw.key (--key-file): this key does not belong to the certificate"),
+        ("gw.pem", "expired.pem", "gw.pem (--cert-file): the certificate expired at 2020-"),
+        ("gw.pem", "", "gw.pem (--cert-file): No such file or directory"),
+        ("ca.pem", "empty", "ca.pem (--ca-file): "),
     ] {
         let device = Device::with_credentials();
         match replacement {
@@ -118,5 +118,5 @@ fn a_first_report_that_is_due_at_once_is_not_preceded_by_warnings() {
     watch.until("gw.key");
     device.renew("gw.key", "ec.key");
     watch.until("accepted");
-    watch.stop().logged(&["gw.key: No such file", "accepted"]);
+    watch.stop().logged(&["gw.key (--key-file): No such file", "accepted"]);
 }

@@ -101,7 +101,7 @@ fn a_core_of_any_kind_is_filled_in() {
         let dir = Dir::new();
         write(&dir, name, text);
         let outcome = resolved(&dir);
-        outcome.is(66, &["/certs/gw.pem: No such file", "/certs/gw.key: No such file", "/certs/ca.pem: No such file"]);
+        outcome.is(66, &["/certs/gw.pem (", "/certs/gw.key (", "/certs/ca.pem (", "): No such file"]);
         outcome.says(&["settings from config.toml: endpoint, port, thing-name, ca-file, cert-file, key-file\n"]);
         let text = fs::read_to_string(dir.path("config.toml")).unwrap();
         for line in ["endpoint = \"data.example\"", "port = 443", "thing-name = \"gw\""] {
@@ -126,8 +126,8 @@ fn odd_values_are_what_they_were() {
         &format!("endpoint `{shown}` (config.toml, line "),
         &format!("thing name `{shown}` (config.toml, line "),
         "port `x\\u{a}1` (config.toml, line ",
-        &format!("/certs/gw.pem {shown}: No such file"),
-        &format!("/certs/gw.key {shown}: No such file"),
+        &format!("/certs/gw.pem {shown} (config.toml, line "),
+        &format!("/certs/gw.key {shown} (config.toml, line "),
     ]);
 }
 
@@ -137,7 +137,7 @@ fn relative_paths_become_absolute() {
     let dir = Dir::new();
     let text = nucleus("gw", ["ca.pem", "certs/gw.pem", "gw.key"], &json!({"iotDataEndpoint": "data.example"}));
     write(&dir, "core/config/effectiveConfig.yaml", &text);
-    let told = |name: &str| format!("{}: No such file", dir.path(name).display());
+    let told = |name: &str| format!("{} (config.toml, line ", dir.path(name).display());
     resolved(&dir).is(66, &[&told("ca.pem"), &told("certs/gw.pem"), &told("gw.key")]);
 }
 

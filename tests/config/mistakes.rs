@@ -117,7 +117,7 @@ fn all_that_is_wrong_is_reported_at_once() {
             "no endpoint: give --endpoint, the environment variable DEVICE_DEFENDER_ENDPOINT, endpoint in the config file, or",
             "no thing name: ",
             "timeout `soon` (environment variable DEVICE_DEFENDER_TIMEOUT)",
-            "none.pem: No such file",
+            "none.pem (",
         ],
     );
     // A wrong command line is worse.

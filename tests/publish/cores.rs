@@ -152,7 +152,7 @@ fn a_file_in_another_encoding_is_read_or_named() {
     let text = version1("arn:aws:iot:eu-west-1:123456789012:thing/gw");
     let marked = format!("\u{feff}\r\n{text}");
     let (device, publish) = core(&[("config/config.json", &marked)]);
-    publish.outcome().says(&["core/certs/core.pem: no such file"]);
+    publish.outcome().says(&["core/certs/core.pem (core/config/config.json: coreThing.certPath): no such file"]);
     let utf16: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
     for (content, told) in [
         (utf16, "cannot be parsed: UTF-16 text; convert it with iconv -f UTF-16 -t UTF-8"),

@@ -68,14 +68,14 @@ fn a_key_that_cannot_be_used_is_reported_before_connecting() {
         outcome.says_nothing_of(&["InvalidPem", "NoItemsFound"]);
     }
     let outcome = unconnected(|_, publish| publish.identity("p521", "p521"));
-    outcome.is(78, &["p521.key: EC keys on P-521 are not supported; supported are "]);
+    outcome.is(78, &["p521.key (--key-file): EC keys on P-521 are not supported; supported are "]);
     for key in ["explicit", "explicit-pkcs8"] {
         let outcome = unconnected(|_, publish| publish.identity("ec", key));
-        outcome.is(78, &[&format!("{key}.key: "), "openssl ec -param_enc named_curve -in OLD -out NEW"]);
+        outcome.is(78, &[&format!("{key}.key (--key-file): "), "openssl ec -param_enc named_curve -in OLD -out NEW"]);
         outcome.says_nothing_of(&["P-256"]);
     }
     let outcome = unconnected(|_, publish| publish.identity("ec", "without-public"));
-    outcome.is(78, &["without-public.key: the EC key is damaged, or lacks the public key"]);
+    outcome.is(78, &["without-public.key (--key-file): the EC key is damaged, or lacks the public key"]);
     let broken = unconnected(|device, publish| {
         let key = fs::read_to_string(pki_str("ec.key")).unwrap();
         fs::write(device.path("half.key"), key.lines().take(2).collect::<String>()).unwrap();
@@ -136,7 +136,7 @@ fn a_file_of_another_kind_is_named_with_the_command_that_converts_it() {
             fs::write(device.path("other"), &content).unwrap();
             publish.set(flag, "other")
         });
-        outcome.is(78, &["other: no ", "found; expected PEM, with a line BEGIN ", told]);
+        outcome.is(78, &[&format!("other ({flag}): no "), "found; expected PEM, with a line BEGIN ", told]);
     }
 }
 
@@ -145,7 +145,19 @@ fn files_that_cannot_be_opened_are_all_reported_at_once() {
     let outcome = unconnected(|_, publish| {
         publish.set("--cert-file", "gone.pem").set("--key-file", "proc").set("--ca-file", "gone-ca.pem")
     });
-    outcome.is(66, &["gone.pem", "gone-ca.pem", "proc"]);
+    outcome.is(66, &["gone.pem (--cert-file): no", "gone-ca.pem (--ca-file): no", "proc (--key-file): not a regular"]);
+    let outcome = unconnected(|device, publish| {
+        device.write("config.toml", "key-file = 'gone.key'");
+        let publish = publish.without("--key-file").without("--cert-file").set("--config", "config.toml");
+        publish.env("DEVICE_DEFENDER_CERT_FILE", "gone.pem")
+    });
+    outcome.is(
+        66,
+        &[
+            "gone.key (config.toml, line 1: key-file): no",
+            "gone.pem (environment variable DEVICE_DEFENDER_CERT_FILE): no",
+        ],
+    );
 }
 
 #[test]

@@ -13,17 +13,17 @@ fn credentials_that_are_damaged_for_a_while() {
     watch.until("accepted");
     let mut expected = vec!["accepted"];
     for (name, replacement, told) in [
-        ("gw.pem", "", "gw.pem: No such file"),
+        ("gw.pem", "", "gw.pem (--cert-file): No such file"),
         ("gw.pem", "expired.pem", "expired at 2020-"),
         ("gw.pem", "early.pem", "not valid before 2098-"),
         ("gw.pem", "p384.pem", "does not belong to the certificate"),
         ("gw.pem", "empty", "no certificate found"),
-        ("gw.pem", "half.pem", "gw.pem: "),
-        ("gw.key", "", "gw.key: No such file"),
+        ("gw.pem", "half.pem", "gw.pem (--cert-file): "),
+        ("gw.key", "", "gw.key (--key-file): No such file"),
         ("gw.key", "encrypted.key", "the key is encrypted"),
         ("gw.key", "der.key", "no private key found"),
         ("ca.pem", "other-ca.pem", "issued it"),
-        ("ca.pem", "", "ca.pem: No such file"),
+        ("ca.pem", "", "ca.pem (--ca-file): No such file"),
     ] {
         match replacement {
             "" => fs::remove_file(device.path(name)).unwrap(),

@@ -186,8 +186,8 @@ fn what_may_heal_is_not_fatal() {
     let device = Device::with_credentials();
     for (flags, told) in [
         (device.watch_port(1), "refused"),
-        (device.watch_port(1).set("--ca-file", "none"), "none: "),
-        (device.watch_port(1).set("--key-file", "none"), "none: "),
+        (device.watch_port(1).set("--ca-file", "none"), "none (--ca-file): "),
+        (device.watch_port(1).set("--key-file", "none"), "none (--key-file): "),
         (device.watch_port(1).set("--custom-metrics", "none"), "none: "),
         (device.watch_port(1).set("--proc", "none"), "none"),
     ] {

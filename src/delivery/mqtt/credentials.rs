@@ -3,7 +3,6 @@
 //! TLS 1.2 and 1.3 with ring; the server is always verified. On port 443 AWS IoT distinguishes MQTT from HTTPS by ALPN
 //! ("Device communication protocols").
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,7 +21,7 @@ use super::refusal;
 use super::settings::CredentialFiles;
 use super::tls::Tls;
 use super::verifier::Verifier;
-use crate::delivery::transport::{CredentialError, CredentialErrorKind};
+use crate::delivery::transport::{CredentialError, CredentialErrorKind, CredentialFile};
 use crate::files;
 use crate::text::{MAX_SHOWN, truncate};
 use crate::time::rfc3339;
@@ -178,30 +177,30 @@ struct Loader {
 }
 
 impl Loader {
-    fn error(&mut self, file: &Path, kind: CredentialErrorKind, reason: &str) {
-        self.errors.push(CredentialError { file: Some(file.to_owned()), kind, reason: reason.to_owned() });
+    fn error(&mut self, file: &CredentialFile, kind: CredentialErrorKind, reason: &str) {
+        self.errors.push(CredentialError { file: Some(file.clone()), kind, reason: reason.to_owned() });
     }
 
     fn warn(&mut self, subject: impl Into<String>, text: String) {
         self.warnings.push(Warning { kind: WarningKind::Credentials, subject: subject.into(), text });
     }
 
-    fn read(&mut self, file: &Path) -> Option<Vec<u8>> {
-        files::read(file, MAX_FILE)
+    fn read(&mut self, file: &CredentialFile) -> Option<Vec<u8>> {
+        files::read(&file.path, MAX_FILE)
             .map_err(|error| {
-                self.error(file, CredentialErrorKind::Unreadable(error.kind()), &files::explain(file, &error));
+                self.error(file, CredentialErrorKind::Unreadable(error.kind()), &files::explain(&file.path, &error));
             })
             .ok()
     }
 
     /// The certificates in a PEM file, at least one.
-    fn certificates(&mut self, file: &Path) -> Option<Vec<CertificateDer<'static>>> {
+    fn certificates(&mut self, file: &CredentialFile) -> Option<Vec<CertificateDer<'static>>> {
         let text = self.read(file)?;
         pem::certificates(&text).map_err(|(kind, reason)| self.error(file, kind, &reason)).ok()
     }
 
     /// The certificates to trust: those in the file that are valid now.
-    fn roots(&mut self, file: &Path) -> Option<RootCertStore> {
+    fn roots(&mut self, file: &CredentialFile) -> Option<RootCertStore> {
         let mut roots = RootCertStore::empty();
         let mut trusted = Vec::new();
         let mut distrusted = Vec::new();
@@ -218,7 +217,7 @@ impl Loader {
                 trusted.push(subject);
             }
         }
-        let name = file.display();
+        let name = file.path.display();
         self.summary.push(match trusted.as_slice() {
             [one] => format!("{name}: trusting {one}"),
             many => format!("{name}: trusting {} certificates", many.len()),
@@ -252,7 +251,7 @@ impl Loader {
     }
 
     /// This device's certificate with the intermediates after it; the certificate itself is also parsed.
-    fn chain(&mut self, file: &Path) -> Option<(Vec<CertificateDer<'static>>, Certificate)> {
+    fn chain(&mut self, file: &CredentialFile) -> Option<(Vec<CertificateDer<'static>>, Certificate)> {
         let chain = self.certificates(file)?;
         let Some(leaf) = chain.first().and_then(|der| Certificate::parse(der)) else {
             self.error(file, CredentialErrorKind::Malformed, "the certificate cannot be parsed (X.509)");
@@ -263,7 +262,7 @@ impl Loader {
         } else {
             let left = leaf.not_after.duration_since(self.now).unwrap_or_default();
             let until = rfc3339(leaf.not_after);
-            let name = file.display();
+            let name = file.path.display();
             if left < EXPIRES_SOON {
                 self.warn(format!("expires {name}"), format!("{name}: the certificate expires soon, at {until}"));
             }
@@ -272,10 +271,10 @@ impl Loader {
         Some((chain, leaf))
     }
 
-    fn key(&mut self, file: &Path) -> Option<Arc<dyn SigningKey>> {
+    fn key(&mut self, file: &CredentialFile) -> Option<Arc<dyn SigningKey>> {
         let text = self.read(file)?;
-        if let Some(mode) = files::world_readable_mode(file) {
-            let file = file.display();
+        if let Some(mode) = files::world_readable_mode(&file.path) {
+            let file = file.path.display();
             let text = format!("{file}: any user can read this key (mode {mode:04o}); run chmod 600 {file}");
             self.warn(format!("readable {file}"), text);
         }

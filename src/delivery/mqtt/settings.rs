@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use rustls::pki_types::ServerName;
 
 use super::version::Versions;
+use crate::delivery::transport::CredentialFile;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -38,9 +38,9 @@ impl fmt::Display for Endpoint {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CredentialFiles {
     /// `None` for the system's.
-    pub(crate) ca: Option<PathBuf>,
-    pub(crate) certificate: PathBuf,
-    pub(crate) key: PathBuf,
+    pub(crate) ca: Option<CredentialFile>,
+    pub(crate) certificate: CredentialFile,
+    pub(crate) key: CredentialFile,
 }
 
 /// What an endpoint of AWS IoT is for, by its host name ("Connecting devices to AWS IoT" and "AWS IoT Core endpoints").

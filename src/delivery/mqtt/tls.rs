@@ -53,7 +53,8 @@ pub(super) async fn handshake(
     }
     let cause = match tls_error(&error) {
         Some(error) => {
-            let ca = context.settings.credentials.as_ref().and_then(|files| files.ca.as_deref());
+            let ca =
+                context.settings.credentials.as_ref().and_then(|files| files.ca.as_ref()).map(|ca| ca.path.as_path());
             let refused = tls.verifier.take_refused();
             let chain: Vec<Certificate> = refused.iter().filter_map(|der| Certificate::parse(der)).collect();
             refusal::cause(error, &chain, &Expected { host: &host.to_str(), ca })
