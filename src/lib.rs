@@ -44,7 +44,8 @@
 //! - Unknown is never shown as zero or empty.
 //! - Everything read from outside is escaped before it reaches a terminal.
 //! - Only `terminal` and `progress` print, and clap for help and usage errors. The process ends in `main`, on a panic, when `watch` is
-//!   asked to end and a cycle takes too long, or when `publish` hangs beyond its timeout.
+//!   asked to end and a cycle takes too long, when `publish` hangs beyond its timeout, or by the signal that `progress` passes on
+//!   once it has erased its line.
 
 #![cfg_attr(not(full), allow(dead_code, reason = "what only a part uses that this build is without"))]
 

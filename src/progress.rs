@@ -1,7 +1,7 @@
 //! A line on the terminal that says what is waited for.
 //!
 //! It is shown on standard error when a wait takes more than a second, changes every second, and is erased when the wait ends.
-//! Whatever is printed meanwhile takes its place, and it returns below. There is none where standard error is not a terminal,
+//! Whatever is printed meanwhile takes its place, and it returns below. A signal that ends the process erases it. There is none where standard error is not a terminal,
 //! where the terminal cannot erase a line (`TERM=dumb`), and with `-q`.
 
 use std::io::{self, Write};
@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{SigSet, Signal, raise};
 use terminal_size::{Width, terminal_size_of};
 
 use crate::table::width_of;
@@ -69,6 +70,39 @@ impl Drop for Progress {
             let _ended = thread.join();
             lock().erase();
         }
+    }
+}
+
+/// Erases the line when SIGINT or SIGTERM ends the process, as the signal ends any other. Must be called before any other
+/// thread is started, which could be the one that gets the signal.
+pub(crate) fn erase_on_signals(terminal: &Terminal) {
+    if !terminal.shows_progress {
+        return;
+    }
+    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM].into_iter().collect();
+    if signals.thread_block().is_err() {
+        return;
+    }
+    let listen = move || {
+        while let Ok(signal) = signals.wait() {
+            // Held to the end, so that the line does not come back. Another thread may hold it for good, while it writes to a
+            // terminal that is stopped.
+            let mut line = (0..100).find_map(|_| {
+                LINE.try_lock().ok().or_else(|| {
+                    thread::sleep(Duration::from_millis(1));
+                    None
+                })
+            });
+            if let Some(line) = &mut line {
+                line.erase();
+            }
+            let only = SigSet::from(signal);
+            // Goes on only if the signal was ignored when the process was started.
+            let _ignored = only.thread_unblock().and_then(|()| raise(signal)).and_then(|()| only.thread_block());
+        }
+    };
+    if thread::Builder::new().name("signals".to_owned()).spawn(listen).is_err() {
+        let _still_blocked = signals.thread_unblock();
     }
 }
 

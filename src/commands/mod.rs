@@ -24,6 +24,7 @@ use crate::cli::{Cli, Command, Lazy};
 use crate::config::{self, SettingError};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::progress;
 use crate::terminal::{Color, Terminal, Verbosity};
 use crate::warning::Warnings;
 
@@ -40,6 +41,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         (false, false) => Verbosity::Normal,
     };
     let terminal = Terminal::new(cli.global.color, verbosity);
+    if !matches!(cli.command, Command::Watch(_)) {
+        progress::erase_on_signals(&terminal); // watch handles signals itself
+    }
     let mut warnings = Warnings::default();
     for warning in config::variables::warnings() {
         terminal.warn(warning);

@@ -1,6 +1,7 @@
 //! What a terminal shows while the program waits, and that nothing of it remains. `script` of util-linux gives the program a
 //! pseudo-terminal of its own.
 
+use std::io::Read;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,13 +12,18 @@ use crate::support::{Device, PROGRAM, fixtures};
 /// Back to the first column, and everything from there on erased.
 const ERASE: &str = "\r\u{1b}[K";
 
-/// What a shell prints to a terminal of 80 columns, when it runs a line in which `$P` is the program.
-fn sent(dir: &Path, env: &[(&str, &str)], line: &str) -> String {
+/// A shell with a terminal of 80 columns, which runs a line in which `$P` is the program.
+fn script(dir: &Path, env: &[(&str, &str)], line: &str) -> Command {
     let line = format!("stty rows 24 cols 80 -onlcr; {line}");
     let mut script = Command::new("script");
     script.env_clear().current_dir(dir).args(["-qec", &line, "/dev/null"]).stdin(Stdio::null()).env("P", PROGRAM);
     script.env("PATH", "/usr/bin:/bin").env("SHELL", "/bin/sh").env("TERM", "xterm").envs(env.iter().copied());
-    String::from_utf8(script.output().unwrap().stdout).unwrap()
+    script
+}
+
+/// What it prints to the terminal.
+fn sent(dir: &Path, env: &[(&str, &str)], line: &str) -> String {
+    String::from_utf8(script(dir, env, line).output().unwrap().stdout).unwrap()
 }
 
 /// What remains on the terminal.
@@ -41,6 +47,36 @@ fn a_measurement_shows_how_long_it_takes_and_leaves_nothing() {
     let shown = shown(&sent);
     let is_right = |text: &&str| text.starts_with("measuring traffic for 3s: ") && text.ends_with("s left");
     assert!(!shown.is_empty() && shown.iter().all(is_right), "{sent:?}");
+}
+
+#[test]
+fn a_signal_that_ends_the_program_leaves_nothing_either() {
+    for (signal, code, ignored) in [("INT", 130, ""), ("TERM", 143, ""), ("TERM", 143, "trap '' INT; ")] {
+        let line = format!("{ignored}sh -c 'echo $$; exec $P collect --proc idle/proc --since 1h'; echo ended with $?");
+        let mut script = script(&fixtures(), &[], &line).stdout(Stdio::piped()).spawn().unwrap();
+        let mut terminal = script.stdout.take().unwrap();
+        let mut sent = Vec::new();
+        let mut read_to = |text: &str| {
+            while !String::from_utf8_lossy(&sent).contains(text) {
+                let mut byte = [0];
+                terminal.read_exact(&mut byte).unwrap();
+                sent.extend(byte);
+            }
+            String::from_utf8_lossy(&sent).into_owned()
+        };
+        let id = read_to("\n").trim().to_owned();
+        read_to("s left");
+        let kill = |signal| assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+        if !ignored.is_empty() {
+            kill("INT");
+            read_to(&format!("{ERASE}{ERASE}measuring"));
+        }
+        kill(signal);
+        let sent = read_to(&format!("ended with {code}\n"));
+        let by_shell = "Terminated\n";
+        assert_eq!(remaining(&sent).replace(by_shell, ""), format!("{id}\nended with {code}\n"), "{sent:?}");
+        script.wait().unwrap();
+    }
 }
 
 #[test]
