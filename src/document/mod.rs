@@ -40,17 +40,30 @@ pub fn parse(text: &[u8]) -> Result<Value, DocumentError> {
     if let Some(kind) = sniff::foreign_kind(text) {
         return Err(DocumentError(kind.to_owned()));
     }
-    match text.trim_ascii_start().first() {
-        None => Err(DocumentError("empty".to_owned())),
-        Some(b'{' | b'[') if memchr::memchr_iter(b'{', text).count() > MAX_OBJECTS => {
-            Err(DocumentError(format!("too large: more than {MAX_OBJECTS} objects")))
-        }
-        Some(b'{' | b'[') => serde_json::from_slice(text).map(|Node(value)| value).map_err(|error| {
-            let not_json = if error.is_data() { "" } else { "not JSON: " }; // with a repeated name it is JSON
-            DocumentError(format!("{not_json}{error}"))
-        }),
-        Some(_) => yaml::parse(text).map_err(DocumentError),
+    if text.trim_ascii().is_empty() {
+        return Err(DocumentError("empty".to_owned()));
     }
+    if !is_json(text) {
+        return yaml::parse(text).map_err(DocumentError);
+    }
+    if memchr::memchr_iter(b'{', text).count() > MAX_OBJECTS {
+        return Err(DocumentError(format!("too large: more than {MAX_OBJECTS} objects")));
+    }
+    serde_json::from_slice(text).map(|Node(value)| value).map_err(|error| {
+        let not_json = if error.is_data() { "" } else { "not JSON: " }; // with a repeated name it is JSON
+        DocumentError(format!("{not_json}{error}"))
+    })
+}
+
+/// Whether a text is meant to be JSON. The flow style of YAML begins with a bracket, too, but its first name or value is
+/// rarely in double quotes.
+fn is_json(text: &[u8]) -> bool {
+    let is_bracket = |byte: &u8| matches!(byte, b'{' | b'[');
+    let mut marks = text.iter().filter(|byte| !byte.is_ascii_whitespace()).peekable();
+    marks.peek().is_some_and(|first| is_bracket(first))
+        && marks
+            .find(|mark| !is_bracket(mark))
+            .is_none_or(|mark| matches!(mark, b'"' | b'0'..=b'9' | b'-' | b'}' | b']' | b'/'))
 }
 
 /// A field by its name in camelCase, which may also be in PascalCase, with the name that the document has.

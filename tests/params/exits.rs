@@ -105,6 +105,7 @@ fn what_is_neither_json_nor_yaml_is_reported_with_line_and_column() {
         ("a: [b\nc: d\n", "illegal placement of ':' indicator at line 2, column 2"),
         ("a: b\n--- \nc: d\n", "only single YAML document expected but multiple found at line 3, column 1"),
         ("a: *b\n", "reference to unknown value at line 1, column 4"),
+        ("{a: b", "unclosed bracket '{' at line 1, column 1"),
     ] {
         refused(stdin.as_bytes(), &format!("read as YAML: {told}"));
     }

@@ -141,6 +141,12 @@ Resources:
     let parameters =
         "SampleIntervalSeconds: '600'\nProcDestinationPath: /host_proc\nProcDestinationPath-ResourceId: a\n";
     assert_eq!(validate(&["-"]).stdin(parameters).text(), "valid: no problems, no warnings\n");
+    let flow = format!("{{{}}}", parameters.trim_end().replace('\n', ",\n "));
+    for flow in
+        [flow.clone(), flow.replace("{S", "{ # every 10 minutes\n S"), flow.replace("{S", "{'S").replace("s:", "s':")]
+    {
+        assert_eq!(validate(&["-"]).stdin(flow).text(), "valid: no problems, no warnings\n");
+    }
 }
 
 #[test]
