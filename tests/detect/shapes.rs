@@ -68,7 +68,9 @@ fn every_profile_of_a_template_is_judged() {
     let other = format!(r#"{{"Properties": {{"SecurityProfileName": {{"Ref": "Name"}}, "Behaviors": [{ONE}]}}}}"#);
     let template = format!(r#"{{"Resources": {{"Edge": {edge}, "Other": {other}, "Third": {{"Behaviors": []}}}}}}"#);
     let expected = vec!["edge ports violated".to_owned(), "Other ports violated".to_owned()];
-    assert_eq!(verdicts(&template), (expected, String::new()));
+    let warning = "device-defender: warning: profile: profile.json: .Resources.Third.Behaviors: this profile has no behaviors, so \
+                   nothing can violate it\n";
+    assert_eq!(verdicts(&template), (expected, warning.to_owned()));
 }
 
 #[test]

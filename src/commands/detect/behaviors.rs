@@ -46,7 +46,7 @@ pub(super) fn read_profiles(paths: &[PathBuf], terminal: &Terminal) -> Result<Ve
             let input = if paths.len() == 1 { "profile" } else { "profiles" };
             return Err(InputError::invalid(input, format!("more than {MAX_BEHAVIORS} behaviors")).into());
         }
-        let are_several = profiles.len() > 1;
+        let are_several = profiles.iter().filter(|(_, profile)| !profile.behaviors.is_empty()).count() > 1;
         return Ok(profiles.into_iter().flat_map(|(file, profile)| of_profile(file, profile, are_several)).collect());
     }
     let hint = "give the output of `aws iot describe-security-profile --security-profile-name NAME`, a template as `cdk synth` \

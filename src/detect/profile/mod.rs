@@ -91,24 +91,31 @@ pub enum ProfileError {
 }
 
 impl Profile {
-    /// Parses all profiles of a document.
+    /// Parses all profiles of a document. One without behaviors has a warning that says so.
     ///
     /// # Errors
-    /// [`ProfileError`] if there is no behavior.
+    /// [`ProfileError`] if there is no behavior at all.
     pub fn parse_all(text: &[u8]) -> Result<Vec<Self>, ProfileError> {
         let document = document::parse(text)?;
         let mut profiles = Vec::new();
         find(&document, "", None, &mut profiles)?;
         if profiles.is_empty() {
             let error = if lists_names(&document) { ProfileError::OnlyNames } else { ProfileError::Shape };
-            profiles.push(Self::new(None, None, behaviors(&document, "").ok_or(error)?));
+            profiles.push(Self::new(None, None, behaviors(&document, "").ok_or(error)?, ""));
         }
-        profiles.retain(|profile| !profile.behaviors.is_empty());
-        if profiles.is_empty() { Err(ProfileError::Empty) } else { Ok(profiles) }
+        if profiles.iter().all(|profile| profile.behaviors.is_empty()) {
+            Err(ProfileError::Empty)
+        } else {
+            Ok(profiles)
+        }
     }
 
-    fn new(name: Option<String>, id: Option<&str>, behaviors: Vec<(String, &Value)>) -> Self {
+    fn new(name: Option<String>, id: Option<&str>, behaviors: Vec<(String, &Value)>, path: &str) -> Self {
         let mut warnings = Vec::new();
+        if behaviors.is_empty() {
+            let message = "this profile has no behaviors, so nothing can violate it".to_owned();
+            warnings.push(ProfileFault { path: or_root(path).to_owned(), message });
+        }
         let behaviors =
             behaviors.into_iter().map(|(path, value)| Behavior::parse(value, &path, &mut warnings)).collect();
         Self { name, id: id.map(str::to_owned), behaviors, warnings }
@@ -125,7 +132,11 @@ fn find(value: &Value, path: &str, id: Option<&str>, profiles: &mut Vec<Profile>
                 }
                 let name = document::field(fields, "securityProfileName").and_then(|(_, name)| name.as_str());
                 let behaviors = behaviors(list, &path).ok_or(ProfileError::Shape)?;
-                profiles.push(Profile::new(name.map(str::to_owned), id, behaviors));
+                profiles.push(Profile::new(name.map(str::to_owned), id, behaviors, &path));
+                return Ok(());
+            }
+            if is_without_behaviors(fields) {
+                profiles.push(Profile::new(None, id, Vec::new(), path));
                 return Ok(());
             }
             fields.iter().try_for_each(|(name, value)| {
@@ -138,6 +149,17 @@ fn find(value: &Value, path: &str, id: Option<&str>, profiles: &mut Vec<Profile>
         }
         _ => Ok(()),
     }
+}
+
+/// Whether this is a profile without the field `behaviors`: a resource of a template, or what the API describes. A violation
+/// has the name of a profile, too, and one `behavior`.
+fn is_without_behaviors(fields: &Object) -> bool {
+    let has = |name| document::field(fields, name).is_some();
+    if fields.get("Type").and_then(Value::as_str) == Some("AWS::IoT::SecurityProfile") {
+        let properties = fields.get("Properties").and_then(Value::as_object);
+        return properties.is_none_or(|properties| document::field(properties, "behaviors").is_none());
+    }
+    has("securityProfileName") && !has("behavior")
 }
 
 /// The behaviors of a list, or a single behavior, with their paths.
