@@ -16,6 +16,7 @@ use crate::report::budget::{self, Cut, FitError};
 use crate::report::custom::{CustomError, CustomMetrics};
 use crate::report::encode::Encoding;
 use crate::report::{Options, Report, Style, names};
+use crate::sniff;
 use crate::sourced::{Origin, Sourced};
 use crate::state;
 use crate::terminal::Terminal;
@@ -193,7 +194,12 @@ pub(super) fn custom_metrics(args: &SourceArgs) -> Result<Option<CustomMetrics>,
     let Some(path) = args.custom_metrics.as_ref().map(config::path) else { return Ok(None) };
     let input = format!("custom metrics: {}", files::input_name(path));
     let text = files::read_input(path, MAX_INPUT).map_err(|error| InputError::unreadable(&input, &error))?;
-    match CustomMetrics::parse(&text) {
+    let text = files::without_byte_order_mark(&text);
+    let foreign = if text.trim_ascii().is_empty() { Some("empty") } else { sniff::foreign_kind(text) };
+    if let Some(kind) = foreign {
+        return Err(InputError::invalid(input, kind).into());
+    }
+    match CustomMetrics::parse(text) {
         Ok(metrics) => Ok(Some(metrics)),
         Err(CustomError::Json(error)) => {
             let kind = InputErrorKind::Json(error.classify());

@@ -124,7 +124,8 @@ fn a_file_that_cannot_be_read_is_66() {
 #[test]
 fn what_is_no_json_object_is_reported_with_line_and_column() {
     for (text, fault) in [
-        ("", "EOF while parsing a value at line 1 column 0"),
+        ("", "empty"),
+        (" \n", "empty"),
         ("{", "EOF while parsing an object at line 1 column 1"),
         ("{\"a\": 1,\n \"b\": }", "expected value at line 2 column 7"),
         ("{\"a\": 1}\n\n x", "trailing characters at line 3 column 2"),
@@ -134,12 +135,14 @@ fn what_is_no_json_object_is_reported_with_line_and_column() {
         ("{\"a\": NaN}", "expected value at line 1 column 7"),
         ("{\"a\": 1e999}", "metric `a`: 1e999 is too large"),
         ("{\"a\": 1e-999}", "metric `a`: 1e-999 is too close to 0"),
-        ("\u{feff}{}", "expected value at line 1 column 1"),
-        ("\u{0}", "expected value at line 1 column 1"),
+        ("\u{feff}{", "EOF while parsing an object at line 1 column 1"),
+        ("\u{0}", "not text: it contains bytes of value 0"),
+        ("<!DOCTYPE html>", "an HTML page, such as a login or error page, instead of the file"),
         ("a: 1", "expected value at line 1 column 1"),
     ] {
         refused(text, &[fault]);
     }
+    assert_eq!(reported(given("\u{feff}{}")), "{}");
     for text in ["[1]", "1", "null", "\"text\"", "true"] {
         let output = given(text).finish();
         let told = String::from_utf8(output.stderr).unwrap();
