@@ -16,6 +16,7 @@ use crate::delivery;
 use crate::delivery::error::{Cause, Kind};
 use crate::delivery::phase::Phase;
 use crate::exit::Exit;
+use crate::sourced::Origin;
 use crate::state::store::StoreError;
 use crate::terminal::StdoutError;
 
@@ -32,8 +33,8 @@ pub(crate) enum Error {
     #[error("{}", self.messages().join("; "))]
     Input { errors: Vec<InputError>, hint: Option<&'static str> },
     /// There is nothing to read below the /proc path.
-    #[error(transparent)]
-    Root(#[from] RootError),
+    #[error("{error}")]
+    Root { error: RootError, origin: Origin },
     /// The kernel refuses what `--source netlink` asks for.
     #[error("--source netlink: {0}")]
     Netlink(Refusal),
@@ -153,7 +154,7 @@ impl Error {
                 Exit::NoInput
             }
             Self::Input { .. } | Self::TooLarge { .. } => Exit::Input,
-            Self::Root(_)
+            Self::Root { .. }
             | Self::Netlink(_)
             | Self::NetlinkElsewhere { .. }
             | Self::NoTable { .. }
@@ -195,7 +196,10 @@ impl Error {
                 return Some(hints.join("; ")).filter(|hints| !hints.is_empty());
             }
             Self::Input { hint, .. } => (*hint)?,
-            Self::Root(error) => error.hint(),
+            Self::Root { error, origin: origin @ (Origin::Environment(_) | Origin::Config { .. }) } => {
+                return Some(format!("{}; the path is from {origin}", error.hint()));
+            }
+            Self::Root { error, .. } => error.hint(),
             Self::Netlink(_) | Self::NetlinkElsewhere { .. } => {
                 "--source auto reads the files where the kernel cannot be asked"
             }
@@ -239,7 +243,7 @@ impl Error {
                 delivery = Some((discriminant(&error.cause), error.phase));
                 subjects.extend([error.destination.clone(), error.cause.detail()]);
             }
-            Self::Root(error) => subjects.push(error.to_string()),
+            Self::Root { error, .. } => subjects.push(error.to_string()),
             Self::System { what, source } => subjects.push(format!("{what} {:?}", source.kind())),
             Self::Output { target, source } => subjects.push(format!("{target} {:?}", source.kind())),
             _ => {}

@@ -49,7 +49,8 @@ pub(super) fn excluded(args: &SourceArgs) -> Vec<glob::Pattern> {
 
 pub(super) fn open(args: &SourceArgs, terminal: &Terminal, warnings: &mut Warnings) -> Result<Collector, Error> {
     let netns = args.netns.valid().copied().unwrap_or(Netns::Auto);
-    let mut collector = Collector::new(config::path(&args.proc), netns)?;
+    let unusable = |error| Error::Root { error, origin: args.proc.origin.clone() };
+    let mut collector = Collector::new(config::path(&args.proc), netns).map_err(unusable)?;
     collector.sockets_from = sockets_from(args, &collector.root)?;
     let root = &collector.root;
     let whose = if root.own_namespace { ", the network namespace of this process" } else { "" };

@@ -263,7 +263,7 @@ fn the_environment_gives_the_proc_path_and_the_flag_beats_it() {
     collect(&[])
         .env("DEVICE_DEFENDER_PROC", "nowhere")
         .code(66)
-        .stderr("nowhere: no such directory\nhint: check the path")
+        .stderr("nowhere: no such directory\nhint: check the path; the path is from environment variable DEVICE_DEFENDER_PROC")
         .output();
     // Empty is unset: the real /proc.
     let output = collect(&["-v"]).env("DEVICE_DEFENDER_PROC", "").finish();

@@ -166,7 +166,10 @@ fn explain(root: &Path, netns: Netns, tried: &[(PathBuf, String)], is_denied: bo
     let (fault, hint) = match is_empty {
         Err(e) if e.kind() == ErrorKind::NotFound => because("no such directory", "check the path"),
         Err(e) if e.kind() == ErrorKind::NotADirectory => because("not a directory", "give a directory, such as /proc"),
-        Err(e) => because(&e.to_string(), "run as a user who may read this directory"),
+        Err(e) if e.kind() == ErrorKind::PermissionDenied => {
+            because(&e.to_string(), "run as a user who may read this directory")
+        }
+        Err(e) => because(&e.to_string(), "check the path"),
         Ok(true) => {
             because("the directory is empty", "is the host's /proc mounted there? (docker run -v /proc:/host_proc:ro)")
         }
