@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use crate::support::{Device, PROGRAM, fixtures};
+use crate::support::{Device, fixtures, program};
 
 /// Back to the first column, and everything from there on erased.
 const ERASE: &str = "\r\u{1b}[K";
@@ -16,7 +16,7 @@ const ERASE: &str = "\r\u{1b}[K";
 fn script(dir: &Path, env: &[(&str, &str)], line: &str) -> Command {
     let line = format!("stty rows 24 cols 80 -onlcr; {line}");
     let mut script = Command::new("script");
-    script.env_clear().current_dir(dir).args(["-qec", &line, "/dev/null"]).stdin(Stdio::null()).env("P", PROGRAM);
+    script.env_clear().current_dir(dir).args(["-qec", &line, "/dev/null"]).stdin(Stdio::null()).env("P", program());
     script.env("PATH", "/usr/bin:/bin").env("SHELL", "/bin/sh").env("TERM", "xterm").envs(env.iter().copied());
     script
 }

@@ -5,14 +5,14 @@ use std::fs;
 use std::io::Read;
 use std::process::{Command, Output, Stdio};
 
-use crate::support::{Outcome, PROGRAM, Run, assert_snapshot, fixtures};
+use crate::support::{Outcome, Run, assert_snapshot, fixtures, program};
 
 /// Every form a report is printed in.
 const FORMS: [&[&str]; 4] = [&[], &["--format", "cbor"], &["--format", "table"], &["--max-bytes", "128000"]];
 
 /// `collect` over the saved tree `busy`.
 fn busy(args: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(program());
     command.env_clear().current_dir(fixtures()).args(["collect", "--proc", "busy/proc"]).args(args);
     command
 }
@@ -20,7 +20,7 @@ fn busy(args: &[&str]) -> Command {
 /// Runs a line of shell in which `"$0"` is the program, and `$1` what is given.
 fn shell(line: &str, given: &str) -> Output {
     let mut command = Command::new("sh");
-    command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(fixtures()).args(["-c", line, PROGRAM, given]);
+    command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(fixtures()).args(["-c", line, program(), given]);
     command.output().unwrap()
 }
 
@@ -52,7 +52,7 @@ fn a_reader_that_goes_away_in_the_middle_is_a_quiet_success() {
     }
     fs::write(net.join("tcp"), tcp).unwrap(); // some megabytes of report, more than any pipe holds
     for args in FORMS.into_iter().filter(|args| !args.contains(&"128000")) {
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program());
         command.env_clear().args(["collect", "-q", "--proc"]).arg(dir.path()).args(args);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut first = [0];

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::cli::idle;
-use crate::support::{PROGRAM, Run, fixtures};
+use crate::support::{Run, fixtures, program};
 
 /// What the program did on a terminal.
 struct Shown {
@@ -25,7 +25,7 @@ fn on_terminal(columns: u16, env: &[(&str, &str)], args: &[&str]) -> Shown {
     let mut command = Command::new("script");
     command.env_clear().current_dir(fixtures()).args(["-qec", line, "/dev/null"]).stdin(Stdio::null());
     command.env("PATH", "/usr/bin:/bin").env("SHELL", "/bin/sh").env("TERM", "xterm-256color");
-    command.env("PROGRAM", PROGRAM).env("ARGS", quoted.join(" ")).env("STDERR", stderr.path());
+    command.env("PROGRAM", program()).env("ARGS", quoted.join(" ")).env("STDERR", stderr.path());
     command.env("COLUMNS_WANTED", columns.to_string()).envs(env.iter().copied());
     let output = command.output().unwrap();
     Shown {

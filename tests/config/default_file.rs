@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
 use crate::support::{
-    Device, NET, Outcome, PROGRAM, Part, Run, copy_program, in_namespaces, is_root, output, powerless, private_etc,
+    Device, NET, Outcome, Part, Run, copy_program, in_namespaces, is_root, output, powerless, private_etc,
 };
 
 const FILE: &str = "/etc/device-defender/config.toml";
@@ -64,7 +64,7 @@ fn a_user_who_may_not_read_the_usual_file_is_warned() {
             );
             let stderr = String::from_utf8(output.stderr).unwrap();
             assert!(output.status.success() && stderr == told, "{stderr}");
-            assert!(output.stdout.starts_with(b"{\"header\""), "{PROGRAM}");
+            assert!(output.stdout.starts_with(b"{\"header\""));
             fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         }
     });

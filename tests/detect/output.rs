@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tabled::grid::util::string::get_string_width;
 
 use crate::detect::{behavior, only_22};
-use crate::support::{Dir, PROGRAM, Run, fixtures};
+use crate::support::{Dir, Run, fixtures, program};
 
 fn ports(id: u64, ports: &[u16]) -> String {
     let ports: Vec<Value> = ports.iter().map(|port| json!({ "port": port })).collect();
@@ -245,7 +245,7 @@ fn nothing_foreign_drives_the_terminal() {
 
 /// What `detect` prints on a terminal with so many columns.
 fn screen(dir: &Path, columns: usize, args: &str) -> String {
-    let line = format!("stty rows 24 cols {columns}; exec {PROGRAM} detect {args}");
+    let line = format!("stty rows 24 cols {columns}; exec {program} detect {args}", program = program());
     let mut script = Command::new("script");
     script.env_clear().env("PATH", "/usr/bin:/bin").env("SHELL", "/bin/sh").env("TERM", "xterm").env("NO_COLOR", "1");
     let output = script.current_dir(dir).stdin(Stdio::null()).args(["-qec", &line, "/dev/null"]).output().unwrap();

@@ -8,14 +8,15 @@ use std::thread;
 use serde_json::json;
 
 use crate::detect::only_22;
-use crate::support::{Dir, PROGRAM, spawn};
+use crate::support::{Dir, program, spawn};
 
 #[test]
 fn what_watch_prints_is_judged_as_it_comes() {
     let pipe = "\"$0\" watch --print --interval 100ms --count 3 --proc tests/fixtures/idle/proc |
                 \"$0\" detect --profile tests/fixtures/profile.json --report -";
     let mut shell = Command::new("sh");
-    shell.args(["-c", pipe, PROGRAM]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    shell.env_clear().env("PATH", "/usr/bin:/bin");
+    shell.args(["-c", pipe, program()]).current_dir(env!("CARGO_MANIFEST_DIR"));
     let output = shell.output().unwrap();
     let told = String::from_utf8(output.stdout).unwrap();
     let unjudged = "device-defender: warning: profile: .behaviors[4]: never judged: only the service has the machine \
@@ -29,7 +30,7 @@ fn what_watch_prints_is_judged_as_it_comes() {
 #[test]
 fn lines_that_are_not_reports_do_not_defer_the_verdict_on_the_first_report() {
     let dir = Dir::with_profile(&only_22(1, 1));
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(program());
     command.args(["detect", "--profile", "profile.json", "--report", "-", "--format", "json", "-q"]);
     command.current_dir(dir.root()).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut detect = spawn(&mut command);

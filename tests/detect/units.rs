@@ -1,6 +1,6 @@
 //! The units in the man page of `detect`: systemd takes them as they stand.
 
-use crate::support::{Dir, PROGRAM};
+use crate::support::{Dir, program};
 use std::fs;
 use std::process::Command;
 
@@ -14,7 +14,7 @@ fn systemd_finds_nothing_wrong_with_the_units_of_the_man_page() {
     let names = ["device-defender-detect.service", "device-defender-violated.service"];
     assert_eq!(units.len(), names.len());
     for (name, unit) in names.into_iter().zip(units) {
-        dir.write(name, unit.replace("    ", "").replace("/usr/bin/device-defender", PROGRAM));
+        dir.write(name, unit.replace("    ", "").replace("/usr/bin/device-defender", program()));
     }
     let output = Command::new("systemd-analyze").arg("verify").args(names).current_dir(dir.root()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");

@@ -5,11 +5,11 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::support::{PROGRAM, Part, copy_program, output};
+use crate::support::{Part, copy_program, output, program};
 
 /// `device-defender collect` with these arguments and no environment.
 pub(crate) fn collect_command(args: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(program());
     command.env_clear().arg("collect").args(args);
     command
 }

@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Device, Nucleus, PROGRAM, Request, clocked, step, tool};
+use crate::support::{Device, Nucleus, Request, clocked, program, step, tool};
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("packaging/greengrass").join(name)
@@ -137,7 +137,7 @@ fn the_script_of_every_manifest_reports() {
     for manifest in manifests() {
         let (device, nucleus) = (Device::new(), nucleus());
         let filled = |text: &Value| {
-            let mut text = text.as_str().unwrap().replace("{artifacts:path}/device-defender", PROGRAM);
+            let mut text = text.as_str().unwrap().replace("{artifacts:path}/device-defender", program());
             for (key, value) in configuration.as_object().unwrap() {
                 let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 text = text.replace(&format!("{{configuration:/{key}}}"), &value);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use snapbox::str;
 
-use crate::support::{PROGRAM, assert_snapshot, tool};
+use crate::support::{assert_snapshot, program, tool};
 
 #[test]
 fn init_scripts_work_with_busybox() {
@@ -14,7 +14,7 @@ fn init_scripts_work_with_busybox() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let here = project.join("tests/packaging/init");
     let scripts = project.join("packaging/init");
-    fs::copy(PROGRAM, dir.path().join("program")).unwrap();
+    fs::copy(program(), dir.path().join("program")).unwrap();
     fs::copy(here.join("play"), dir.path().join("play")).unwrap();
     let mut unshare = tool("unshare");
     unshare.args(["--mount", "--propagation", "private", "--net", "--pid", "--fork", "--kill-child", "sh"]);

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::params::{ARN, connector, definition, right_parameters, validate};
-use crate::support::{Dir, PROGRAM, Run};
+use crate::support::{Dir, Run, program};
 
 /// What is neither a definition nor an answer nor parameters is called so.
 const UNKNOWN_SHAPE: &str =
@@ -206,7 +206,7 @@ fn a_full_disk_is_reported_and_a_reader_that_is_gone_is_not() {
 #[test]
 fn standard_input_that_is_closed_is_empty() {
     let line = r#"exec "$0" validate-params - <&-"#;
-    let output = Command::new("sh").args(["-c", line, PROGRAM]).output().unwrap();
+    let output = Command::new("sh").env_clear().args(["-c", line, program()]).output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.starts_with("device-defender: standard input: empty\n"), "{told}");
     assert_eq!(output.status.code(), Some(65));

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::params::messages::check_shape;
 use crate::params::{ARN, connector, definition, right_parameters, validate};
-use crate::support::{PROGRAM, assert_snapshot_of, privilege, tool};
+use crate::support::{assert_snapshot_of, privilege, program, tool};
 
 /// Makes a root directory in `$ROOT`, with the programs and libraries of this system, the program under test, and
 /// whatever `$SETUP` makes; runs the program in it. The shell stays process 1, in the network namespace it started with.
@@ -62,7 +62,7 @@ fn probe(scene: Scene, args: &[&str]) -> Output {
         (true, false) => "setpriv --bounding-set=-all --inh-caps=-all",
     };
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    command.env("ROOT", dir.path()).env("PROGRAM", PROGRAM).env("FIXTURES", fixtures).env("SETUP", scene.setup);
+    command.env("ROOT", dir.path()).env("PROGRAM", program()).env("FIXTURES", fixtures).env("SETUP", scene.setup);
     command.env("USER", user).env("NETNS", if scene.other_netns { "unshare --net" } else { "" });
     let output = command.output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);

@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{CommandLine, Device, Outcome, PROGRAM, Peer, accepting, copy_pki, is_root, pki_str, tool};
+use crate::support::{CommandLine, Device, Outcome, Peer, accepting, copy_pki, is_root, pki_str, program, tool};
 
 #[test]
 fn every_usual_key_and_certificate_works() {
@@ -177,7 +177,7 @@ fn validity_is_reported() {
 fn at(date: &str, publish: &CommandLine) -> Outcome {
     let mut run = publish.run();
     let mut command = tool("faketime");
-    command.args(["-f", date, PROGRAM]).args(run.command.get_args());
+    command.args(["-f", date, program()]).args(run.command.get_args());
     command.env("TZ", "UTC").env("DONT_FAKE_MONOTONIC", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     command.current_dir(run.command.get_current_dir().unwrap());
     run.command = command;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use nix::fcntl::{FcntlArg, fcntl};
 
 use crate::support::{
-    DeadMount, Device, NET, PROGRAM, Part, Peer, Run, Tls, in_namespaces, ip, output, tool, wire::puback,
+    DeadMount, Device, NET, Part, Peer, Run, Tls, in_namespaces, ip, output, program, tool, wire::puback,
 };
 
 /// A device whose files are on a mount that stops responding, and a way to send its report.
@@ -76,7 +76,7 @@ fn a_pipe_may_take_longer_than_the_timeout() {
     let publish = device.publish_to_peer(&peer).set("--custom-metrics", "-").set("--timeout", "1s");
     let mut command = tool("sh");
     command.env_clear().current_dir(device.root());
-    command.args(["-c", r#"(sleep 3; echo '{"cpu": 1}') | "$@""#, "sh", PROGRAM]).args(publish.args());
+    command.args(["-c", r#"(sleep 3; echo '{"cpu": 1}') | "$@""#, "sh", program()]).args(publish.args());
     let output = output(command.env("PATH", "/usr/bin:/bin"));
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
     assert_eq!(peer.seen().reports().len(), 1);

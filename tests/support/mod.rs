@@ -46,7 +46,7 @@ pub(crate) use namespace::{
 #[cfg(feature = "greengrass")]
 pub(crate) use nucleus::{Nucleus, NucleusLink, Request, SOCKET_VARIABLE, TOKEN_VARIABLE};
 pub(crate) use preload::Preload;
-pub(crate) use run::{PROGRAM, Run, copy_program, is_root};
+pub(crate) use run::{Run, copy_program, is_root, program};
 pub(crate) use snapshot::{assert_snapshot, assert_snapshot_of};
 pub(crate) use tool::{NEVER, output, spawn, system, tool};
 

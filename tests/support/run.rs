@@ -6,20 +6,21 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::mpsc;
-use std::thread;
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
+use std::{env, thread};
 
 use serde_json::Value;
 
 use super::tool::system;
 
-/// The program under test: the one of this build, unless another, such as one for another processor in a script that calls its
-/// emulator, is named by `DEVICE_DEFENDER_BIN` while the tests are built.
-pub(crate) const PROGRAM: &str = match option_env!("DEVICE_DEFENDER_BIN") {
-    Some(program) => program,
-    None => env!("CARGO_BIN_EXE_device-defender"),
-};
+/// The program under test: the one of this build, unless `DEVICE_DEFENDER_BIN` names another, such as a script that calls an
+/// emulator with one for another processor.
+pub(crate) fn program() -> &'static str {
+    static NAMED: OnceLock<Option<String>> = OnceLock::new();
+    let named = NAMED.get_or_init(|| env::var("DEVICE_DEFENDER_BIN").ok());
+    named.as_deref().unwrap_or(env!("CARGO_BIN_EXE_device-defender"))
+}
 
 /// How long a run may take before it counts as hung. Far above what any takes.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -38,7 +39,7 @@ pub(crate) struct Run {
 impl Run {
     /// The program with these arguments, to be run in the directory `dir`.
     pub(crate) fn new(dir: &Path, args: &[&str]) -> Self {
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program());
         command.env_clear().current_dir(dir).args(args);
         Self { command, stdin: Vec::new(), code: 0, stderr: String::new(), may_warn: false }
     }
@@ -185,7 +186,7 @@ impl Run {
 /// hands it the open file, and a program that is open for writing cannot be run.
 pub(crate) fn copy_program(to: &Path) {
     if !to.exists() {
-        system(Command::new("cp").arg(PROGRAM).arg(to));
+        system(Command::new("cp").arg(program()).arg(to));
         fs::set_permissions(to, Permissions::from_mode(0o755)).unwrap();
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::{CommandLine, NEVER, PROGRAM, tool};
+use crate::support::{CommandLine, NEVER, program, tool};
 
 /// How long a run may take before its test counts as hung. Far above what any takes.
 const TEST: Duration = Duration::from_secs(120);
@@ -73,7 +73,7 @@ impl Watch {
                 }
             }
         });
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program());
         command.env_clear().env("NOTIFY_SOCKET", path).current_dir(&flags.dir);
         command.args(flags.args()).envs(flags.env.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -7,15 +7,14 @@ use std::process::Command;
 
 use snapbox::str;
 
-use crate::support::{PROGRAM, assert_snapshot, system, tool};
+use crate::support::{assert_snapshot, program, system, tool};
 
 const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Builds the package with this version and returns its path. It is not compressed, to be quick.
 fn package(dir: &Path, version: &str) -> PathBuf {
     fs::create_dir(dir).unwrap();
-    let program = dir.join("program");
-    system(tool("strip").arg("-o").arg(&program).arg(PROGRAM));
+    system(tool("strip").arg("-o").arg(dir.join("program")).arg(program()));
     fs::write(dir.join("notices"), "Third-party notices\n").unwrap();
     let mut pack = pack(dir, &["deb", &architecture()]);
     system(pack.env("VERSION", version).env("DPKG_DEB_COMPRESSOR_TYPE", "none"));
