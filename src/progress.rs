@@ -1,8 +1,8 @@
 //! A line on the terminal that says what is waited for.
 //!
 //! It is shown on standard error when a wait takes more than a second, changes every second, and is erased when the wait ends.
-//! Whatever is printed meanwhile takes its place, and it returns below. A signal that ends the process erases it. There is none where standard error is not a terminal,
-//! where the terminal cannot erase a line (`TERM=dumb`), and with `-q`.
+//! Whatever is printed meanwhile takes its place, and it returns below. A signal that ends the process erases it. There is none
+//! where standard error is not a terminal, where the terminal cannot erase a line (`TERM=dumb`), and with `-q`.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
