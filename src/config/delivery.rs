@@ -188,7 +188,7 @@ impl Layers<'_> {
         let complete = || {
             let endpoint = Endpoint { host: host.clone()?.0, port: port?.0 };
             let (client_id, credentials) = (client_id?.0, files.clone()?);
-            let mqtt = MqttSettings { endpoint, client_id, versions: versions?, credentials };
+            let mqtt = Box::new(MqttSettings { endpoint, client_id, versions: versions?, credentials });
             Some(Settings { thing_name: thing_name?, timeout: timeout?, transport: TransportSettings::Mqtt(mqtt) })
         };
         let settings = if self.errors.is_empty() { complete() } else { None };

@@ -50,7 +50,7 @@ pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
 /// Which transport is used, with what it needs.
 #[derive(Debug)]
 pub(crate) enum TransportSettings {
-    Mqtt(mqtt::settings::Settings),
+    Mqtt(Box<mqtt::settings::Settings>),
     Greengrass(greengrass::settings::Settings),
 }
 
