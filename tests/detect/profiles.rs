@@ -83,43 +83,6 @@ fn every_line_names_its_profile_when_there_are_several() {
     }
 }
 
-/// A profile without behaviors is legal. Beside one with behaviors it is said to be there, and takes no part in the rest.
-#[test]
-fn a_profile_without_behaviors_is_warned_about() {
-    let behaviors = json!([behavior("aws:listening-tcp-ports", "in-port-set", &json!({"ports": [22]}))]);
-    let resource = |properties: Value| json!({"Type": "AWS::IoT::SecurityProfile", "Properties": properties});
-    let full = resource(json!({"Behaviors": behaviors}));
-    for (document, path) in [
-        (json!({"Resources": {"A": resource(json!({"SecurityProfileName": "a"})), "B": full}}), ".Resources.A"),
-        (json!({"Resources": {"A": {"Type": "AWS::IoT::SecurityProfile"}, "B": full}}), ".Resources.A"),
-        (
-            json!({"Resources": {"A": resource(json!({"Behaviors": []})), "B": full}}),
-            ".Resources.A.Properties.Behaviors",
-        ),
-        (json!([{"behaviors": behaviors}, {"securityProfileName": "b", "behaviors": null}]), ".[1]"),
-    ] {
-        let warning =
-            format!("warning: profile: profile.json: {path}: this profile has no behaviors, so nothing can violate it");
-        let dir = Dir::with_profile(&document);
-        let verdicts = dir.judge(report().to_string(), &[]).stderr(&warning).json()["behaviors"].clone();
-        assert_eq!((verdicts.as_array().unwrap().len(), &verdicts[0]["verdict"]), (1, &json!("conforms")));
-    }
-}
-
-#[cfg(feature = "yaml")]
-#[test]
-fn a_profile_may_be_in_the_flow_style_of_yaml() {
-    let dir = Dir::new();
-    let behavior =
-        "{name: a, metric: aws:num-listening-tcp-ports, criteria: {comparisonOperator: less-than, value: {count: 5}}}";
-    for text in [format!("[{behavior}]"), format!("{{behaviors: [{behavior}]}}"), format!("[ # one\n {behavior}\n]\n")]
-    {
-        dir.write("profile.json", text);
-        let verdicts = dir.judge(report().to_string(), &[]).json();
-        assert_eq!(verdicts["behaviors"][0]["verdict"], "conforms");
-    }
-}
-
 /// The faults of a behavior as `path: message`.
 fn faults(behavior: Value) -> Vec<String> {
     let said = verdict_on(behavior, &report());

@@ -233,3 +233,15 @@ fn what_would_take_much_memory_is_refused() {
         assert_eq!(outcome.code, Some(65));
     }
 }
+
+#[cfg(feature = "yaml")]
+#[test]
+fn the_flow_style_of_yaml() {
+    let behavior =
+        "{name: a, metric: aws:num-listening-tcp-ports, criteria: {comparisonOperator: less-than, value: {count: 5}}}";
+    for text in [format!("[{behavior}]"), format!("{{behaviors: [{behavior}]}}"), format!("[ # one\n {behavior}\n]\n")]
+    {
+        let (verdicts, stderr) = verdicts(&text);
+        assert_eq!((verdicts, stderr.as_str()), (vec!["- a conforms".to_owned()], ""), "{text}");
+    }
+}

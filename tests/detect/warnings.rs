@@ -54,3 +54,28 @@ device-defender: warning: profile: profile.json: .[1].criteria.durationSeconds: 
 "#]],
     );
 }
+
+/// A profile without behaviors is legal. Beside one with behaviors it is said to be there, and takes no part in the rest.
+#[test]
+fn a_profile_without_behaviors_is_warned_about() {
+    let behaviors = json!([behavior("aws:listening-tcp-ports", "in-port-set", &json!({"ports": [22]}))]);
+    let resource = |properties: Value| json!({"Type": "AWS::IoT::SecurityProfile", "Properties": properties});
+    let full = resource(json!({"Behaviors": behaviors}));
+    for (document, path) in [
+        (json!({"Resources": {"A": resource(json!({"SecurityProfileName": "a"})), "B": full}}), ".Resources.A"),
+        (json!({"Resources": {"A": {"Type": "AWS::IoT::SecurityProfile"}, "B": full}}), ".Resources.A"),
+        (
+            json!({"Resources": {"A": resource(json!({"Behaviors": []})), "B": full}}),
+            ".Resources.A.Properties.Behaviors",
+        ),
+        (json!([{"behaviors": behaviors}, {"securityProfileName": "b", "behaviors": null}]), ".[1]"),
+    ] {
+        let warning =
+            format!("warning: profile: profile.json: {path}: this profile has no behaviors, so nothing can violate it");
+        let report = json!({"header": {"report_id": 1, "version": "1.0"},
+                            "metrics": {"listening_tcp_ports": {"ports": [{"port": 22}], "total": 1}}});
+        let dir = Dir::with_profile(&document);
+        let verdicts = dir.judge(report.to_string(), &[]).stderr(&warning).json()["behaviors"].clone();
+        assert_eq!((verdicts.as_array().unwrap().len(), &verdicts[0]["verdict"]), (1, &json!("conforms")));
+    }
+}
