@@ -1,7 +1,18 @@
 //! Names files of another kind than expected for what they are.
 
+use crate::files::without_byte_order_mark;
+
 /// The most bytes of a file that are looked at.
 const START: usize = 1024;
+
+/// The text of a file that is to be one, without a byte order mark.
+///
+/// # Errors
+/// What the file is instead, as [`foreign_kind`] says.
+pub(crate) fn text(bytes: &[u8]) -> Result<&[u8], &'static str> {
+    let text = without_byte_order_mark(bytes);
+    foreign_kind(text).map_or(Ok(text), Err)
+}
 
 /// What these bytes are, with the next step, if they are not text in UTF-8.
 pub(crate) fn foreign_kind(bytes: &[u8]) -> Option<&'static str> {

@@ -195,10 +195,9 @@ pub(super) fn custom_metrics(args: &SourceArgs) -> Result<Option<CustomMetrics>,
     let Some(path) = args.custom_metrics.as_ref().map(config::path) else { return Ok(None) };
     let input = format!("custom metrics: {}", files::input_name(path));
     let text = files::read_input(path, MAX_INPUT).map_err(|error| InputError::unreadable(&input, &error))?;
-    let text = files::without_byte_order_mark(&text);
-    let foreign = if text.trim_ascii().is_empty() { Some("empty") } else { sniff::foreign_kind(text) };
-    if let Some(kind) = foreign {
-        return Err(InputError::invalid(input, kind).into());
+    let text = sniff::text(&text).map_err(|kind| InputError::invalid(&input, kind))?;
+    if text.trim_ascii().is_empty() {
+        return Err(InputError::invalid(input, "empty").into());
     }
     match CustomMetrics::parse(text) {
         Ok(metrics) => Ok(Some(metrics)),

@@ -5,7 +5,6 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::files;
 use crate::sniff;
 
 /// A key of a config file and what it is set to.
@@ -39,10 +38,7 @@ pub struct SyntaxError {
 
 /// Takes the text of a config file apart. Entries are in the order of the file.
 pub fn parse(text: &[u8]) -> Result<Vec<Entry>, SyntaxError> {
-    let text = files::without_byte_order_mark(text);
-    if let Some(kind) = sniff::foreign_kind(text) {
-        return Err(SyntaxError { line: 1, reason: kind.to_owned() });
-    }
+    let text = sniff::text(text).map_err(|kind| SyntaxError { line: 1, reason: kind.to_owned() })?;
     let newlines = |bytes: &[u8]| memchr::memchr_iter(b'\n', bytes).count();
     let line = |at: usize| 1 + newlines(text.get(..at).unwrap_or(text));
     let text = std::str::from_utf8(text)

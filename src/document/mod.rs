@@ -16,7 +16,6 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::map::Entry;
 use serde_json::{Map, Value};
 
-use crate::files::without_byte_order_mark;
 use crate::sniff;
 pub(crate) use function::{Text, function};
 
@@ -36,10 +35,7 @@ const MAX_OBJECTS: usize = 50_000;
 /// [`DocumentError`] for any other text, and if the document exceeds the bounds: 128 levels and 50,000 objects in JSON,
 /// those of `yaml::options` in YAML.
 pub fn parse(text: &[u8]) -> Result<Value, DocumentError> {
-    let text = without_byte_order_mark(text);
-    if let Some(kind) = sniff::foreign_kind(text) {
-        return Err(DocumentError(kind.to_owned()));
-    }
+    let text = sniff::text(text).map_err(|kind| DocumentError(kind.to_owned()))?;
     if text.trim_ascii().is_empty() {
         return Err(DocumentError("empty".to_owned()));
     }

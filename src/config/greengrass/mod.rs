@@ -137,10 +137,7 @@ const NUCLEUS_LITE: Nucleus = Nucleus {
 
 fn read_yaml(file: PathBuf, nucleus: &Nucleus) -> Result<Core, CoreError> {
     let text = read_file(&file)?;
-    let text = files::without_byte_order_mark(&text);
-    if let Some(kind) = sniff::foreign_kind(text) {
-        return Err(broken(&file, kind.to_owned()));
-    }
+    let text = sniff::text(&text).map_err(|kind| broken(&file, kind.to_owned()))?;
     let paths: [&[&str]; 2] = [&["system"], &["services", nucleus.component, "configuration"]];
     let config = document::yaml::parse_parts(text, &paths).map_err(|reason| broken(&file, reason))?;
     Ok(of_v2(file, &config, nucleus))
