@@ -95,12 +95,7 @@ impl Table {
     /// Writes the table in `width` columns; `None` does not wrap.
     pub(crate) fn write(&self, width: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
         let last = self.columns.last().filter(|last| last.cells == Cells::Notes && !self.fits(width));
-        let Some(notes) = last else {
-            return match self.exceeded(width) {
-                Some(width) => self.write_lists(width, out),
-                None => self.write_rows(width, |_, _| Ok(()), out),
-            };
-        };
+        let Some(notes) = last else { return self.write_fitting(self, width, |_, _| Ok(()), out) };
         let write_note = |note: &str, out: &mut dyn Write| {
             let lines = wrap(note, width.unwrap_or(usize::MAX).saturating_sub(INDENT).max(MIN_WIDTH));
             lines.iter().try_for_each(|line| writeln!(out, "{:INDENT$}{}", "", (notes.paint)(line)))
@@ -112,21 +107,32 @@ impl Table {
             None => writeln!(out, "{:INDENT$}{}", "", dimmed(notes.heading)),
             Some(place) => row_notes.get(place).map_or(Ok(()), |note| write_note(note, out)),
         };
-        let table = Self { columns, rows, omitted: 0 };
-        match table.exceeded(width) {
-            Some(width) => self.write_lists(width, out),
-            None => table.write_rows(width, write_notes, out),
+        self.write_fitting(&Self { columns, rows, omitted: 0 }, width, write_notes, out)
+    }
+
+    /// Writes the rows of `table`, which is this one, or what is left of it without its notes. If it does not fit the width
+    /// whatever gives way, writes this one's rows as lists.
+    fn write_fitting(
+        &self,
+        table: &Self,
+        width: Option<usize>,
+        below: impl Fn(Option<usize>, &mut dyn Write) -> io::Result<()>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let widths = table.widths(width);
+        match width {
+            Some(width) if table.has_headings() && total(&widths) > width => self.write_lists(width, out),
+            _ => table.write_rows(&widths, below, out),
         }
     }
 
     /// Writes the rows, and after each what `below` writes for its place; `None` is the place of the headings.
     fn write_rows(
         &self,
-        width: Option<usize>,
+        widths: &[usize],
         below: impl Fn(Option<usize>, &mut dyn Write) -> io::Result<()>,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let widths = self.widths(width);
         let mut table = Builder::default();
         // The number of lines of each row.
         let mut heights = Vec::new();
@@ -137,11 +143,11 @@ impl Table {
         if self.has_headings() {
             let dimmed: Paint = dimmed;
             let headings = self.columns.iter().map(|column| (column.heading, dimmed));
-            push(None, wrap_cells(headings, &widths));
+            push(None, wrap_cells(headings, widths));
         }
         for (place, row) in self.rows.iter().enumerate() {
             let cells = row.iter().zip(&self.columns).map(|(cell, column)| (cell, column.paint));
-            push(Some(place), wrap_cells(cells, &widths));
+            push(Some(place), wrap_cells(cells, widths));
         }
         let mut table = table.build();
         table.with(Style::empty()).with(Padding::new(0, GAP, 0, 0)).with(AlignmentStrategy::PerLine);
@@ -157,11 +163,6 @@ impl Table {
             below(place, out)?;
         }
         Ok(())
-    }
-
-    /// The width to write in, if the table does not fit it whatever gives way, and its rows can be lists.
-    fn exceeded(&self, width: Option<usize>) -> Option<usize> {
-        width.filter(|&width| self.has_headings() && total(&self.widths(Some(width))) > width)
     }
 
     /// Writes each row as a list of its cells, each after its heading.
