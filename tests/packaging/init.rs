@@ -6,6 +6,7 @@ use std::path::Path;
 
 use snapbox::str;
 
+use super::play;
 use crate::support::{assert_snapshot, program, tool};
 
 #[test]
@@ -18,11 +19,9 @@ fn init_scripts_work_with_busybox() {
     fs::copy(here.join("play"), dir.path().join("play")).unwrap();
     let mut unshare = tool("unshare");
     unshare.args(["--mount", "--propagation", "private", "--net", "--pid", "--fork", "--kill-child", "sh"]);
-    let output = unshare.arg(here.join("scratch-root")).arg(dir.path()).arg(scripts).output().unwrap();
-    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-    assert!(output.status.success() && stderr.is_empty(), "{}\n{stdout}\n{stderr}", output.status);
+    unshare.arg(here.join("scratch-root")).arg(dir.path()).arg(scripts);
     assert_snapshot(
-        stdout,
+        play(&mut unshare),
         str![[r#"
 == sysvinit
 stopped

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use snapbox::str;
 
+use super::play;
 use crate::support::{assert_snapshot, program, system, tool};
 
 const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
@@ -48,11 +49,8 @@ fn the_package_is_installed_upgraded_used_and_purged_under_systemd() {
     fs::copy(here.join("lifecycle"), dir.path().join("lifecycle")).unwrap();
     let mut unshare = tool("unshare");
     unshare.args(["--mount", "--propagation", "private", "sh"]).arg(here.join("scratch-root")).arg(dir.path());
-    let output = unshare.output().unwrap();
-    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-    assert!(output.status.success() && stderr.is_empty(), "{}\n{stdout}\n{stderr}", output.status);
     assert_snapshot(
-        stdout,
+        play(&mut unshare),
         str![[r#"
 == installed
 device-defender.service: disabled, inactive
