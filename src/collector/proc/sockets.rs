@@ -49,7 +49,11 @@ fn is_header(line: TableLine<'_>) -> bool {
 
 fn parse_row<A: HexAddress>(line: TableLine<'_>, endian: Endian) -> Result<Socket<A>, RowError> {
     let mut columns = Columns(line.text()?);
-    columns.number(b":", "sl")?;
+    let sl = columns.next("sl")?;
+    let row = sl.strip_suffix(b":").unwrap_or_default();
+    if row.is_empty() || !row.iter().all(u8::is_ascii_digit) {
+        return Err(RowError::column("sl", sl));
+    }
     let local = columns.next_of(A::WIDTH, "local_address")?;
     let (local, local_port) = end(local, endian).ok_or_else(|| RowError::column("local_address", local))?;
     let remote = columns.next_of(A::WIDTH, "rem_address")?;
@@ -62,7 +66,7 @@ fn parse_row<A: HexAddress>(line: TableLine<'_>, endian: Endian) -> Result<Socke
             columns.next(name)?;
         }
     }
-    let inode = columns.number(b"", "inode")?;
+    let inode = columns.number("inode")?;
     if columns.0.is_empty() && matches!(line, TableLine::Unended(_)) {
         return Err(RowError::CutOff); // the number itself may have lost its last digits
     }
@@ -84,21 +88,17 @@ impl<'a> Columns<'a> {
         Ok(column)
     }
 
-    /// The next column, which must be a number and `suffix`.
+    /// The next column, which must be a number.
     #[inline]
-    fn number(&mut self, suffix: &[u8], name: &'static str) -> Result<u64, RowError> {
+    fn number(&mut self, name: &'static str) -> Result<u64, RowError> {
         // Nearly always this goes through the column once, not to find its end first.
-        let usual = || {
-            let (number, rest) = split_decimal(self.0.get(self.0.iter().position(|&b| b != b' ')?..)?)?;
-            let rest = rest.strip_prefix(suffix)?;
-            matches!(rest, [] | [b' ', ..]).then_some((number, rest))
-        };
-        if let Some((number, rest)) = usual() {
+        let usual = self.0.strip_prefix(b" ").and_then(split_decimal);
+        if let Some((number, rest @ ([] | [b' ', ..]))) = usual {
             self.0 = rest;
             return Ok(number);
         }
         let column = self.next(name)?;
-        column.strip_suffix(suffix).and_then(decimal).ok_or_else(|| RowError::column(name, column))
+        decimal(column).ok_or_else(|| RowError::column(name, column))
     }
 
     /// Like [`Self::next`], without a search if there is a column of this `width`. Its content is still to be checked: it may

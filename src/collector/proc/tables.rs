@@ -111,6 +111,7 @@ impl RowError {
         }
     }
 
+    #[cold] // so that the code of a row without errors is inlined
     pub(super) fn column(column: &'static str, text: &[u8]) -> Self {
         Self::Column { column, text: Excerpt::new(text) }
     }
