@@ -46,8 +46,8 @@ pub struct Sockets {
 pub trait Address: Copy + Ord + fmt::Debug {
     /// The state and the remote address, in an order that is quick to compare.
     fn peer_key(socket: &Socket<Self>) -> impl Ord + use<Self>;
-    /// The remote port and the local end, in an order that is quick to compare.
-    fn ends_key(socket: &Socket<Self>) -> impl Ord + use<Self>;
+    /// The local end, in an order that is quick to compare.
+    fn local_key(socket: &Socket<Self>) -> impl Ord + use<Self>;
 }
 
 impl Address for Ipv4Addr {
@@ -55,8 +55,8 @@ impl Address for Ipv4Addr {
         u64::from(socket.state.0) << 32 | u64::from(socket.remote.to_bits())
     }
 
-    fn ends_key(socket: &Socket<Self>) -> impl Ord + use<> {
-        u64::from(socket.remote_port) << 48 | u64::from(socket.local.to_bits()) << 16 | u64::from(socket.local_port)
+    fn local_key(socket: &Socket<Self>) -> impl Ord + use<> {
+        u64::from(socket.local.to_bits()) << 16 | u64::from(socket.local_port)
     }
 }
 
@@ -65,26 +65,37 @@ impl Address for Ipv6Addr {
         (socket.state, socket.remote.to_bits())
     }
 
-    fn ends_key(socket: &Socket<Self>) -> impl Ord + use<> {
-        (socket.remote_port, socket.local.to_bits(), socket.local_port)
+    fn local_key(socket: &Socket<Self>) -> impl Ord + use<> {
+        (socket.local.to_bits(), socket.local_port)
     }
 }
 
 /// Sorts sockets and removes repeated ones; returns how many it removed.
 ///
-/// The result has the derived order, which takes several times as long to compare as the keys. Where many sockets have the
-/// same peer, sorting by the first key is quick; where few have, by the second.
+/// The result has the derived order. That takes several times as long to compare as the keys, each of which decides among
+/// the sockets that are alike in those before it.
 pub(crate) fn sort<A: Address>(sockets: &mut Vec<Socket<A>>) -> usize {
     let all = sockets.len();
-    sockets.sort_unstable_by_key(A::peer_key);
-    for peer in sockets.chunk_by_mut(|a, b| A::peer_key(a) == A::peer_key(b)) {
-        peer.sort_unstable_by_key(A::ends_key);
-        for alike in peer.chunk_by_mut(|a, b| A::ends_key(a) == A::ends_key(b)) {
-            alike.sort_unstable();
-        }
+    let mut may_repeat = false;
+    let remote_port = |socket: &Socket<A>| socket.remote_port;
+    sort_groups(sockets, A::peer_key, |peer| {
+        sort_groups(peer, remote_port, |remote| {
+            sort_groups(remote, A::local_key, |alike| {
+                alike.sort_unstable();
+                may_repeat = true;
+            });
+        });
+    });
+    if may_repeat {
+        sockets.dedup();
     }
-    sockets.dedup();
     all - sockets.len()
+}
+
+/// Sorts by `key`, and then each group that has the same key with `sort_group`.
+fn sort_groups<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K, sort_group: impl FnMut(&mut [T])) {
+    items.sort_unstable_by_key(&key);
+    items.chunk_by_mut(|a, b| key(a) == key(b)).filter(|group| group.len() > 1).for_each(sort_group);
 }
 
 /// The sockets in one state, of a sorted list.
