@@ -15,7 +15,8 @@ pub(super) fn write(part: &Part<'_>, names: &Names, out: &mut impl Write) -> io:
         Part::Object(fields) => {
             out.write_all(b"{")?;
             for (place, (name, part)) in fields.iter().enumerate() {
-                write!(out, "{}\"{name}\":", if place > 0 { "," } else { "" })?;
+                separate(place, out)?;
+                write!(out, "\"{name}\":")?;
                 write(part, names, out)?;
             }
             out.write_all(b"}")
@@ -23,8 +24,8 @@ pub(super) fn write(part: &Part<'_>, names: &Names, out: &mut impl Write) -> io:
         Part::Ports(ports) => {
             out.write_all(b"[")?;
             for (place, listening) in ports.iter().enumerate() {
-                entry.port(place, listening)?;
-                out.write_all(&entry.text)?;
+                separate(place, out)?;
+                entry.port(listening, out)?;
             }
             out.write_all(b"]")
         }
@@ -32,28 +33,21 @@ pub(super) fn write(part: &Part<'_>, names: &Names, out: &mut impl Write) -> io:
             out.write_all(b"[")?;
             // Faster than a `for` loop, which asks every adapter of the chained iterator for each entry.
             list.iter().enumerate().try_for_each(|(place, connection)| {
-                entry.connection(place, &connection)?;
-                out.write_all(&entry.text)
+                separate(place, out)?;
+                entry.connection(&connection, out)
             })?;
             out.write_all(b"]")
         }
-        Part::Port(listening) => {
-            entry.port(0, listening)?;
-            out.write_all(&entry.text)
-        }
-        Part::Connection(connection) => {
-            entry.connection(0, connection)?;
-            out.write_all(&entry.text)
-        }
+        Part::Port(listening) => entry.port(listening, out),
+        Part::Connection(connection) => entry.connection(connection, out),
         Part::Custom(_) | Part::Number(_) | Part::Text(_) => Ok(serde_json::to_writer(out, &WithNames(part, names))?),
     }
 }
 
-/// The text of a list's entry. Neighbors often have the same interface and the same remote address, so the text with these is
-/// kept for the next entry.
+/// Writes the entries of a list. Neighbors often have the same interface and the same remote address, so the text with these
+/// is kept for the next entry.
 struct Entry<'a> {
     names: &'a Names,
-    text: Vec<u8>,
     start: Vec<u8>,
     start_is_of: Option<Interface<'a>>,
     remote: Vec<u8>,
@@ -62,19 +56,18 @@ struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     fn new(names: &'a Names) -> Self {
-        Self { names, text: Vec::new(), start: Vec::new(), start_is_of: None, remote: Vec::new(), remote_is_of: None }
+        Self { names, start: Vec::new(), start_is_of: None, remote: Vec::new(), remote_is_of: None }
     }
 
-    fn port(&mut self, place: usize, port: &Port<'a>) -> io::Result<()> {
-        self.begin(place, self.names.interface, port.interface, self.names.port)?;
-        self.push_number(port.port);
-        self.text.push(b'}');
-        Ok(())
+    fn port(&mut self, port: &Port<'a>, out: &mut impl Write) -> io::Result<()> {
+        self.begin(self.names.interface, port.interface, self.names.port, out)?;
+        write_number(port.port, out)?;
+        out.write_all(b"}")
     }
 
-    fn connection(&mut self, place: usize, connection: &Connection<'a>) -> io::Result<()> {
-        self.begin(place, self.names.local_interface, connection.local_interface, self.names.local_port)?;
-        self.push_number(connection.local_port);
+    fn connection(&mut self, connection: &Connection<'a>, out: &mut impl Write) -> io::Result<()> {
+        self.begin(self.names.local_interface, connection.local_interface, self.names.local_port, out)?;
+        write_number(connection.local_port, out)?;
         let ip = connection.remote.ip();
         if self.remote_is_of != Some(ip) {
             self.remote.clear();
@@ -85,14 +78,13 @@ impl<'a> Entry<'a> {
             }
             self.remote_is_of = Some(ip);
         }
-        self.text.extend_from_slice(&self.remote);
-        self.push_number(connection.remote.port());
-        self.text.extend_from_slice(b"\"}");
-        Ok(())
+        out.write_all(&self.remote)?;
+        write_number(connection.remote.port(), out)?;
+        out.write_all(b"\"}")
     }
 
     /// Begins an entry with its interface, unless that is left out, and the name of the next field.
-    fn begin(&mut self, place: usize, name: &str, interface: Interface<'a>, next: &str) -> io::Result<()> {
+    fn begin(&mut self, name: &str, interface: Interface<'a>, next: &str, out: &mut impl Write) -> io::Result<()> {
         if self.start_is_of != Some(interface) {
             self.start.clear();
             self.start.push(b'{');
@@ -104,17 +96,17 @@ impl<'a> Entry<'a> {
             write!(self.start, "\"{next}\":")?;
             self.start_is_of = Some(interface);
         }
-        self.text.clear();
-        if place > 0 {
-            self.text.push(b',');
-        }
-        self.text.extend_from_slice(&self.start);
-        Ok(())
+        out.write_all(&self.start)
     }
+}
 
-    fn push_number(&mut self, number: u16) {
-        self.text.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-    }
+/// Writes the comma before all but the first.
+fn separate(place: usize, out: &mut impl Write) -> io::Result<()> {
+    if place > 0 { out.write_all(b",") } else { Ok(()) }
+}
+
+fn write_number(number: u16, out: &mut impl Write) -> io::Result<()> {
+    out.write_all(itoa::Buffer::new().format(number).as_bytes())
 }
 
 /// Like `Display`, in a third of the time.
