@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use clap::builder::{PathBufValueParser, PossibleValue, TypedValueParser};
+use clap::builder::{OsStringValueParser, PathBufValueParser, PossibleValue, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, Command, ValueEnum};
 
@@ -122,6 +122,14 @@ pub(crate) fn environment_variable(flag: &str) -> String {
     format!("{PREFIX}{}", flag.trim_start_matches('-').replace('-', "_").to_ascii_uppercase())
 }
 
+/// A clap value parser for what only the command line gives. clap's own parsers do not name the flag of a text that is not
+/// UTF-8.
+pub(crate) fn parsed<T: Clone + Send + Sync + 'static>(
+    parse: fn(&OsStr) -> Result<T, String>,
+) -> impl TypedValueParser<Value = T> {
+    OsStringValueParser::new().try_map(move |text| parse(&text))
+}
+
 /// A clap value parser that never refuses: it notes the outcome of `parse` and where clap found the text.
 pub(crate) fn sourced<T>(parse: fn(&OsStr) -> Result<T, String>) -> SourcedParser<T> {
     SourcedParser { parse, is_path: false, values: Vec::new }
@@ -150,7 +158,7 @@ pub(crate) fn must_be_one_of(known: &[String], meant: Option<&str>) -> String {
 }
 
 /// Parses a whole number.
-pub(crate) fn whole_number(text: &OsStr) -> Result<usize, String> {
+pub(crate) fn whole_number<T: FromStr<Err = ParseIntError>>(text: &OsStr) -> Result<T, String> {
     utf8(text, |text| text.parse().map_err(|error| not_a_number(&error)))
 }
 

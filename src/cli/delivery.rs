@@ -11,7 +11,9 @@ use super::report::ReportArgs;
 use crate::delivery::mqtt::values::{ClientId, Host, Port, parse_path};
 use crate::delivery::parse_timeout;
 use crate::schedule::parse_interval;
-use crate::sourced::{Sourced, from_path, from_str, sourced, sourced_enum, sourced_path, switch, utf8};
+use crate::sourced::{
+    Sourced, from_path, from_str, parsed, sourced, sourced_enum, sourced_path, switch, utf8, whole_number,
+};
 use crate::thing::ThingName;
 use crate::time::parse_duration;
 
@@ -63,7 +65,7 @@ pub(crate) struct WatchArgs {
     #[arg(action = ArgAction::SetTrue, value_parser = sourced(switch))]
     pub allow_short_interval: Sourced<bool>,
     /// Exit after N cycles, with the exit code of the last one; every attempt is a cycle
-    #[arg(long, value_name = "N", help_heading = "Schedule")]
+    #[arg(long, value_name = "N", help_heading = "Schedule", value_parser = parsed(whole_number::<NonZeroU64>))]
     pub count: Option<NonZeroU64>,
     /// Read the interval and the /proc path from a connector definition; their flags and variables win
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Schedule")]

@@ -1,13 +1,14 @@
 //! The command line of `detect`.
 #![expect(clippy::doc_markdown, reason = "these comments are the help texts, shown as they are")]
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
 use super::report::{Since, SourceArgs};
 use crate::detect::learn::Prefixes;
-use crate::sourced::{Sourced, from_path, from_str, sourced, sourced_path};
+use crate::sourced::{Sourced, from_path, from_str, parsed, sourced, sourced_path, whole_number};
 use crate::thing::ThingName;
 
 #[derive(Debug, Args)]
@@ -58,9 +59,9 @@ pub(crate) struct DetectArgs {
     /// once that this happens. A thing takes about 200 bytes of memory, 16 for each of its behaviors that is in alarm or was
     /// violated last, and for each traffic metric with durationSeconds 16 for each report in the longest window, at most 12
     /// KiB: of more than 512 reports in a window, some are merged, and the figure may cover up to a 20th more.
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = parsed(whole_number::<NonZeroU32>))]
     #[arg(requires = "report")]
-    pub max_things: u32,
+    pub max_things: NonZeroU32,
     #[command(flatten)]
     pub source: SourceArgs,
     /// Count traffic since: boot, report, or for a duration such as 300s [default: report, if one was accepted]

@@ -48,8 +48,8 @@ pub(crate) struct SourceArgs {
     pub exclude_interface: Vec<Sourced<glob::Pattern>>,
     /// Add the custom metrics in this file, - for standard input
     ///
-    /// watch reads the file each time, and no standard input. A JSON object, {"name": 1} or {"name": [{"number": 1}]}, with the types number, number_list, string_list and
-    /// ip_list. All limits of the service are checked first.
+    /// watch reads the file each time, and no standard input. A JSON object, {"name": 1} or {"name": [{"number": 1}]}, with
+    /// the types number, number_list, string_list and ip_list. All limits of the service are checked first.
     #[arg(long, value_name = "FILE", env = "DEVICE_DEFENDER_CUSTOM_METRICS", hide_env_values = true)]
     #[arg(value_hint = ValueHint::FilePath, value_parser = sourced_path(from_path))]
     pub custom_metrics: Option<Sourced<PathBuf>>,
@@ -72,7 +72,7 @@ pub(crate) struct ReportArgs {
     /// The totals stay true. One entry for each port and each remote address is kept first. A report that is sent is cut
     /// to 128000 bytes by default, the most that AWS IoT is sure to accept, or to 7200 if a Greengrass nucleus takes no more.
     /// A report that is printed is cut only with this flag; then JSON is on one line, and its newline counts.
-    #[arg(long, value_name = "N", value_parser = sourced(whole_number), help_heading = "Output")]
+    #[arg(long, value_name = "N", value_parser = sourced(whole_number::<usize>), help_heading = "Output")]
     pub max_bytes: Option<Sourced<usize>>,
     /// Write what another agent wrote, for profiles tuned to it
     ///

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 
+use crate::sourced::{from_str, parsed};
+
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("input").required(true).multiple(true))]
 pub(crate) struct ValidateParamsArgs {
@@ -13,13 +15,13 @@ pub(crate) struct ValidateParamsArgs {
     #[arg(conflicts_with_all = ["sample_interval_seconds", "proc_destination_path_resource_id", "proc_destination_path"])]
     pub file: Option<PathBuf>,
     /// Check this SampleIntervalSeconds
-    #[arg(long, value_name = "S", allow_hyphen_values = true, group = "input")]
+    #[arg(long, value_name = "S", allow_hyphen_values = true, group = "input", value_parser = parsed(from_str::<String>))]
     pub sample_interval_seconds: Option<String>,
     /// Check this ProcDestinationPath-ResourceId
-    #[arg(long, value_name = "R", allow_hyphen_values = true, group = "input")]
+    #[arg(long, value_name = "R", allow_hyphen_values = true, group = "input", value_parser = parsed(from_str::<String>))]
     pub proc_destination_path_resource_id: Option<String>,
     /// Check this ProcDestinationPath
-    #[arg(long, value_name = "P", allow_hyphen_values = true, group = "input")]
+    #[arg(long, value_name = "P", allow_hyphen_values = true, group = "input", value_parser = parsed(from_str::<String>))]
     pub proc_destination_path: Option<String>,
     /// Also inspect the path on this machine
     ///

@@ -5,6 +5,7 @@
 //! empty as it gets, in addition to its name and value. A map that keeps its order with pointers takes about 60.
 
 use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroU32;
 
 use hashbrown::HashTable;
 
@@ -33,10 +34,10 @@ struct Entry<T> {
 }
 
 impl<T: Default> RecentThings<T> {
-    /// Remembers at most `max` things, and at least one.
-    pub fn new(max: u32) -> Self {
+    /// Remembers at most `max` things.
+    pub fn new(max: NonZeroU32) -> Self {
         Self {
-            max: index(max.clamp(1, NONE)),
+            max: index(max.get()),
             entries: Vec::new(),
             places: HashTable::new(),
             hasher: RandomState::new(),

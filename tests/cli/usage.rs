@@ -299,6 +299,19 @@ fn a_refused_variable_is_named() {
 }
 
 #[test]
+fn a_value_that_is_not_utf8_is_refused_with_its_flag() {
+    let refused = |args: &[&str], last: &[u8], told: &str| {
+        let mut run = Run::new(&fixtures(), args).code(2).stderr(&format!("{told}: not UTF-8"));
+        run.command.arg(std::ffi::OsStr::from_bytes(last));
+        run.prints_nothing();
+    };
+    refused(&["watch", "--print", "--count"], b"\xff1", "count `\u{fffd}1` (--count)");
+    refused(&["watch", "--print"], b"--count=\xff1", "count `\u{fffd}1` (--count)");
+    let sample = "sample interval seconds `30\u{fffd}` (--sample-interval-seconds)";
+    refused(&["validate-params", "--sample-interval-seconds"], b"30\xff", sample);
+}
+
+#[test]
 fn only_settings_have_a_variable() {
     let plain = idle(&[]).output();
     for (name, value) in [

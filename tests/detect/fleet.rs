@@ -1,5 +1,7 @@
 //! Many things: which are remembered, and what the table at the end shows of them.
 
+use std::num::NonZeroU32;
+
 use device_defender::internals::detect::{BehaviorState, DeviceState, RecentThings};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -84,7 +86,7 @@ proptest! {
         max in 1_u32..6,
         seen in prop::collection::vec("[a-h]", 0..60),
     ) {
-        let mut things = RecentThings::<u32>::new(max);
+        let mut things = RecentThings::<u32>::new(NonZeroU32::new(max).unwrap());
         let mut list: Vec<(String, u32)> = Vec::new();
         for name in seen {
             let place = list.iter().position(|(other, _)| *other == name);

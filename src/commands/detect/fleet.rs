@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::num::NonZeroU32;
 
 use super::behaviors::ProfileBehavior;
 use super::verdict::is_news;
@@ -39,7 +40,7 @@ pub(super) enum Forgotten {
 }
 
 impl<'b> Fleet<'b> {
-    pub(super) fn new(behaviors: &'b [ProfileBehavior], max_things: u32, rows: Option<LatestRows<'b>>) -> Self {
+    pub(super) fn new(behaviors: &'b [ProfileBehavior], max_things: NonZeroU32, rows: Option<LatestRows<'b>>) -> Self {
         Self {
             behaviors,
             rules: AlarmRules::new(behaviors.iter().map(|entry| &entry.behavior)),

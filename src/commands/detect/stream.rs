@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal};
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,7 +45,7 @@ pub(super) struct ReportStream<'b> {
     pub(super) file: String,
     items: ReadAhead,
     pub(super) fleet: Fleet<'b>,
-    max_things: u32,
+    max_things: NonZeroU32,
     /// The number of reports that were judged.
     pub(super) reports: u64,
     /// The number of reports that were read, for whoever waits.

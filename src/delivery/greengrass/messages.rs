@@ -93,7 +93,8 @@ pub(crate) fn subscribe(stream: i32, topic: &str) -> Frame {
     request(stream, Operation::Subscribe, &json!({ "topicName": topic, "qos": "1" }))
 }
 
-/// Publishes with quality of service 0: a nucleus spools 1 while it is offline, and an outage must not end in a burst of old reports.
+/// Publishes with quality of service 0: a nucleus spools 1 while it is offline, and an outage must not end in a burst of old
+/// reports.
 pub(crate) fn publish(stream: i32, topic: &str, payload: &[u8]) -> Frame {
     let payload = BASE64_STANDARD.encode(payload);
     request(stream, Operation::Publish, &json!({ "topicName": topic, "qos": "0", "payload": payload }))

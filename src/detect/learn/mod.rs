@@ -15,7 +15,8 @@
 //! above every sum by which the same reports could violate it.
 //!
 //! Source: AWS IoT API, `CreateSecurityProfile`, `Behavior`, `MetricValue`; AWS IoT Device Defender developer guide,
-//! "Device-side metrics", whose examples these behaviors follow; AWS IoT Device Defender endpoints and quotas: at most 100 behaviors and 1000 values (counts, addresses, ports) in a profile.
+//! "Device-side metrics", whose examples these behaviors follow; AWS IoT Device Defender endpoints and quotas: at most 100
+//! behaviors and 1000 values (counts, addresses, ports) in a profile.
 
 mod output;
 mod prefixes;
