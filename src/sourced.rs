@@ -172,7 +172,7 @@ pub(crate) fn switch(text: &OsStr) -> Result<bool, String> {
 }
 
 /// Why a text is no number.
-pub(crate) fn not_a_number(error: &ParseIntError) -> &'static str {
+fn not_a_number(error: &ParseIntError) -> &'static str {
     match error.kind() {
         IntErrorKind::Zero => "expected a number above 0",
         IntErrorKind::PosOverflow => "too large",

@@ -12,7 +12,7 @@ use crate::cli::Cli;
 use crate::config::SettingError;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::sourced::{Origin, must_be_one_of, not_a_number};
+use crate::sourced::{Origin, must_be_one_of};
 use crate::terminal::{Color, StdoutError, Terminal, Verbosity, check_stdout};
 use crate::text::{escape, nearest, nearest_setting};
 
@@ -148,10 +148,7 @@ fn invalid_value(error: &clap::Error) -> Option<SettingError> {
     let flag = text(ContextKind::InvalidArg)?.split([' ', '=']).next()?;
     let value = text(ContextKind::InvalidValue).filter(|value| !value.is_empty())?;
     let reason = match (error.kind(), error.get(ContextKind::ValidValue)) {
-        (ErrorKind::ValueValidation, _) => {
-            let source = error.source()?;
-            source.downcast_ref().map_or_else(|| source.to_string(), |error| not_a_number(error).to_owned())
-        }
+        (ErrorKind::ValueValidation, _) => error.source()?.to_string(),
         (ErrorKind::InvalidValue, Some(ContextValue::Strings(valid))) => {
             let meant = nearest(value, valid.iter().map(String::as_str));
             must_be_one_of(valid, meant)
