@@ -12,11 +12,16 @@ use crate::support::{Device, fixtures, program};
 /// Back to the first column, and everything from there on erased.
 const ERASE: &str = "\r\u{1b}[K";
 
-/// A shell with a terminal of 80 columns, which runs a line in which `$P` is the program.
+/// A shell with a terminal of 80 columns, which runs a line in which `$P` is the program. Signals that are ignored here, as
+/// SIGINT is where a shell runs the tests in the background, are not ignored there.
 fn script(dir: &Path, env: &[(&str, &str)], line: &str) -> Command {
     let line = format!("stty rows 24 cols 80 -onlcr; {line}");
-    let mut script = Command::new("script");
-    script.env_clear().current_dir(dir).args(["-qec", &line, "/dev/null"]).stdin(Stdio::null()).env("P", program());
+    let mut script = Command::new("env");
+    script
+        .env_clear()
+        .current_dir(dir)
+        .args(["--default-signal", "timeout", "120", "script", "-qec", &line, "/dev/null"]);
+    script.stdin(Stdio::null()).env("P", program());
     script.env("PATH", "/usr/bin:/bin").env("SHELL", "/bin/sh").env("TERM", "xterm").envs(env.iter().copied());
     script
 }
