@@ -3,6 +3,9 @@
 //!
 //! Sets the condition `full` where no feature is left out.
 //!
+//! Links the unwinder statically, where that was tried: only a panic needs it, and loading `libgcc_s.so` takes a twentieth of
+//! the time of `collect` on an idle device. Builds for musl do so anyway.
+//!
 //! The commit is that of the variable `DEVICE_DEFENDER_COMMIT`, which packagers set who build without git, or else `HEAD`.
 //! Without either it is left out. Nothing else of the machine or the time goes in, so builds stay reproducible.
 
@@ -24,6 +27,9 @@ fn main() {
     let left_out: String = FEATURES.into_iter().filter(is_left_out).flat_map(|name| [", without ", name]).collect();
     if left_out.is_empty() {
         println!("cargo::rustc-cfg=full");
+    }
+    if target == "x86_64-unknown-linux-gnu" {
+        println!("cargo::rustc-link-lib=static:-bundle=gcc_eh");
     }
     println!("cargo::rustc-env=LONG_VERSION={version} ({commit}target {target}{left_out})");
 }

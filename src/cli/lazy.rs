@@ -3,7 +3,7 @@
 
 use std::env;
 
-use clap::{ArgMatches, Args, Command, Error, FromArgMatches, Id};
+use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches, Id};
 
 #[derive(Debug)]
 pub(crate) struct Lazy<T>(pub(crate) T);
@@ -11,6 +11,11 @@ pub(crate) struct Lazy<T>(pub(crate) T);
 impl<T: FromArgMatches> FromArgMatches for Lazy<T> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         T::from_arg_matches(matches).map(Self)
+    }
+
+    /// Unlike the default, does not copy all values first.
+    fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, Error> {
+        T::from_arg_matches_mut(matches).map(Self)
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
@@ -30,10 +35,12 @@ impl<T: Args> Args for Lazy<T> {
             let global: Vec<Id> = global.collect();
             let command = global.into_iter().fold(command, |command, id| command.mut_arg(id, |arg| arg)); // moves it
             // A variable that is set but empty counts as unset.
-            command.mut_args(|arg| match arg.get_env().and_then(env::var_os) {
-                Some(value) if value.is_empty() => arg.env(None::<&str>),
-                _ => arg,
-            })
+            let is_empty = |arg: &Arg| arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
+            if command.get_arguments().any(is_empty) {
+                command.mut_args(|arg| if is_empty(&arg) { arg.env(None::<&str>) } else { arg })
+            } else {
+                command
+            }
         })
     }
 

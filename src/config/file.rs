@@ -47,15 +47,15 @@ pub(crate) fn apply<A: Args>(args: &mut A, matches: &ArgMatches) -> Result<Appli
     let text = match files::read(file, MAX_FILE) {
         Ok(text) => text,
         Err(error) => {
-            let reason = files::explain(file, &error);
+            let reason = || files::explain(file, &error);
             return match error.kind() {
                 ErrorKind::NotFound | ErrorKind::NotADirectory if given.is_none() => Ok(Applied::default()),
                 ErrorKind::PermissionDenied if given.is_none() => {
-                    let warning = format!("{}: {reason}; going on without its settings", file.display());
+                    let warning = format!("{}: {}; going on without its settings", file.display(), reason());
                     Ok(Applied { warning: Some(warning), ..Applied::default() })
                 }
                 _ => {
-                    let message = format!("config file {} ({origin}): {reason}", file.display());
+                    let message = format!("config file {} ({origin}): {}", file.display(), reason());
                     Err(vec![SettingError::new(Exit::NoInput, "config file", message)])
                 }
             };

@@ -8,6 +8,7 @@ pub(crate) mod sockets;
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
@@ -16,8 +17,9 @@ use nix::sys::socket::{
 
 use super::proc::tables::MAX_TABLE;
 
-/// Size of the receive buffer: the kernel fills at most 32 KiB at once, or less if the buffer is smaller.
-const BUFFER: usize = 32 * 1024;
+/// The receive buffer: the kernel fills at most 32 KiB at once, or less if the buffer is smaller. A static one starts as
+/// zeros without being written to, so an answer costs only the pages that it fills.
+static BUFFER: Mutex<[u8; 32 * 1024]> = Mutex::new([0; 32 * 1024]);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NetlinkError {
@@ -55,7 +57,6 @@ fn read_twice<T>(read: impl Fn() -> Result<T, NetlinkError>) -> Result<T, Netlin
 struct Connection {
     socket: OwnedFd,
     sequence: u32,
-    buffer: Vec<u8>,
 }
 
 impl Connection {
@@ -63,7 +64,7 @@ impl Connection {
         let socket = socket(AddressFamily::Netlink, SockType::Datagram, SockFlag::SOCK_CLOEXEC, protocol)?;
         // A connected socket gets no messages of other processes.
         connect(socket.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
-        Ok(Self { socket, sequence: 0, buffer: vec![0; BUFFER] })
+        Ok(Self { socket, sequence: 0 })
     }
 
     /// Asks for all objects of the kind `request` with this body, and calls `each` with the body of every message of the
@@ -77,15 +78,16 @@ impl Connection {
     ) -> Result<(), NetlinkError> {
         self.sequence = self.sequence.wrapping_add(1);
         send(self.socket.as_raw_fd(), &messages::dump_request(request, self.sequence, body), MsgFlags::empty())?;
+        let mut buffer = BUFFER.lock().unwrap_or_else(PoisonError::into_inner);
         let mut left = MAX_TABLE;
         loop {
             // With `MSG_TRUNC`, the length is that of the datagram, even if the buffer is smaller.
-            let length = match recv(self.socket.as_raw_fd(), &mut self.buffer, MsgFlags::MSG_TRUNC) {
+            let length = match recv(self.socket.as_raw_fd(), &mut *buffer, MsgFlags::MSG_TRUNC) {
                 Err(Errno::EINTR) => continue,
                 length => length?,
             };
             left = u64::try_from(length).ok().and_then(|n| left.checked_sub(n)).ok_or(NetlinkError::TooLarge)?;
-            let datagram = self.buffer.get(..length).ok_or(NetlinkError::Malformed)?;
+            let datagram = buffer.get(..length).ok_or(NetlinkError::Malformed)?;
             if messages::read_datagram(datagram, self.sequence, answer, &mut each)? {
                 return Ok(());
             }
